@@ -1,0 +1,117 @@
+"""One configuration tree. The ROS parameters, the YAML file and the command line all derive from these fields.
+
+A parameter's dotted name (`clustering.min_cluster_size`) is the path through the dataclasses.
+What a network was trained with (voxel size, classes, embedding width) is not here: it comes from
+the checkpoint.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+from ssen_ros.errors import ConfigError
+
+
+def _param(default, doc: str, *, unit: str = "", low=None, high=None, choices: tuple[str, ...] = ()):
+    return field(default=default, metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices))
+
+
+@dataclass(frozen=True)
+class MapConfig:
+    mode: str = _param(
+        "accumulated",
+        "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it",
+        choices=("accumulated", "incremental"),
+    )
+
+
+@dataclass(frozen=True)
+class SegmenterConfig:
+    semantic_checkpoint: str = _param("", "safetensors file of the semantic network; empty: the shipped one")
+    embedding_checkpoint: str = _param("", "safetensors file of the embedding network; empty: the shipped one")
+    device: str = _param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N")
+    num_threads: int = _param(0, "CPU threads of the networks; 0: torch's default", low=0)
+
+
+@dataclass(frozen=True)
+class ClusteringConfig:
+    min_cluster_size: int = _param(40, "fewest voxels that make an object", unit="voxels", low=2)
+    min_samples: int = _param(5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1)
+    confidence_radius: float = _param(
+        0.5, "distance to the cluster's mean at which confidence reaches 0 (delta_intra of training)", low=1e-6
+    )
+
+
+@dataclass(frozen=True)
+class InstancesConfig:
+    min_score: float = _param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
+    min_overlap: float = _param(
+        0.25, "least voxel IoU at which a detection continues an instance", low=0.0, high=1.0
+    )
+    max_missed: int = _param(3, "updates an undetected instance is kept before it is retired", unit="updates", low=0)
+
+
+@dataclass(frozen=True)
+class SsenConfig:
+    """The whole method; `SsenPipeline` takes one of these."""
+
+    map: MapConfig = field(default_factory=MapConfig)
+    segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
+    instances: InstancesConfig = field(default_factory=InstancesConfig)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One leaf of a configuration tree, for declaring, documenting and checking it."""
+
+    name: str  # dotted
+    default: Any
+    doc: str
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...]
+
+    def check(self, value: Any) -> Any:
+        """Return the value in the default's type, or raise ConfigError."""
+        kind = type(self.default)
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not kind:
+            raise ConfigError(f"{self.name} = {value!r}: expected {kind.__name__}, such as {self.default!r}")
+        if self.choices and value not in self.choices:
+            raise ConfigError(f"{self.name} = {value!r}: expected one of {', '.join(self.choices)}")
+        if (self.low is not None and not value >= self.low) or (self.high is not None and not value <= self.high):
+            bounds = f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
+            raise ConfigError(f"{self.name} = {value!r}: expected a value in {bounds} {self.unit}".rstrip())
+        return value
+
+
+def parameters(config: Any, prefix: str = "") -> list[Parameter]:
+    """Every leaf of a configuration tree, in order; `default` is the value the tree holds now."""
+    leaves = []
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            leaves += parameters(value, f"{prefix}{f.name}.")
+        else:
+            leaves.append(Parameter(name=prefix + f.name, default=value, **f.metadata))
+    return leaves
+
+
+def with_values(config: Any, values: dict[str, Any]) -> Any:
+    """A copy of the tree with `{dotted name: value}` put in.
+
+    Raises ConfigError for an unknown name, a wrong type or a value outside its interval.
+    """
+    known = {p.name: p for p in parameters(config)}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"unknown parameter {name!r}; known: {', '.join(known)}")
+        config = _replace_path(config, name.split("."), known[name].check(value))
+    return config
+
+
+def _replace_path(node: Any, path: list[str], value: Any) -> Any:
+    head, *rest = path
+    return replace(node, **{head: _replace_path(getattr(node, head), rest, value) if rest else value})

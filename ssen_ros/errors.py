@@ -1,0 +1,17 @@
+"""Every error this package raises on purpose. Each message gives the value, the expectation and the remedy."""
+
+
+class SsenError(Exception):
+    """Base of all errors raised on purpose by ssen_ros."""
+
+
+class CloudError(SsenError):
+    """A point cloud that cannot be used; the map it was meant for is left as it was."""
+
+
+class CheckpointError(SsenError):
+    """A checkpoint that does not fit the architecture, the classes or the voxel size asked for."""
+
+
+class ConfigError(SsenError):
+    """A parameter with an unknown name, a wrong type or a value outside its interval."""

@@ -1,0 +1,59 @@
+"""The 20 ScanNet classes, in the order of the output channels of the public checkpoints.
+
+Source: the ScanNet v2 benchmark (class list, nyu40 ids and the palette of its figures).
+"""
+
+import numpy as np
+
+CLASS_NAMES = (
+    "wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf",
+    "picture", "counter", "desk", "curtain", "refrigerator", "shower curtain", "toilet", "sink",
+    "bathtub", "otherfurniture",
+)  # fmt: skip
+
+NYU40_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39)
+
+STUFF_NAMES = frozenset({"wall", "floor"})  # background: labelled, never an instance
+
+IGNORE_INDEX = -1  # a voxel without annotation: never trained on, never evaluated
+
+NUM_CLASSES = len(CLASS_NAMES)
+
+# (20, 3) uint8, RGB
+PALETTE = np.array(
+    [
+        (174, 199, 232), (152, 223, 138), (31, 119, 180), (255, 187, 120), (188, 189, 34),
+        (140, 86, 75), (255, 152, 150), (214, 39, 40), (197, 176, 213), (148, 103, 189),
+        (196, 156, 148), (23, 190, 207), (247, 182, 210), (219, 219, 141), (255, 127, 14),
+        (158, 218, 229), (44, 160, 44), (112, 128, 144), (227, 119, 194), (82, 84, 163),
+    ],
+    dtype=np.uint8,
+)  # fmt: skip
+
+UNLABELLED_COLOR = np.array((60, 60, 60), dtype=np.uint8)
+
+
+def is_thing(class_names: tuple[str, ...] = CLASS_NAMES) -> np.ndarray:
+    """(C,) bool: True where the class is made of countable objects."""
+    return np.array([name not in STUFF_NAMES for name in class_names])
+
+
+def semantic_colors(semantic_label: np.ndarray) -> np.ndarray:
+    """(V, 3) uint8 colours of (V,) class indices; IGNORE_INDEX is dark grey."""
+    return np.vstack([PALETTE, UNLABELLED_COLOR])[semantic_label]
+
+
+def instance_colors(instance_id: np.ndarray) -> np.ndarray:
+    """(V, 3) uint8 colours of (V,) persistent ids: the same id has the same colour in every frame.
+
+    Ids below zero (noise, stuff) are dark grey. Hues advance by the golden ratio, so ids that
+    follow each other are easy to tell apart.
+    """
+    ids = np.asarray(instance_id, dtype=np.int64)
+    hue = (ids * 0.618033988749895) % 1.0
+    value = 1.0 - 0.25 * ((ids // 7) % 2)
+    saturation = 0.9 - 0.35 * ((ids // 3) % 2)
+    k = (np.array([5.0, 3.0, 1.0]) + hue[:, None] * 6.0) % 6.0
+    ramp = np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0)
+    rgb = value[:, None] * (1.0 - saturation[:, None] * ramp)
+    return np.where(ids[:, None] < 0, UNLABELLED_COLOR, (rgb * 255).astype(np.uint8))

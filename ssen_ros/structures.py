@@ -1,0 +1,134 @@
+"""The frozen values that join the stages; data flows forward through them and is never written back.
+
+Letters in shapes: N points, V voxels, T thing voxels, C classes, d embedding width.
+Everything is in the map frame, metres, +Z up, unless said otherwise.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+def _check(name: str, array: np.ndarray, shape: tuple, dtype) -> None:
+    expected = tuple("*" if n is None else n for n in shape)
+    if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape)):
+        raise ValueError(f"{name} has shape {array.shape}, expected {expected}")
+    if array.dtype != dtype:
+        raise ValueError(f"{name} has dtype {array.dtype}, expected {np.dtype(dtype)}")
+
+
+@dataclass(frozen=True)
+class VoxelSnapshot:
+    """The map at one moment; immutable, safe to hand to another thread."""
+
+    voxel_coords: np.ndarray  # (V, 3) int32, floor(point / voxel_size), unique, sorted by x, y, z
+    points: np.ndarray  # (V, 3) float32, m: mean of the voxel's points, inside the voxel
+    colors: np.ndarray  # (V, 3) uint8 RGB: mean of the voxel's points
+    voxel_size: float  # m
+    version: int = 0  # grows by one with every cloud that changed the map
+
+    def __post_init__(self):
+        v = len(self.voxel_coords)
+        _check("voxel_coords", self.voxel_coords, (v, 3), np.int32)
+        _check("points", self.points, (v, 3), np.float32)
+        _check("colors", self.colors, (v, 3), np.uint8)
+        for array in (self.voxel_coords, self.points, self.colors):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.voxel_coords)
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What the two networks say about one snapshot."""
+
+    log_probabilities: np.ndarray  # (V, C) float32, log-softmax of the semantic logits
+    semantic_label: np.ndarray  # (V,) int32, argmax over the classes
+    thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
+    embeddings: np.ndarray  # (T, d) float32
+
+    def __post_init__(self):
+        v, t = len(self.semantic_label), len(self.thing_rows)
+        _check("log_probabilities", self.log_probabilities, (v, None), np.float32)
+        _check("semantic_label", self.semantic_label, (v,), np.int32)
+        _check("thing_rows", self.thing_rows, (t,), np.int64)
+        _check("embeddings", self.embeddings, (t, None), np.float32)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """HDBSCAN's answer over the thing voxels of one snapshot."""
+
+    instance_label: np.ndarray  # (T,) int32, 0..K-1, -1 is noise
+    confidence: np.ndarray  # (T,) float32 in 0..1; falls with the distance to the cluster's mean (Fig. 1); 0 for noise
+
+    @property
+    def count(self) -> int:
+        return int(self.instance_label.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True)
+class Box:
+    """A gravity-aligned box: upright, turned about +Z only."""
+
+    center: np.ndarray  # (3,) float64, m
+    size: np.ndarray  # (3,) float64, m: along the box's own x, its own y, and z
+    yaw: float  # rad, from the map's +X to the box's own x, in [0, pi)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One cluster of one pass: no identity yet."""
+
+    class_id: int  # index into the class list
+    score: float  # 0..1
+    class_log_votes: np.ndarray  # (C,) float64, log-probabilities summed over the voxels; -inf for stuff
+    box: Box
+    centroid: np.ndarray  # (3,) float64, m
+    rows: np.ndarray  # (n,) int64, rows of the snapshot
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object with an id that lasts."""
+
+    id: int  # persistent, from 1, never reused
+    class_id: int
+    class_name: str
+    score: float  # 0..1
+    box: Box
+    centroid: np.ndarray  # (3,) float64, m
+    voxel_coords: np.ndarray = field(repr=False)  # (n, 3) int32
+    first_seen_ns: int  # stamp of the map in which the object first appeared
+    last_seen_ns: int  # stamp of the last map in which it was detected
+    state: str  # "active": detected in the last pass; "missing": not, but kept for now
+
+    @property
+    def voxel_count(self) -> int:
+        return len(self.voxel_coords)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change in the set of persistent instances."""
+
+    kind: str  # "created" | "merged" | "split" | "retired"
+    id: int  # the instance that was created, that survived a merge, that was split, that was retired
+    other_ids: tuple[int, ...] = ()  # merged: the ids absorbed; split: the ids that came off
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """All that one update yields; the node publishes it, the CLI saves it, the evaluator scores it."""
+
+    snapshot: VoxelSnapshot
+    segmentation: Segmentation
+    clusters: Clusters
+    detections: tuple[Detection, ...]
+    instances: tuple[Instance, ...]  # active first, then missing
+    events: tuple[Event, ...]
+    instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
+    confidence: np.ndarray  # (V,) float32 in 0..1: semantic probability on stuff, cluster confidence on things
+    stamp_ns: int  # of the map that was segmented
+    timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
