@@ -1,0 +1,44 @@
+"""What the networks are told about each voxel. Training and inference both come through here.
+
+Sources: RGB normalised as in MinkowskiEngine's ScanNet example; the paper's f = 6 adds the coordinates.
+Height is measured from the floor, which is found in the map itself: a SLAM map's z = 0 is often the
+camera's first pose.
+"""
+
+import numpy as np
+
+FEATURE_WIDTHS = {"rgb": 3, "height": 1, "xyz": 3}
+
+_FLOOR_PERCENTILE = 1.0  # of the voxels' z: below it lie only strays
+_XYZ_SCALE = 1 / 3.0  # 1/m: a room spans about -1..1
+
+
+def feature_width(names: tuple[str, ...]) -> int:
+    return sum(FEATURE_WIDTHS[name] for name in names)
+
+
+def floor_height(points: np.ndarray) -> float:
+    """z of the floor of (V, 3) map points, m; 0 for an empty map."""
+    return float(np.percentile(points[:, 2], _FLOOR_PERCENTILE)) if len(points) else 0.0
+
+
+def voxel_features(names: tuple[str, ...], points: np.ndarray, colors: np.ndarray, floor: float) -> np.ndarray:
+    """(V, feature_width(names)) float32.
+
+    Args:
+        points: (V, 3) float, m, map frame.
+        colors: (V, 3), RGB 0..255.
+        floor: z of the floor, m, from `floor_height` of the whole map.
+    """
+    columns = {
+        "rgb": lambda: colors.astype(np.float32) / 255.0 - 0.5,
+        "height": lambda: points[:, 2:] - (floor + 1.0),
+        "xyz": lambda: _centred(points, floor) * _XYZ_SCALE,
+    }
+    return np.concatenate([columns[name]() for name in names], axis=1).astype(np.float32)
+
+
+def _centred(points: np.ndarray, floor: float) -> np.ndarray:
+    if len(points) == 0:
+        return points
+    return points - np.array([*points[:, :2].mean(axis=0), floor + 1.0])

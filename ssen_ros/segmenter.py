@@ -1,0 +1,97 @@
+"""Two networks over one snapshot: what each voxel is, and an embedding in which objects are clusters."""
+
+import logging
+from importlib.resources import files
+
+import numpy as np
+import torch
+
+from ssen_ros.config import SegmenterConfig
+from ssen_ros.errors import CheckpointError, ConfigError
+from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
+from ssen_ros.structures import VoxelSnapshot
+
+log = logging.getLogger(__name__)
+
+
+class Segmenter:
+    """The semantic and the embedding network, batch norms folded, on one device.
+
+    Raises:
+        CheckpointError: the two networks differ in voxel size or classes, or do not do these two tasks.
+    """
+
+    def __init__(self, semantic: Checkpoint, embedding: Checkpoint, device: str | torch.device = "cpu"):
+        for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
+            if checkpoint.spec.task != task:
+                raise CheckpointError(f"a network for {checkpoint.spec.task!r} was given, expected one for {task!r}")
+        for name in ("voxel_size", "class_names"):
+            a, b = getattr(semantic.spec, name), getattr(embedding.spec, name)
+            if a != b:
+                raise CheckpointError(f"{name}: semantic network {a}, embedding network {b}; expected equal")
+        self.specs = semantic.spec, embedding.spec
+        self.device = torch.device(device)
+        self._semantic = semantic.model.for_inference().to(self.device)
+        self._embedding = embedding.model.for_inference().to(self.device)
+
+    @classmethod
+    def from_config(cls, config: SegmenterConfig) -> "Segmenter":
+        if config.num_threads:
+            torch.set_num_threads(config.num_threads)
+        semantic = load_checkpoint(config.semantic_checkpoint or shipped_weights("semantic"))
+        embedding = load_checkpoint(config.embedding_checkpoint or shipped_weights("embedding"))
+        return cls(semantic, embedding, _device(config.device))
+
+    @property
+    def voxel_size(self) -> float:
+        """m, of the maps the networks were trained on."""
+        return self.specs[0].voxel_size
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.specs[0].class_names
+
+    def to(self, device: str | torch.device) -> "Segmenter":
+        self.device = torch.device(device)
+        self._semantic.to(self.device)
+        self._embedding.to(self.device)
+        return self
+
+    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes."""
+        logits = self._run(self._semantic, self.specs[0].features, snapshot, np.arange(len(snapshot)))
+        return torch.log_softmax(logits, dim=1).cpu().numpy()
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+        """(T, d) float32 embeddings of the snapshot's rows that are things (paper, Sec. III: no background)."""
+        return self._run(self._embedding, self.specs[1].features, snapshot, thing_rows).cpu().numpy()
+
+    @torch.inference_mode()
+    def _run(self, model, names, snapshot, rows) -> torch.Tensor:
+        if not np.isclose(snapshot.voxel_size, self.voxel_size):
+            raise CheckpointError(
+                f"the map's voxel size is {snapshot.voxel_size} m, the networks were trained at {self.voxel_size} m; "
+                "make the VoxelMap with segmenter.voxel_size"
+            )
+        floor = floor_height(snapshot.points)
+        features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
+        coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
+        return model(torch.from_numpy(features).to(self.device), torch.from_numpy(coords).to(self.device))
+
+
+def shipped_weights(task: str) -> str:
+    """Path of the weights that come with the package; their provenance lies beside them as JSON."""
+    return str(files("ssen_ros") / "weights" / f"{task}.safetensors")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"segmenter.device = {name!r}: expected auto, cpu, cuda or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"segmenter.device = {name!r}: torch finds no CUDA GPU here; use auto or cpu")
+    return device

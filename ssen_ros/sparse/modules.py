@@ -1,0 +1,107 @@
+"""Layers over sparse tensors. Parameter names and shapes are MinkowskiEngine's, so its checkpoints fit."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from ssen_ros.sparse.convolution import convolve
+from ssen_ros.sparse.coordinates import CoordinateManager
+
+
+@dataclass(frozen=True)
+class SparseTensor:
+    """Features on the voxels of one stride."""
+
+    features: Tensor  # (N, C), rows in the order of manager.coords(stride)
+    stride: int
+    manager: CoordinateManager
+
+    def with_features(self, features: Tensor) -> "SparseTensor":
+        return replace(self, features=features)
+
+    def in_callers_order(self) -> Tensor:
+        """(N, C) features of a stride-1 tensor, rows as in the coordinates the manager was made from."""
+        if self.stride != 1:
+            raise ValueError(f"stride is {self.stride}, expected 1: only input voxels have a caller's order")
+        return torch.empty_like(self.features).index_copy(0, self.manager.order, self.features)
+
+
+def sparse_tensor(features: Tensor, coords: Tensor) -> SparseTensor:
+    """(N, C) features on (N, 4) integer coordinates (batch, x, y, z), in any order."""
+    if len(features) != len(coords):
+        raise ValueError(f"{len(features)} feature rows for {len(coords)} coordinates")
+    manager = CoordinateManager(coords)
+    return SparseTensor(features.index_select(0, manager.order), 1, manager)
+
+
+def relu(x: SparseTensor) -> SparseTensor:
+    return x.with_features(torch.relu(x.features))
+
+
+def concatenate(a: SparseTensor, b: SparseTensor) -> SparseTensor:
+    """Channels of both, on the same voxels."""
+    return a.with_features(torch.cat([a.features, b.features], dim=1))
+
+
+class Convolution(nn.Module):
+    """Submanifold (stride 1), strided, or transposed convolution.
+
+    Args:
+        kernel_size: any odd size at stride 1; any size at stride 2.
+        stride: 1 or 2; the output lies on the voxels of `input stride * stride`.
+        transposed: back to the voxels of `input stride / stride`, which the input was made from.
+    """
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride=1, bias=False, transposed=False):
+        super().__init__()
+        if stride not in (1, 2) or (stride == 1 and kernel_size % 2 == 0):
+            raise ValueError(
+                f"kernel size {kernel_size} at stride {stride}: expected an odd size at stride 1, or stride 2"
+            )
+        self.kernel_size, self.stride, self.transposed = kernel_size, stride, transposed
+        volume = kernel_size**3
+        shape = (in_channels, out_channels) if volume == 1 else (volume, in_channels, out_channels)
+        # He initialisation; about half of a surface voxel's neighbours exist, one child-parent pair in an upsampling.
+        fan_in = in_channels * (1 if transposed or volume == 1 else volume / 2)
+        self.kernel = nn.Parameter(torch.randn(shape) * math.sqrt(2.0 / fan_in))
+        self.bias = nn.Parameter(torch.zeros(1, out_channels)) if bias else None
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        if self.kernel.ndim == 2:
+            features, stride = x.features @ self.kernel, x.stride
+        else:
+            stride = x.stride // self.stride if self.transposed else x.stride * self.stride
+            kernel_map = x.manager.kernel_map(x.stride, stride, self.kernel_size)
+            features = convolve(x.features, self.kernel, kernel_map)
+        if self.bias is not None:
+            features = features + self.bias
+        return SparseTensor(features, stride, x.manager)
+
+    def extra_repr(self) -> str:
+        kind = "transposed " if self.transposed else ""
+        return f"{kind}kernel={tuple(self.kernel.shape)}, stride={self.stride}, bias={self.bias is not None}"
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over all voxels of all scenes in the batch."""
+
+    def __init__(self, channels: int, momentum: float = 0.1):
+        super().__init__()
+        self.bn = nn.BatchNorm1d(channels, momentum=momentum)
+
+    def forward(self, x: SparseTensor) -> SparseTensor:
+        return x.with_features(self.bn(x.features))
+
+
+@torch.no_grad()
+def fold_batch_norm(convolution: Convolution, norm: BatchNorm) -> Convolution:
+    """One convolution that equals `norm(convolution(x))` in evaluation mode, exactly up to rounding."""
+    scale = norm.bn.weight / torch.sqrt(norm.bn.running_var + norm.bn.eps)
+    bias = norm.bn.bias - norm.bn.running_mean * scale
+    if convolution.bias is not None:
+        bias = bias + convolution.bias * scale
+    convolution.kernel.copy_(convolution.kernel * scale)
+    convolution.bias = nn.Parameter(bias.reshape(1, -1).clone(), requires_grad=False)
+    return convolution
