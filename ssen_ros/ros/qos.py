@@ -1,0 +1,84 @@
+"""Quality of service: how the map outputs are offered, and a subscription that meets what a publisher offers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSPolicyKind, QoSProfile, QoSReliabilityPolicy
+
+from ssen_ros.ros.parameters import CloudQosConfig
+
+# Whoever comes late still gets the last map.
+LATCHED = QoSProfile(
+    depth=1,
+    reliability=QoSReliabilityPolicy.RELIABLE,
+    durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
+)
+
+
+class AdaptiveSubscription:
+    """A subscription that asks for the most and settles for what the publisher offers.
+
+    A transient_local subscriber does not match a volatile publisher at all, and a volatile
+    subscriber never gets the latched last map of a publisher that has fallen silent. So a policy
+    left at "auto" starts at its stronger value and is lowered, once, when the middleware reports a
+    publisher that offers less.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        message_type: type,
+        topic: str,
+        callback: Callable[[Any], None],
+        config: CloudQosConfig,
+        callback_group: CallbackGroup,
+    ):
+        self._node = node
+        self._make = lambda profile: node.create_subscription(
+            message_type,
+            topic,
+            callback,
+            profile,
+            callback_group=callback_group,
+            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+        )
+        weaker = {
+            QoSPolicyKind.RELIABILITY: ("reliability", QoSReliabilityPolicy.BEST_EFFORT),
+            QoSPolicyKind.DURABILITY: ("durability", QoSDurabilityPolicy.VOLATILE),
+        }
+        self._yielding = {kind: step for kind, step in weaker.items() if getattr(config, step[0]) == "auto"}
+        self.profile = QoSProfile(
+            depth=config.depth,
+            reliability=_policy(QoSReliabilityPolicy, config.reliability, "reliable"),
+            durability=_policy(QoSDurabilityPolicy, config.durability, "transient_local"),
+        )
+        self._subscription = self._make(self.profile)
+
+    @property
+    def topic_name(self) -> str:
+        return self._subscription.topic_name
+
+    def _on_incompatible(self, info: Any) -> None:
+        kind = QoSPolicyKind(int(info.last_policy_kind))
+        logger = self._node.get_logger()
+        if kind not in self._yielding:
+            logger.error(
+                f"a publisher of {self.topic_name} does not offer the {kind.name.lower()} that cloud_qos asks for; "
+                "none of its clouds arrive: set it to auto",
+                throttle_duration_sec=10.0,
+            )
+            return
+        name, weaker = self._yielding[kind]
+        if getattr(self.profile, name) == weaker:
+            return  # a late report about a subscription that has already been replaced
+        setattr(self.profile, name, weaker)
+        logger.info(f"a publisher of {self.topic_name} offers less {name}: listening as {weaker.name.lower()}")
+        old, self._subscription = self._subscription, self._make(self.profile)
+        self._node.destroy_subscription(old)
+
+
+def _policy(policies: type, value: str, strongest: str) -> Any:
+    return policies[(strongest if value == "auto" else value).upper()]

@@ -1,0 +1,31 @@
+"""The instances as vision_msgs/Detection3DArray, where vision_msgs is installed; nothing where it is not."""
+
+from std_msgs.msg import Header
+
+from ssen_ros.ros.conversions import to_pose, to_size
+from ssen_ros.structures import Instance, StepResult
+
+try:
+    from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
+except ImportError:
+    Detection3DArray = None
+
+available = Detection3DArray is not None
+
+
+def to_detections(header: Header, result: StepResult) -> "Detection3DArray":
+    """The instances detected in this update; call only where `available`."""
+    active = [instance for instance in result.instances if instance.state == "active"]
+    return Detection3DArray(header=header, detections=[_to_detection(header, instance) for instance in active])
+
+
+def _to_detection(header: Header, instance: Instance) -> "Detection3D":
+    detection = Detection3D(header=header, id=str(instance.id))
+    detection.bbox.center = to_pose(instance.box)
+    detection.bbox.size = to_size(instance.box)
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = instance.class_name
+    hypothesis.hypothesis.score = float(instance.score)
+    hypothesis.pose.pose = to_pose(instance.box)
+    detection.results = [hypothesis]
+    return detection
