@@ -82,6 +82,12 @@ class _Frame:
         b, x, y, z = (coords - self.low).unbind(1)
         return ((b * self.extent[1] + x) * self.extent[2] + y) * self.extent[3] + z
 
+    def coords(self, keys: Tensor) -> Tensor:
+        z, rest = keys % self.extent[3], keys // self.extent[3]
+        y, rest = rest % self.extent[2], rest // self.extent[2]
+        x, b = rest % self.extent[1], rest // self.extent[1]
+        return torch.stack([b, x, y, z], dim=1) + self.low
+
 
 class CoordinateManager:
     """The voxels of one input at strides 1, 2, 4, … and the kernel maps between them, each made once.
@@ -110,7 +116,10 @@ class CoordinateManager:
         if stride not in self._levels:
             fine = self.coords(stride // 2)
             parents = torch.cat([fine[:, :1], torch.div(fine[:, 1:], 2, rounding_mode="floor")], dim=1)
-            self._levels[stride] = torch.unique(parents, dim=0) if len(parents) else parents
+            if len(parents):
+                frame = _Frame(parents, 0)
+                parents = frame.coords(torch.unique(frame.keys(parents)))
+            self._levels[stride] = parents
         return self._levels[stride]
 
     def kernel_map(self, in_stride: int, out_stride: int, kernel_size: int) -> KernelMap:

@@ -1,0 +1,97 @@
+"""The paper's discriminative loss (Sec. III-A). Pure functions that return named terms.
+
+De Brabandere et al. (2017), where the idea comes from, call the paper's `inter` the variance term and its
+`intra` the distance term; the names here are the SSEN paper's.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssen_ros.labels import IGNORE_INDEX
+
+
+@dataclass(frozen=True)
+class EmbeddingLoss:
+    """Scalar tensors; `total` is Eq. 1."""
+
+    total: Tensor
+    inter: Tensor  # Eq. 3: pulls the embeddings of an instance to their mean
+    intra: Tensor  # Eq. 2: pushes the means of different instances apart
+
+
+def embedding_loss(
+    embeddings: Tensor,
+    instance_label: Tensor,
+    scene: Tensor | None = None,
+    *,
+    p: float = 1.0,
+    gamma_intra: float = 10.0,
+    delta_inter: float = 0.1,
+    delta_intra: float = 0.5,
+) -> EmbeddingLoss:
+    """L = L_inter + γ_intra · L_intra (Eq. 1), averaged over the scenes of a batch.
+
+    Args:
+        embeddings: (N, d).
+        instance_label: (N,) integers; negative rows belong to no instance and are left out.
+        scene: (N,) integers, the scene of each row; None: all of one scene. Instances of different
+            scenes never meet: neither term compares them.
+        p: 0..1, weight of an instance by |E_i|^p (Eq. 3): 0 counts instances alike, 1 counts points alike.
+
+    Scenes without any instance are left out; with none left, all terms are zero and keep their graph.
+
+    Raises:
+        ValueError: p outside 0..1, or lengths that differ.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"p = {p!r}: expected a value in [0, 1] (Eq. 3)")
+    if len(instance_label) != len(embeddings) or (scene is not None and len(scene) != len(embeddings)):
+        raise ValueError(f"{len(embeddings)} embeddings for {len(instance_label)} labels; expected as many")
+    scene = torch.zeros_like(instance_label) if scene is None else scene
+    inter, intra = [], []
+    for s in torch.unique(scene[instance_label >= 0]):
+        rows = (scene == s) & (instance_label >= 0)
+        _, instance = torch.unique(instance_label[rows], return_inverse=True)
+        means = instance_means(embeddings[rows], instance)
+        inter.append(inter_loss(embeddings[rows], instance, means, p, delta_inter))
+        intra.append(intra_loss(means, delta_intra))
+    zero = embeddings.sum() * 0.0
+    inter_term = torch.stack(inter).mean() if inter else zero
+    intra_term = torch.stack(intra).mean() if intra else zero
+    return EmbeddingLoss(inter_term + gamma_intra * intra_term, inter_term, intra_term)
+
+
+def instance_means(embeddings: Tensor, instance: Tensor) -> Tensor:
+    """(I, d) mean embedding of each instance 0..I-1: the µ_i of Eq. 2 and 4."""
+    count = torch.bincount(instance)
+    sums = embeddings.new_zeros(len(count), embeddings.shape[1]).index_add(0, instance, embeddings)
+    return sums / count[:, None]
+
+
+def inter_loss(embeddings: Tensor, instance: Tensor, means: Tensor, p: float, delta_inter: float) -> Tensor:
+    """Eq. 3 over Eq. 4: the weighted mean over instances of how far their points stray beyond δ_inter."""
+    excess = F.relu(torch.linalg.vector_norm(embeddings - means[instance], dim=1) - delta_inter)
+    count = torch.bincount(instance).to(embeddings.dtype)
+    mean_excess = embeddings.new_zeros(len(count)).index_add(0, instance, excess) / count
+    weight = count**p
+    return (weight * mean_excess).sum() / weight.sum()
+
+
+def intra_loss(means: Tensor, delta_intra: float) -> Tensor:
+    """Eq. 2: the mean over ordered pairs of instances of how much closer than 2·δ_intra their means lie."""
+    count = len(means)
+    if count < 2:
+        return means.sum() * 0.0
+    first, second = torch.triu_indices(count, count, offset=1, device=means.device)
+    distance = torch.linalg.vector_norm(means[first] - means[second], dim=1)
+    return F.relu(2 * delta_intra - distance).sum() * 2 / (count * (count - 1))
+
+
+def semantic_loss(logits: Tensor, semantic_label: Tensor) -> Tensor:
+    """Mean cross-entropy over the annotated voxels: (N, C) logits, (N,) labels, IGNORE_INDEX left out."""
+    if not (semantic_label != IGNORE_INDEX).any():
+        return logits.sum() * 0.0
+    return F.cross_entropy(logits, semantic_label, ignore_index=IGNORE_INDEX)

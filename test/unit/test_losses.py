@@ -1,0 +1,86 @@
+"""The paper's Eq. 1-4: values by hand, and gradients by finite differences."""
+
+import pytest
+import torch
+
+from ssen_ros.training.losses import embedding_loss, semantic_loss
+
+# Two instances on a line: {0, 0.4, 0.8} with mean 0.4, and {0.6, 1.0} with mean 0.8; one row of no instance.
+EMBEDDINGS = torch.tensor([[0.0], [0.4], [0.8], [0.6], [1.0], [9.0]], dtype=torch.float64)
+LABELS = torch.tensor([4, 4, 4, 7, 7, -1])
+# Eq. 4 with delta_inter 0.1: l = (0.3 + 0 + 0.3) / 3 = 0.2 and (0.1 + 0.1) / 2 = 0.1
+# Eq. 2 with delta_intra 0.5: both ordered pairs have [1 - 0.4]+ = 0.6
+INTRA = 0.6
+
+
+@pytest.mark.parametrize(
+    "p, inter",
+    [
+        (0.0, (0.2 + 0.1) / 2),
+        (0.5, (3**0.5 * 0.2 + 2**0.5 * 0.1) / (3**0.5 + 2**0.5)),
+        (1.0, (3 * 0.2 + 2 * 0.1) / 5),
+    ],
+)
+def test_value_by_hand(p, inter):
+    loss = embedding_loss(EMBEDDINGS, LABELS, p=p)
+    assert loss.inter.item() == pytest.approx(inter)
+    assert loss.intra.item() == pytest.approx(INTRA)
+    assert loss.total.item() == pytest.approx(inter + 10 * INTRA)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5, 1.0])
+def test_gradients(p):
+    torch.manual_seed(0)
+    embeddings = torch.randn(12, 3, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([0, 0, 0, 0, 0, 1, 1, 1, 5, 5, -1, -1])
+    scene = torch.tensor([0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1])
+
+    def terms(e):
+        loss = embedding_loss(e, labels, scene, p=p, delta_intra=2.0)
+        return loss.total, loss.inter, loss.intra
+
+    assert torch.autograd.gradcheck(terms, (embeddings,))
+
+
+def test_push_counts_every_ordered_pair():
+    means = torch.tensor([[0.0], [0.3], [2.0]], dtype=torch.float64)
+    loss = embedding_loss(means, torch.arange(3))
+    assert loss.intra.item() == pytest.approx(2 * (1 - 0.3) / (3 * 2))
+
+
+def test_scenes_do_not_push_each_other():
+    embeddings = torch.zeros(2, 4)
+    assert embedding_loss(embeddings, torch.tensor([0, 1]), torch.tensor([0, 1])).intra.item() == 0.0
+    assert embedding_loss(embeddings, torch.tensor([0, 1])).intra.item() == pytest.approx(1.0)
+
+
+def test_perfect_embedding_costs_nothing():
+    embeddings = torch.tensor([[0.0, 0.0], [0.05, 0.0], [1.2, 0.0], [1.25, 0.0]])
+    assert embedding_loss(embeddings, torch.tensor([0, 0, 1, 1])).total.item() == 0.0
+
+
+def test_no_instance_keeps_the_graph():
+    embeddings = torch.ones(3, 2, requires_grad=True)
+    embedding_loss(embeddings, torch.full((3,), -1)).total.backward()
+    assert embeddings.grad is not None and not embeddings.grad.any()
+
+
+def test_identical_points_have_a_finite_gradient():
+    embeddings = torch.ones(4, 2, requires_grad=True)
+    embedding_loss(embeddings, torch.tensor([0, 0, 1, 1])).total.backward()
+    assert embeddings.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5])
+def test_p_outside_its_interval(p):
+    with pytest.raises(ValueError, match=r"expected a value in \[0, 1\]"):
+        embedding_loss(EMBEDDINGS, LABELS, p=p)
+
+
+def test_unannotated_voxels_teach_nothing():
+    logits = torch.zeros(3, 20, requires_grad=True)
+    loss = semantic_loss(logits, torch.tensor([3, -1, -1]))
+    loss.backward()
+    assert loss.item() == pytest.approx(torch.log(torch.tensor(20.0)).item())
+    assert logits.grad[0].any() and not logits.grad[1:].any()
+    assert semantic_loss(logits, torch.full((3,), -1)).item() == 0.0
