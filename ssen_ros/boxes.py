@@ -1,0 +1,80 @@
+"""Upright boxes around points."""
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
+
+from ssen_ros.structures import Box
+
+
+def fit_box(points: np.ndarray) -> Box:
+    """The gravity-aligned box of least footprint around (n, 3) points, m, n >= 1.
+
+    The footprint is the minimum-area rectangle around the convex hull in xy, one side of which lies
+    along an edge of the hull (Freeman and Shapira 1975). size x >= size y; yaw in [0, pi).
+    Exact: every point is inside, outliers included, for a percentile would cut table legs as
+    readily as noise. Points on a line or a spot give sizes of zero.
+    Raises ValueError for a wrong shape, no points, or points that are not finite.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3 or len(points) == 0:
+        raise ValueError(f"points has shape {points.shape}, expected (n, 3) with n >= 1")
+    if not np.isfinite(points).all():
+        raise ValueError("points must be finite; remove NaN and infinite rows before fitting a box")
+    origin = points.mean(axis=0)  # precision: rotate about the middle, not about a far map origin
+    local = points - origin
+    outline = _outline(local[:, :2])
+    angle, low, high = _least_rectangle(outline, _candidate_angles(outline))
+    bottom, top = local[:, 2].min(), local[:, 2].max()
+    middle = (low + high) / 2
+    center = np.array([*(_rotation(angle) @ middle), (bottom + top) / 2])
+    length, width = high - low
+    if width > length:
+        length, width, angle = width, length, angle + np.pi / 2
+    return Box(center=origin + center, size=np.array([length, width, top - bottom]), yaw=_wrap(angle))
+
+
+def _outline(xy: np.ndarray) -> np.ndarray:
+    """(h, 2) corners of the convex hull, in turn; of points on a line, its two ends."""
+    try:
+        return xy[ConvexHull(xy).vertices]
+    except (QhullError, ValueError):  # ValueError: fewer points than the hull of a plane needs
+        direction = np.linalg.svd(xy - xy.mean(axis=0), full_matrices=False)[2][0]
+        along = xy @ direction
+        return xy[[along.argmin(), along.argmax()]]
+
+
+def _candidate_angles(outline: np.ndarray) -> np.ndarray:
+    """(e + 1,) rad in [0, pi/2], ascending: each edge's, and 0, so as never to do worse than the map's axes."""
+    edges = np.roll(outline, -1, axis=0) - outline
+    edges = edges[(edges != 0).any(axis=1)]
+    angles = np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)
+    return np.sort(np.append(angles, 0.0))
+
+
+def _least_rectangle(outline: np.ndarray, angles: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Angle, lower (2,) and upper (2,) corner, in the turned frame, of the smallest rectangle."""
+    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    x, y = outline[:, 0], outline[:, 1]
+    turned = np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1)  # (a, h, 2)
+    low, high = turned.min(axis=1), turned.max(axis=1)
+    size = high - low
+    best = _first_least(size.prod(axis=1), size.sum(axis=1))
+    return float(angles[best]), low[best], high[best]
+
+
+def _first_least(area: np.ndarray, perimeter: np.ndarray) -> int:
+    """First of the least areas; where several are equal up to rounding (lines: zero), the least perimeter."""
+    tolerance = 1e-9 * perimeter.max() ** 2
+    candidates = np.flatnonzero(area <= area.min() + tolerance)
+    shortest = perimeter[candidates]
+    return int(candidates[np.flatnonzero(shortest <= shortest.min() * (1 + 1e-9))[0]])
+
+
+def _rotation(angle: float) -> np.ndarray:
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
+
+
+def _wrap(angle: float) -> float:
+    angle = float(angle % np.pi)
+    return 0.0 if angle >= np.pi else angle  # a tiny negative angle rounds to pi itself

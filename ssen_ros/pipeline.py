@@ -1,0 +1,142 @@
+"""The method, from a snapshot of the map to instances that last (paper, Fig. 2)."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+
+from ssen_ros.clustering import cluster
+from ssen_ros.config import SsenConfig
+from ssen_ros.errors import ConfigError
+from ssen_ros.instances import InstanceMap, summarize
+from ssen_ros.labels import is_thing
+from ssen_ros.structures import Clusters, Detection, Instance, Segmentation, StepResult, VoxelSnapshot
+
+
+class Segmenting(Protocol):
+    """What the pipeline asks of a segmenter; `ssen_ros.segmenter.Segmenter` is the real one."""
+
+    voxel_size: float  # m, of the maps it was trained on
+    class_names: tuple[str, ...]
+
+    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes."""
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+        """(T, d) float32 embeddings of the rows of the snapshot that are things."""
+
+
+class SsenPipeline:
+    """Both networks, the clustering, and the instances known so far; one `step` per map.
+
+    Only the instances outlast a step. Not for two threads at once, save `reset`.
+    """
+
+    def __init__(self, segmenter: Segmenting, config: SsenConfig | None = None):
+        self.segmenter = segmenter
+        self.config = config or SsenConfig()
+        self.instance_map = InstanceMap(self.config.instances, segmenter.class_names)
+        self._is_thing = is_thing(tuple(segmenter.class_names))
+
+    @classmethod
+    def from_config(cls, config: SsenConfig | None = None) -> "SsenPipeline":
+        """With the networks that the configuration names. Raises CheckpointError where they do not load."""
+        from ssen_ros.segmenter import Segmenter  # late: torch is slow to import, and stubs need none
+
+        config = config or SsenConfig()
+        return cls(Segmenter.from_config(config.segmenter), config)
+
+    def step(self, snapshot: VoxelSnapshot, stamp_ns: int) -> StepResult:
+        """Segment the whole snapshot, cluster its things, and join the clusters to the known instances.
+
+        An empty map, or one without things, yields a valid result without detections.
+        Raises ConfigError if the snapshot's voxels are not of the size that the networks know.
+        """
+        self._check_voxel_size(snapshot)
+        timings_s: dict[str, float] = {}
+        with _timed(timings_s, "total"):
+            with _timed(timings_s, "semantic"):
+                log_probabilities, semantic_label = self._classify(snapshot)
+            with _timed(timings_s, "embedding"):
+                thing_rows = np.flatnonzero(self._is_thing[semantic_label])
+                segmentation = Segmentation(
+                    log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
+                )
+            with _timed(timings_s, "cluster"):
+                clusters = cluster(segmentation.embeddings, self.config.clustering)
+            with _timed(timings_s, "instances"):
+                detections = self._summarize(snapshot, segmentation, clusters)
+                instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
+                instance_id = _instance_id(snapshot, segmentation, instances)
+        return StepResult(
+            snapshot=snapshot,
+            segmentation=segmentation,
+            clusters=clusters,
+            detections=tuple(detections),
+            instances=instances,
+            events=events,
+            instance_id=instance_id,
+            confidence=_confidence(segmentation, clusters),
+            stamp_ns=stamp_ns,
+            timings_s=timings_s,
+        )
+
+    def reset(self) -> None:
+        """Forget all instances; their ids are not given again."""
+        self.instance_map.clear()
+
+    def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
+        if not np.isclose(snapshot.voxel_size, self.segmenter.voxel_size, rtol=1e-6, atol=0):
+            raise ConfigError(
+                f"the map's voxel_size is {snapshot.voxel_size:g} m, the networks were trained at "
+                f"{self.segmenter.voxel_size:g} m: build the VoxelMap with segmenter.voxel_size"
+            )
+
+    def _classify(self, snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray]:
+        """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
+        if len(snapshot) == 0:
+            return np.empty((0, len(self._is_thing)), dtype=np.float32), np.empty(0, dtype=np.int32)
+        log_probabilities = self.segmenter.semantic(snapshot)
+        return log_probabilities, log_probabilities.argmax(axis=1).astype(np.int32)
+
+    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+        if len(thing_rows) == 0:
+            return np.empty((0, 0), dtype=np.float32)
+        return self.segmenter.embed(snapshot, thing_rows)
+
+    def _summarize(
+        self, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
+    ) -> list[Detection]:
+        min_score = self.config.instances.min_score
+        return summarize(snapshot, segmentation, clusters, self.segmenter.class_names, min_score)
+
+
+@contextmanager
+def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings_s[stage] = time.perf_counter() - start
+
+
+def _instance_id(
+    snapshot: VoxelSnapshot, segmentation: Segmentation, instances: tuple[Instance, ...]
+) -> np.ndarray:
+    """(V,) int32: the ids on this pass's things.
+
+    A missing instance keeps its id on what are still things, so that an object that one pass calls
+    noise does not flicker; what has become stuff belongs to no instance.
+    """
+    label = InstanceMap.label(snapshot, instances)
+    instance_id = np.full(len(snapshot), -1, dtype=np.int32)
+    instance_id[segmentation.thing_rows] = label[segmentation.thing_rows]
+    return instance_id
+
+
+def _confidence(segmentation: Segmentation, clusters: Clusters) -> np.ndarray:
+    """(V,) float32: the probability of the label on stuff, the clusters' confidence on things."""
+    best = segmentation.log_probabilities.max(axis=1, initial=-np.inf)
+    confidence = np.exp(np.minimum(best, 0))
+    confidence[segmentation.thing_rows] = clusters.confidence
+    return confidence

@@ -1,0 +1,40 @@
+"""Voxel indices as single sorted integers, so that sets of voxels are joined by binary search."""
+
+import numpy as np
+
+AXIS_BITS = 20
+AXIS_LIMIT = 1 << (AXIS_BITS - 1)  # indices lie in [-AXIS_LIMIT, AXIS_LIMIT): +-21 km at 4 cm
+
+_AXIS_MASK = (1 << AXIS_BITS) - 1
+
+
+def pack(voxel_coords: np.ndarray) -> np.ndarray:
+    """(n,) int64 keys of (n, 3) integer voxel indices; keys are ordered as (x, y, z) are.
+
+    Raises ValueError for an index outside [-AXIS_LIMIT, AXIS_LIMIT).
+    """
+    coords = np.asarray(voxel_coords)
+    if coords.ndim != 2 or coords.shape[1] != 3:
+        raise ValueError(f"voxel_coords has shape {coords.shape}, expected (n, 3)")
+    if len(coords) and (coords.min() < -AXIS_LIMIT or coords.max() >= AXIS_LIMIT):
+        raise ValueError(
+            f"voxel indices from {coords.min()} to {coords.max()}: expected [{-AXIS_LIMIT}, {AXIS_LIMIT}); "
+            "use a larger voxel_size or a map frame nearer to the points"
+        )
+    x, y, z = coords.astype(np.int64).T + AXIS_LIMIT
+    return (x << 2 * AXIS_BITS) | (y << AXIS_BITS) | z
+
+
+def unpack(keys: np.ndarray) -> np.ndarray:
+    """(n, 3) int32 voxel indices of (n,) int64 keys: the inverse of `pack`."""
+    axes = (keys >> 2 * AXIS_BITS, (keys >> AXIS_BITS) & _AXIS_MASK, keys & _AXIS_MASK)
+    return (np.stack(axes, axis=1) - AXIS_LIMIT).astype(np.int32)
+
+
+def find(sorted_keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(n,) int64 positions of the (n,) wanted keys in ascending, unique keys; -1 where absent."""
+    if len(sorted_keys) == 0:
+        return np.full(len(wanted), -1, dtype=np.int64)
+    position = np.searchsorted(sorted_keys, wanted)
+    position[position == len(sorted_keys)] = 0  # beyond the last: any place, the next line rejects it
+    return np.where(sorted_keys[position] == wanted, position, -1)

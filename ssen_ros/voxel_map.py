@@ -1,0 +1,286 @@
+"""The voxel map of a growing cloud, exact in whatever order, pieces and repetitions the points come.
+
+Each voxel is divided into 2 x 2 x 2 sub-cells, and a sub-cell keeps one representative point: the
+one nearest to the sub-cell's centre; ties fall to the smaller position, then the smaller colour.
+An observation is one integer, its *rank*, that orders points just so; joining observations of a
+sub-cell is the minimum of their ranks. A minimum is commutative, associative and idempotent, hence
+so is the map: order cannot matter, a resent point changes nothing, pieces equal the whole, and
+colours, which would drift in a running sum of resent points, stay.
+"""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from ssen_ros import voxel_keys
+from ssen_ros.errors import CloudError, ConfigError
+from ssen_ros.structures import VoxelSnapshot
+
+MODES = ("accumulated", "incremental")
+
+# A point's place in its voxel is 9 bits an axis: the top one says which half (the sub-cell), the
+# other 8 where in it. At 4 cm a step is 0.08 mm, far below the noise of any RGB-D sensor.
+_STEPS = 512
+_HALF_STEPS = 256
+_OCTANT_BITS = 3
+
+# rank = squared distance to the sub-cell's centre | place in the sub-cell, 3 x 8 | colour, 3 x 8.
+# With k = 0..127 half steps from the centre, the squared distance of an axis is 4k(k+1)+1 in
+# quarter steps; k(k+1)/2 orders the sums alike and keeps them, exactly, in 15 bits.
+_DISTANCE_SHIFT = 48
+_PLACE_SHIFT = 24
+_DISTANCE = np.array([k * (k + 1) // 2 for k in (max(i - 128, 127 - i) for i in range(_HALF_STEPS))])
+
+
+@dataclass(frozen=True)
+class MapChange:
+    """What one cloud did to the map, counted in voxels."""
+
+    version: int  # of the map after the cloud
+    added: int  # voxels that were not there before
+    removed: int  # voxels that are gone (accumulated mode only)
+    changed: int  # voxels that stayed, with other points or colours in them
+
+
+@dataclass(frozen=True)
+class _State:
+    keys: np.ndarray  # (S,) int64, voxel key << 3 | octant, ascending and unique
+    ranks: np.ndarray  # (S,) int64, the representative of each sub-cell
+    voxels: int = 0
+    version: int = 0
+
+
+_EMPTY_KEYS = np.empty(0, dtype=np.int64)
+
+
+class VoxelMap:
+    """Clouds in, immutable snapshots out; safe to integrate in one thread and snapshot in another.
+
+    mode "accumulated": each cloud is the whole map (RTAB-Map): what it lacks is removed.
+    mode "incremental": each cloud adds to the map; an empty one adds nothing.
+    voxel_size is in metres. Raises ConfigError for any other mode or a size that is no length.
+    """
+
+    def __init__(self, voxel_size: float, mode: str = "accumulated"):
+        if not (np.isfinite(voxel_size) and voxel_size > 0):
+            raise ConfigError(f"voxel_size = {voxel_size!r}: expected a length in metres, such as 0.04")
+        if mode not in MODES:
+            raise ConfigError(f"map.mode = {mode!r}: expected one of {', '.join(MODES)}")
+        self.voxel_size = float(voxel_size)
+        self.mode = mode
+        self._state = _State(_EMPTY_KEYS, _EMPTY_KEYS)
+        self._snapshot: VoxelSnapshot | None = None
+        self._writing = threading.Lock()  # held while a cloud is worked in
+        self._swapping = threading.Lock()  # held for a few assignments only, by readers too
+
+    def __len__(self) -> int:
+        """Occupied voxels."""
+        return self._current().voxels
+
+    @property
+    def version(self) -> int:
+        return self._current().version
+
+    def integrate(self, points: np.ndarray, colors: np.ndarray) -> MapChange:
+        """Work one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
+
+        The version grows by one if, and only if, a voxel was added, removed or changed.
+        Raises CloudError for wrong shapes or types, for non-finite points and for points beyond
+        the range of the keys (+-2^19 voxels an axis); the map is then as it was.
+        """
+        with self._writing:
+            before = self._current()
+            keys, ranks = _representatives(points, colors, self.voxel_size)
+            if self.mode == "incremental":
+                keys, ranks = _join(before.keys, before.ranks, keys, ranks)
+            return self._replace(before, keys, ranks)
+
+    def clear(self) -> MapChange:
+        """Forget every voxel; the version goes on counting."""
+        with self._writing:
+            return self._replace(self._current(), _EMPTY_KEYS, _EMPTY_KEYS)
+
+    def snapshot(self) -> VoxelSnapshot:
+        """The map now: per voxel the mean place and colour of its representatives, sorted by x, y, z.
+
+        Computed once per version; asking again gives the same object.
+        """
+        with self._swapping:
+            state, cached = self._state, self._snapshot
+        if cached is None or cached.version != state.version:
+            cached = _summarize(state, self.voxel_size)
+            with self._swapping:
+                if self._state is state:
+                    self._snapshot = cached
+        return cached
+
+    def _current(self) -> _State:
+        with self._swapping:
+            return self._state
+
+    def _replace(self, before: _State, keys: np.ndarray, ranks: np.ndarray) -> MapChange:
+        added, removed, changed = _difference(before, keys, ranks)
+        if not (added or removed or changed):
+            return MapChange(before.version, 0, 0, 0)
+        after = _State(keys, ranks, before.voxels + added - removed, before.version + 1)
+        with self._swapping:
+            self._state = after
+        return MapChange(after.version, added, removed, changed)
+
+
+def _representatives(
+    points: np.ndarray, colors: np.ndarray, voxel_size: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keys (S,) and ranks (S,) of the sub-cells a cloud occupies, keys ascending and unique."""
+    _check_arrays(points, colors)
+    if len(points) == 0:
+        return _EMPTY_KEYS, _EMPTY_KEYS
+    key = np.zeros(len(points), dtype=np.int64)
+    octant = np.zeros(len(points), dtype=np.int64)
+    distance = np.zeros(len(points), dtype=np.int64)
+    place = np.zeros(len(points), dtype=np.int64)
+    for axis in range(3):
+        cell, step = _divide(points, axis, voxel_size)
+        key = (key << voxel_keys.AXIS_BITS) | (cell + voxel_keys.AXIS_LIMIT)
+        octant = (octant << 1) | (step >> 8)
+        distance += _DISTANCE[step & 255]
+        place = (place << 8) | (step & 255)
+    r, g, b = colors.T.astype(np.int64)
+    rank = (distance << _DISTANCE_SHIFT) | (place << _PLACE_SHIFT) | (r << 16) | (g << 8) | b
+    return _least_rank_per_key((key << _OCTANT_BITS) | octant, rank)
+
+
+def _divide(points: np.ndarray, axis: int, voxel_size: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of one coordinate of each point: voxel index (N,) int64 and step in the voxel (N,) int64, 0..511."""
+    with np.errstate(over="ignore"):  # a float64 near its limit becomes inf, and is rejected as such
+        position = points[:, axis].astype(np.float64) / voxel_size
+    cell = np.floor(position)
+    # NaN fails both comparisons
+    if not (cell.min() >= -voxel_keys.AXIS_LIMIT and cell.max() < voxel_keys.AXIS_LIMIT):
+        raise CloudError(_explain_bad_point(points, axis, cell, voxel_size))
+    # a hair below zero is 1.0 above its floor when rounded: the last step, not the next voxel
+    step = np.minimum((position - cell) * _STEPS, _STEPS - 1)
+    return cell.astype(np.int64), step.astype(np.int64)
+
+
+def _explain_bad_point(points: np.ndarray, axis: int, cell: np.ndarray, voxel_size: float) -> str:
+    limit = voxel_keys.AXIS_LIMIT
+    row = int(np.flatnonzero(~((cell >= -limit) & (cell < limit)))[0])
+    value = points[row, axis]
+    where = f"point {row} has {'xyz'[axis]} = {value}"
+    if not np.isfinite(value):
+        return f"{where}: expected a finite coordinate in metres; remove such rows before integrating"
+    reach = limit * voxel_size
+    return (
+        f"{where} m: expected [-{reach:.6g}, {reach:.6g}) m at voxel_size {voxel_size:g} m; "
+        "move the map's origin nearer, or check the unit of the cloud"
+    )
+
+
+def _check_arrays(points: np.ndarray, colors: np.ndarray) -> None:
+    if not isinstance(points, np.ndarray) or points.dtype not in (np.float32, np.float64):
+        raise CloudError(f"points are {_describe(points)}: expected an array of float32 or float64, metres")
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise CloudError(f"points are {_describe(points)}: expected shape (N, 3)")
+    if not isinstance(colors, np.ndarray) or colors.dtype != np.uint8:
+        raise CloudError(f"colors are {_describe(colors)}: expected an array of uint8, RGB in 0..255")
+    if colors.shape != points.shape:
+        raise CloudError(f"colors are {_describe(colors)}: expected {points.shape}, one row per point")
+
+
+def _describe(value) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def _least_rank_per_key(keys: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = np.argsort(keys)
+    keys, ranks = keys[order], ranks[order]
+    starts = _run_starts(keys)
+    return keys[starts], np.minimum.reduceat(ranks, starts)
+
+
+def _run_starts(ascending: np.ndarray) -> np.ndarray:
+    """Indices at which a new value begins in an ascending, non-empty array."""
+    return np.concatenate(([0], np.flatnonzero(ascending[1:] != ascending[:-1]) + 1))
+
+
+def _join(
+    keys: np.ndarray, ranks: np.ndarray, new_keys: np.ndarray, new_ranks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The least rank per key of two states; sorts nothing, leaves its arguments as they are."""
+    row = voxel_keys.find(keys, new_keys)
+    known = row >= 0
+    joined = ranks.copy()
+    joined[row[known]] = np.minimum(ranks[row[known]], new_ranks[known])
+    if known.all():
+        return keys, joined
+    fresh_keys = new_keys[~known]
+    place = np.searchsorted(keys, fresh_keys)
+    return np.insert(keys, place, fresh_keys), np.insert(joined, place, new_ranks[~known])
+
+
+def _difference(before: _State, keys: np.ndarray, ranks: np.ndarray) -> tuple[int, int, int]:
+    """Voxels added, removed and changed between two states."""
+    row = voxel_keys.find(before.keys, keys)
+    same = row >= 0
+    same[same] = before.ranks[row[same]] == ranks[same]
+    gone = np.ones(len(before.keys), dtype=bool)
+    gone[row[same]] = False
+    touched = np.union1d(keys[~same] >> _OCTANT_BITS, before.keys[gone] >> _OCTANT_BITS)
+    was = _occupied(before.keys, touched)
+    is_now = _occupied(keys, touched)
+    return int((is_now & ~was).sum()), int((was & ~is_now).sum()), int((was & is_now).sum())
+
+
+def _occupied(keys: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """(n,) bool: does any sub-cell of the (n,) voxel keys occur among ascending sub-cell keys?"""
+    first = np.searchsorted(keys, voxels << _OCTANT_BITS)
+    after = np.searchsorted(keys, (voxels + 1) << _OCTANT_BITS)
+    return after > first
+
+
+def _summarize(state: _State, voxel_size: float) -> VoxelSnapshot:
+    if len(state.keys) == 0:
+        return VoxelSnapshot(
+            voxel_coords=np.empty((0, 3), dtype=np.int32),
+            points=np.empty((0, 3), dtype=np.float32),
+            colors=np.empty((0, 3), dtype=np.uint8),
+            voxel_size=voxel_size,
+            version=state.version,
+        )
+    voxel = state.keys >> _OCTANT_BITS
+    starts = _run_starts(voxel)
+    count = np.diff(np.append(starts, len(voxel)))[:, None]
+    coords = voxel_keys.unpack(voxel[starts])
+    place_sum = np.add.reduceat(_decode_steps(state), starts, axis=0)
+    color_sum = np.add.reduceat(_decode_colors(state), starts, axis=0)
+    fraction = (place_sum / count + 0.5) / _STEPS  # a step stands for its middle
+    return VoxelSnapshot(
+        voxel_coords=coords,
+        points=_inside(coords, fraction, voxel_size),
+        colors=((2 * color_sum + count) // (2 * count)).astype(np.uint8),  # floor(mean + 1/2), in integers
+        voxel_size=voxel_size,
+        version=state.version,
+    )
+
+
+def _decode_steps(state: _State) -> np.ndarray:
+    """(S, 3) int64 steps 0..511 in the voxel."""
+    octants = np.stack([(state.keys >> bit) & 1 for bit in (2, 1, 0)], axis=1)
+    places = np.stack([(state.ranks >> (_PLACE_SHIFT + shift)) & 255 for shift in (16, 8, 0)], axis=1)
+    return octants * _HALF_STEPS + places
+
+
+def _decode_colors(state: _State) -> np.ndarray:
+    return np.stack([(state.ranks >> shift) & 255 for shift in (16, 8, 0)], axis=1)
+
+
+def _inside(coords: np.ndarray, fraction: np.ndarray, voxel_size: float) -> np.ndarray:
+    """(V, 3) float32 points, m, that floor to their voxel again in float32 as in float64.
+
+    Far from the origin float32 rounds by more than the distance to the voxel's side: the point is
+    then kept off the side by the rounding of the product, of voxel_size and of the division.
+    """
+    margin = (np.abs(coords) + 1) * (4 * 2.0**-24)
+    return ((coords + np.clip(fraction, margin, 1 - margin)) * voxel_size).astype(np.float32)
