@@ -11,13 +11,13 @@ from typing import Any
 from ssen_ros.errors import ConfigError
 
 
-def _param(default, doc: str, *, unit: str = "", low=None, high=None, choices: tuple[str, ...] = ()):
+def param(default, doc: str, *, unit: str = "", low=None, high=None, choices: tuple[str, ...] = ()):
     return field(default=default, metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices))
 
 
 @dataclass(frozen=True)
 class MapConfig:
-    mode: str = _param(
+    mode: str = param(
         "accumulated",
         "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it",
         choices=("accumulated", "incremental"),
@@ -26,28 +26,28 @@ class MapConfig:
 
 @dataclass(frozen=True)
 class SegmenterConfig:
-    semantic_checkpoint: str = _param("", "safetensors file of the semantic network; empty: the shipped one")
-    embedding_checkpoint: str = _param("", "safetensors file of the embedding network; empty: the shipped one")
-    device: str = _param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N")
-    num_threads: int = _param(0, "CPU threads of the networks; 0: torch's default", low=0)
+    semantic_checkpoint: str = param("", "safetensors file of the semantic network; empty: the shipped one")
+    embedding_checkpoint: str = param("", "safetensors file of the embedding network; empty: the shipped one")
+    device: str = param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N")
+    num_threads: int = param(0, "CPU threads of the networks; 0: torch's default", low=0)
 
 
 @dataclass(frozen=True)
 class ClusteringConfig:
-    min_cluster_size: int = _param(40, "fewest voxels that make an object", unit="voxels", low=2)
-    min_samples: int = _param(5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1)
-    confidence_radius: float = _param(
+    min_cluster_size: int = param(40, "fewest voxels that make an object", unit="voxels", low=2)
+    min_samples: int = param(5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1)
+    confidence_radius: float = param(
         0.5, "distance to the cluster's mean at which confidence reaches 0 (delta_intra of training)", low=1e-6
     )
 
 
 @dataclass(frozen=True)
 class InstancesConfig:
-    min_score: float = _param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
-    min_overlap: float = _param(
+    min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
+    min_overlap: float = param(
         0.25, "least voxel IoU at which a detection continues an instance", low=0.0, high=1.0
     )
-    max_missed: int = _param(3, "updates an undetected instance is kept before it is retired", unit="updates", low=0)
+    max_missed: int = param(3, "updates an undetected instance is kept before it is retired", unit="updates", low=0)
 
 
 @dataclass(frozen=True)

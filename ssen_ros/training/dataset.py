@@ -1,0 +1,152 @@
+"""Labelled scenes at the networks' resolution, and batches of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssen_ros.errors import ConfigError
+from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.labels import IGNORE_INDEX, is_thing
+from ssen_ros.simulation import Sample, load_sample
+from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.training.augmentation import augment
+
+
+@dataclass(frozen=True)
+class LabelledVoxels:
+    """A snapshot with its ground truth."""
+
+    snapshot: VoxelSnapshot
+    semantic_label: np.ndarray  # (V,) int64, IGNORE_INDEX where not annotated
+    instance_label: np.ndarray  # (V,) int64, -1 where of no instance
+
+    def rows(self, keep: np.ndarray) -> "LabelledVoxels":
+        """The voxels where the (V,) bool mask is set."""
+        s = self.snapshot
+        snapshot = VoxelSnapshot(s.voxel_coords[keep], s.points[keep], s.colors[keep], s.voxel_size, s.version)
+        return LabelledVoxels(snapshot, self.semantic_label[keep], self.instance_label[keep])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several scenes for one step; rows of all scenes follow each other."""
+
+    coords: Tensor  # (N, 4) int32: scene, x, y, z
+    features: Tensor  # (N, C) float32
+    semantic_label: Tensor  # (N,) int64
+    instance_label: Tensor  # (N,) int64, unique within a scene
+    scene: Tensor  # (N,) int64
+
+
+def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
+    """Mean position and colour of each voxel, and the label most of its points carry."""
+    coords = np.floor(sample.points / voxel_size).astype(np.int64)
+    voxel_coords, inverse, count = np.unique(coords, axis=0, return_inverse=True, return_counts=True)
+    inverse = inverse.reshape(-1)
+    points = _group_mean(sample.points, inverse, count)
+    colors = np.floor(_group_mean(sample.colors, inverse, count) + 0.5)
+    # One code a (class, instance) pair, so that both come from the same points.
+    pair = (sample.semantic_label.astype(np.int64) + 1) << 32 | (sample.instance_label.astype(np.int64) + 1)
+    winner = _majority(inverse, pair)
+    snapshot = VoxelSnapshot(
+        voxel_coords.astype(np.int32), points.astype(np.float32), colors.astype(np.uint8), voxel_size
+    )
+    return LabelledVoxels(snapshot, (winner >> 32) - 1, (winner & 0xFFFFFFFF) - 1)
+
+
+def _group_mean(values: np.ndarray, group: np.ndarray, count: np.ndarray) -> np.ndarray:
+    sums = [np.bincount(group, weights=column, minlength=len(count)) for column in values.T]
+    return np.stack(sums, axis=1) / count[:, None]
+
+
+def _majority(group: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """The most frequent value of each group 0..G-1; of equals, the largest."""
+    values, code = np.unique(value, return_inverse=True)
+    votes, count = np.unique(group * len(values) + code.reshape(-1), return_counts=True)
+    owner = votes // len(values)
+    order = np.lexsort((count, owner))
+    last = np.append(owner[order][1:] != owner[order][:-1], True)
+    return values[votes[order][last] % len(values)]
+
+
+class RoomDataset:
+    """Every `*.npz` sample of a folder, kept in memory; rooms that appear later are found on `refresh`."""
+
+    def __init__(self, folder: str | Path, voxel_size: float):
+        self.folder, self.voxel_size = Path(folder), voxel_size
+        self._samples: dict[Path, Sample] = {}
+        self.refresh()
+        if not self.paths:
+            raise ConfigError(f"data = {str(folder)!r}: no .npz samples; make some with `ssen simulate --out {folder}`")
+
+    def refresh(self) -> None:
+        self.paths = sorted(self.folder.glob("*.npz"))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def sample(self, index: int) -> Sample:
+        path = self.paths[index]
+        if path not in self._samples:
+            self._samples[path] = load_sample(path)
+        return self._samples[path]
+
+    def scene(self, rng: np.random.Generator, max_voxels: int) -> LabelledVoxels:
+        """One random room, augmented, voxelized, and cropped as a map still growing would be."""
+        sample = self.sample(int(rng.integers(len(self))))
+        points, colors = augment(rng, sample.points, sample.colors)
+        augmented = Sample(points, colors, sample.semantic_label, sample.instance_label)
+        return crop(rng, voxelize(augmented, self.voxel_size), max_voxels)
+
+
+def crop(rng: np.random.Generator, voxels: LabelledVoxels, max_voxels: int) -> LabelledVoxels:
+    """Half the time a share of the room, always at most `max_voxels`: those nearest, seen from above, to one of them."""
+    total = len(voxels.snapshot)
+    keep = total if rng.random() < 0.5 else int(total * rng.uniform(0.3, 1.0))
+    keep = min(keep, max_voxels)
+    if keep >= total:
+        return voxels
+    ground = voxels.snapshot.points[:, :2]
+    distance = np.abs(ground - ground[rng.integers(total)]).max(axis=1)
+    mask = np.zeros(total, bool)
+    mask[np.argpartition(distance, keep)[:keep]] = True
+    return voxels.rows(mask)
+
+
+def embedding_input(rng: np.random.Generator, voxels: LabelledVoxels) -> np.ndarray:
+    """(V,) bool: what the embedding network is shown in training.
+
+    The paper shows it what the semantic network does not call background. That network is trained
+    elsewhere, so its mistakes are imitated: all that is not annotated as wall or floor stays, and half the
+    time a few balls of wall and floor slip through. They carry no instance and so no loss.
+    """
+    label, points = voxels.semantic_label, voxels.snapshot.points
+    keep = (label == IGNORE_INDEX) | is_thing()[label]
+    if rng.random() < 0.5 and len(points):
+        for _ in range(rng.integers(1, 8)):
+            center = points[rng.integers(len(points))]
+            keep |= np.square(points - center).sum(axis=1) < rng.uniform(0.1, 0.4) ** 2
+    return keep
+
+
+def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[str, ...]) -> Batch:
+    """One batch of the masked voxels; heights are measured from the floor of the whole scene."""
+    columns = []
+    for index, (voxels, mask) in enumerate(zip(scenes, masks)):
+        floor = floor_height(voxels.snapshot.points)
+        part = voxels.rows(mask)
+        s = part.snapshot
+        scene = np.full((len(s), 1), index)
+        columns.append(
+            (
+                np.concatenate([scene, s.voxel_coords], axis=1).astype(np.int32),
+                voxel_features(names, s.points, s.colors, floor),
+                part.semantic_label,
+                part.instance_label,
+                scene[:, 0],
+            )
+        )
+    return Batch(*[torch.from_numpy(np.concatenate(c)) for c in zip(*columns)])
