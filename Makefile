@@ -1,0 +1,86 @@
+# make demo    the main job on a simulated map; ends by itself, results in out/demo
+# make test    all tests
+# make lint    style
+# make clean   remove what the build and the demo wrote; .venv stays
+#
+# Each target first sets up what it needs in .venv, and is quick when that is done.
+#   PYTHON=python3.12            another interpreter
+#   TORCH='torch==2.13.0+cpu'    another build of PyTorch; anything that `pip install` understands
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+
+# Colcon and CMake find the venv's tools and packages; ROS 2 stays on this machine.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ROS_AUTOMATIC_DISCOVERY_RANGE := LOCALHOST
+# A ROS distribution or another venv that happens to be sourced must not leak into this one.
+unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH
+unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
+
+# All that ends up in the installed package. The list itself is a prerequisite too: it tells of deleted files.
+PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard README.md) \
+  $(shell find cmake config launch msg scripts ssen_ros -type f -not -name '*.pyc' | LC_ALL=C sort)
+
+TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
+
+.PHONY: help setup demo test lint clean FORCE
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+setup: $(STAMPS)/package
+
+demo: setup
+	$(BIN)/ssen demo --out out/demo
+
+test: setup
+	$(BIN)/pytest
+
+lint: $(STAMPS)/ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf build install log out .pytest_cache .ruff_cache .hypothesis ssen_ros.egg-info
+
+$(STAMPS)/venv:
+	@echo "== $(VENV): making a virtual environment with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMPS)
+	touch $@
+
+# First and alone, so that the build asked for is the one that all that follows is resolved against.
+$(TORCH_STAMP): | $(STAMPS)/venv
+	@echo "== $(VENV): $(TORCH) (hundreds of megabytes, takes minutes)"
+	$(PIP) $(TORCH)
+	rm -f $(STAMPS)/torch-*
+	touch $@
+
+$(STAMPS)/requirements: pyproject.toml scripts/requirements.py $(TORCH_STAMP)
+	@echo "== $(VENV): ROS 2, the other libraries and the build tools (takes minutes)"
+	$(BIN)/python scripts/requirements.py build run ros test > $(STAMPS)/requirements.txt
+	$(PIP) -r $(STAMPS)/requirements.txt
+	touch $@
+
+$(STAMPS)/package: $(PACKAGE_FILES) $(STAMPS)/package-files $(STAMPS)/requirements
+	@echo "== $(VENV): ssen_ros with its messages"
+	$(PIP) --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
+$(STAMPS)/package-files: FORCE | $(STAMPS)/venv
+	@printf '%s\n' $(PACKAGE_FILES) | cmp -s - $@ || printf '%s\n' $(PACKAGE_FILES) > $@
+
+# Alone, so that `make lint` need not wait for the rest.
+$(STAMPS)/ruff: pyproject.toml scripts/requirements.py | $(STAMPS)/venv
+	$(PIP) $$($(BIN)/python scripts/requirements.py test | grep '^ruff')
+	touch $@
