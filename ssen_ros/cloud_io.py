@@ -257,8 +257,8 @@ def _column_colors(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
 def _checked(points: np.ndarray, colors: np.ndarray | None, first_frame: np.ndarray | None = None) -> Cloud:
     if points.ndim != 2 or points.shape[1] != 3 or points.dtype.kind != "f":
         raise CloudError(
-            f"points is {points.dtype} {points.shape}; expected (N, 3) float metres or int16/int32 millimetres; "
-            "convert it"
+            f"points is {points.dtype} {points.shape}; expected (N, 3), float metres or int16/int32 "
+            "millimetres; convert it"
         )
     if colors is not None:
         colors = _color_bytes(colors, len(points))

@@ -1,0 +1,65 @@
+"""Which points of an indoor map to leave out so that one can look into its rooms from outside.
+
+Works on a plan of square columns, a few decimetres wide: what reaches to the ceiling is wall, whatever it
+was labelled; a wall with room behind it (seen from the camera) is cut down to a stub.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+COLUMN = 0.1  # m, edge of a plan cell
+CEILING_CUT = 2.1  # m over the floor; above it are ceiling, lamps and the tops of walls
+STUB = 0.1  # m that is left of a wall that is cut
+WALL_REACH = 1.9  # m over the floor; a column that has points above it is a wall
+LOOK_BEHIND = np.arange(0.3, 1.25, 0.1)  # m behind a wall, where room is looked for
+ROOM_BEHIND = 3  # occupied columns behind a wall that make it hide a room
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The map from above."""
+
+    origin: np.ndarray  # (2,) float64, m
+    cells: np.ndarray  # (N, 2) int64, the column of each point
+    height: np.ndarray  # (N,) float64, m over the floor
+    wall: np.ndarray  # (X, Y) bool
+    room: np.ndarray  # (X, Y) bool: something stands or lies there, and it is no wall
+
+
+def make_plan(points: np.ndarray, is_wall: np.ndarray) -> Plan:
+    """The plan of (N, 3) points; `is_wall` (N,) bool are those known to be walls, doors or windows."""
+    floor = np.percentile(points[:, 2], 2.0)
+    height = points[:, 2].astype(np.float64) - floor
+    origin = points[:, :2].min(axis=0).astype(np.float64)
+    cells = np.floor((points[:, :2] - origin) / COLUMN).astype(np.int64)
+    shape = tuple(cells.max(axis=0) + 1)
+    occupied, wall = np.zeros(shape, bool), np.zeros(shape, bool)
+    below_ceiling = height < CEILING_CUT
+    tall = (height > WALL_REACH) & below_ceiling
+    occupied[tuple(cells[below_ceiling].T)] = True
+    wall[tuple(cells[tall | is_wall].T)] = True
+    return Plan(origin, cells, height, wall, occupied & ~wall)
+
+
+def visible_rows(plan: Plan, azimuth: float, keep: np.ndarray) -> np.ndarray:
+    """(N,) bool: the points left when the camera stands at `azimuth` (rad, from +X).
+
+    `keep` (N,) bool marks points of objects, which are never cut with the wall they touch.
+    """
+    cut = _hiding_walls(plan, azimuth)[tuple(plan.cells.T)] & ~keep
+    return (plan.height < CEILING_CUT) & ~(cut & (plan.height > STUB))
+
+
+def _hiding_walls(plan: Plan, azimuth: float) -> np.ndarray:
+    """(X, Y) bool: wall columns with room behind them."""
+    away = -np.array([np.cos(azimuth), np.sin(azimuth)])
+    columns = np.argwhere(plan.wall)
+    behind = np.zeros(len(columns), np.int64)
+    for distance in LOOK_BEHIND:
+        cells = np.rint(columns + away * (distance / COLUMN)).astype(np.int64)
+        inside = ((cells >= 0) & (cells < plan.room.shape)).all(axis=1)
+        behind[inside] += plan.room[tuple(cells[inside].T)]
+    hiding = np.zeros_like(plan.wall)
+    hiding[tuple(columns[behind >= ROOM_BEHIND].T)] = True
+    return hiding
