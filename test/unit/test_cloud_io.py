@@ -55,7 +55,8 @@ def test_ascii_ply_with_double_positions_and_faces(tmp_path):
     path = tmp_path / "a.ply"
     path.write_text(
         "ply\nformat ascii 1.0\ncomment made by hand\nelement vertex 2\n"
-        "property double x\nproperty double y\nproperty double z\nproperty uchar red\nproperty uchar green\nproperty uchar blue\n"
+        "property double x\nproperty double y\nproperty double z\n"
+        "property uchar red\nproperty uchar green\nproperty uchar blue\n"
         "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
         "0.5 -1.25 2 255 0 7\n3 0 -0.125 1 128 64\n3 0 1 1\n"
     )
