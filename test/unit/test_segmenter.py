@@ -1,0 +1,99 @@
+"""The segmenter: what it refuses, and what it hands back."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from ssen_ros.config import SegmenterConfig
+from ssen_ros.errors import CheckpointError, ConfigError
+from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.segmenter import Segmenter
+from ssen_ros.structures import VoxelSnapshot
+
+SEMANTIC = NetworkSpec("semantic", "MinkUNet14S", 0.05, ("rgb", "height"), CLASS_NAMES, 3)
+EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_NAMES, 3, embedding_width=8)
+
+
+def checkpoint(spec: NetworkSpec) -> Checkpoint:
+    torch.manual_seed(0)
+    return Checkpoint(spec, spec.build().eval())
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    return Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))
+
+
+def snapshot(n=300, voxel_size=0.05) -> VoxelSnapshot:
+    rng = np.random.default_rng(0)
+    coords = np.unique(rng.integers(-10, 10, (n, 3)), axis=0).astype(np.int32)
+    points = ((coords + 0.5) * voxel_size).astype(np.float32)
+    return VoxelSnapshot(coords, points, rng.integers(0, 255, coords.shape).astype(np.uint8), voxel_size)
+
+
+def test_outputs(segmenter):
+    s = snapshot()
+    log_probabilities = segmenter.semantic(s)
+    assert log_probabilities.shape == (len(s), 20) and log_probabilities.dtype == np.float32
+    np.testing.assert_allclose(np.exp(log_probabilities).sum(1), 1, rtol=1e-4)
+    rows = np.arange(0, len(s), 2)
+    embeddings = segmenter.embed(s, rows)
+    assert embeddings.shape == (len(rows), 8) and embeddings.dtype == np.float32
+
+
+def test_background_does_not_reach_the_embedding_network(segmenter):
+    s = snapshot()
+    rows = np.flatnonzero(s.voxel_coords[:, 0] < 0)
+    repainted = np.where(s.voxel_coords[:, :1] < 0, s.colors, 255 - s.colors)
+    other = VoxelSnapshot(s.voxel_coords, s.points, repainted, s.voxel_size)
+    np.testing.assert_array_equal(segmenter.embed(s, rows), segmenter.embed(other, rows))
+
+
+def test_empty_map(segmenter):
+    empty = VoxelSnapshot(np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), 0.05)
+    assert segmenter.semantic(empty).shape == (0, 20)
+    assert segmenter.embed(snapshot(), np.zeros(0, np.int64)).shape == (0, 8)
+
+
+def test_another_voxel_size_is_refused(segmenter):
+    with pytest.raises(CheckpointError, match="voxel size is 0.02 m, the networks were trained at 0.05 m"):
+        segmenter.semantic(snapshot(voxel_size=0.02))
+
+
+@pytest.mark.parametrize("change", [dict(voxel_size=0.02), dict(class_names=CLASS_NAMES[::-1])])
+def test_networks_must_agree(change):
+    other = dataclasses.replace(EMBEDDING, **change)
+    with pytest.raises(CheckpointError, match=next(iter(change))):
+        Segmenter(checkpoint(SEMANTIC), checkpoint(other))
+
+
+def test_tasks_must_not_be_swapped():
+    with pytest.raises(CheckpointError, match="expected one for 'semantic'"):
+        Segmenter(checkpoint(EMBEDDING), checkpoint(SEMANTIC))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:77"])
+def test_bad_device(device):
+    if device.startswith("cuda") and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU: an absent one cannot be asked for by name")
+    with pytest.raises((ConfigError, CheckpointError), match="segmenter.device|no such file"):
+        Segmenter.from_config(SegmenterConfig(device=device))
+
+
+def test_features_by_hand():
+    points = np.array([[0.0, 0.0, 0.2], [2.0, 0.0, 1.2]])
+    colors = np.array([[255, 0, 0], [0, 255, 51]], np.uint8)
+    rows = voxel_features(("rgb", "height", "xyz"), points, colors, floor=0.2)
+    expected = [[0.5, -0.5, -0.5, -1.0, -1 / 3, 0, -1 / 3], [-0.5, 0.5, -0.3, 0.0, 1 / 3, 0, 0.0]]
+    np.testing.assert_allclose(rows, expected, atol=1e-6)
+
+
+def test_floor_ignores_strays():
+    z = np.concatenate([np.full(5, -3.0), np.full(500, 0.1), np.linspace(0.1, 2, 500)])
+    points = np.stack([z, z, z], axis=1)
+    assert floor_height(points) == pytest.approx(0.1)
+    assert floor_height(np.zeros((0, 3))) == 0.0
