@@ -44,7 +44,7 @@ def _outline(xy: np.ndarray) -> np.ndarray:
 
 
 def _candidate_angles(outline: np.ndarray) -> np.ndarray:
-    """(e + 1,) rad in [0, pi/2], ascending: each edge's, and 0, so as never to do worse than the map's axes."""
+    """(e + 1,) rad in [0, pi/2], ascending: the edges', and 0, never to do worse than the map's axes."""
     edges = np.roll(outline, -1, axis=0) - outline
     edges = edges[(edges != 0).any(axis=1)]
     angles = np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+from ssen_ros.clustering import cluster
+from ssen_ros.config import ClusteringConfig
+from ssen_ros.errors import SsenError
+
+CONFIG = ClusteringConfig()
+DELTA = CONFIG.confidence_radius
+
+
+def ball(rng, center, count, radius=0.1):
+    direction = rng.normal(size=(count, len(center)))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    return center + radius * rng.random((count, 1)) ** (1 / 3) * direction
+
+
+def centers_apart(rng, count, width=8, least=2 * DELTA):
+    centers = []
+    while len(centers) < count:
+        center = rng.uniform(-1.5, 1.5, width)
+        if all(np.linalg.norm(center - other) >= least for other in centers):
+            centers.append(center)
+    return np.array(centers)
+
+
+def bridged(seed, count, outliers=0.03):
+    """Balls of the trained radius, and outliers on the straight lines between their centres."""
+    rng = np.random.default_rng(seed)
+    centers = centers_apart(rng, count)
+    sizes = rng.integers(60, 600, count)
+    points = np.concatenate([ball(rng, c, n) for c, n in zip(centers, sizes, strict=True)])
+    truth = np.repeat(np.arange(count), sizes)
+    bridges = int(outliers * len(points))
+    ends = centers[rng.integers(0, count, (2, bridges))]
+    t = rng.random((bridges, 1))
+    between = ends[0] * t + ends[1] * (1 - t) + rng.normal(scale=0.03, size=(bridges, 8))
+    order = rng.permutation(len(points) + bridges)
+    embeddings = np.concatenate([points, between]).astype(np.float32)[order]
+    return embeddings, np.concatenate([truth, np.full(bridges, -1)])[order]
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+@pytest.mark.parametrize("seed", range(4))
+def test_bridged_objects_come_apart(seed, count):
+    embeddings, truth = bridged(seed, count)
+    clusters = cluster(embeddings, CONFIG)
+    assert clusters.count == count
+    for k in range(count):
+        labels, sizes = np.unique(clusters.instance_label[truth == k], return_counts=True)
+        assert sizes.max() >= 0.98 * sizes.sum() and labels[sizes.argmax()] >= 0
+    sizes = np.bincount(clusters.instance_label[clusters.instance_label >= 0])
+    assert (np.diff(sizes) <= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("count", [40, 700])
+def test_a_lone_object_is_one_cluster_and_outliers_are_noise(seed, count):
+    rng = np.random.default_rng(seed)
+    center = rng.normal(size=8)
+    far = center + 3 * DELTA * np.eye(8)
+    clusters = cluster(np.concatenate([ball(rng, center, count), far]).astype(np.float32), CONFIG)
+    assert clusters.count == 1
+    assert (clusters.instance_label[:count] == 0).all()
+    assert (clusters.instance_label[count:] == -1).all()
+
+
+def test_a_lone_object_with_two_modes_stays_one():
+    """Modes 0.25 apart, where training leaves objects 1.0 apart: HDBSCAN alone says two."""
+    rng = np.random.default_rng(0)
+    shift = np.eye(8)[0] * 0.25
+    modes = np.concatenate([ball(rng, np.zeros(8), 300, 0.05), ball(rng, shift, 300, 0.05)])
+    assert cluster(modes.astype(np.float32), CONFIG).count == 1
+
+
+def test_two_modes_stay_two_beside_another_object_only_if_hdbscan_says_so():
+    """The scale rule speaks for whole maps only: it never joins some clusters of several."""
+    rng = np.random.default_rng(0)
+    parts = [ball(rng, c, 200, 0.05) for c in (np.zeros(8), np.eye(8)[0] * 0.45, np.eye(8)[1] * 2)]
+    assert cluster(np.concatenate(parts).astype(np.float32), CONFIG).count == 3
+
+
+def test_scattered_embeddings_are_noise():
+    scattered = np.random.default_rng(0).uniform(-2, 2, (500, 8)).astype(np.float32)
+    clusters = cluster(scattered, CONFIG)
+    assert clusters.count == 0
+    assert not clusters.confidence.any()
+
+
+def test_equal_embeddings_are_one_object_of_full_confidence():
+    clusters = cluster(np.full((100, 4), 0.3, dtype=np.float32), CONFIG)
+    assert (clusters.instance_label == 0).all()
+    np.testing.assert_allclose(clusters.confidence, 1, atol=1e-6)
+
+
+def test_confidence_falls_linearly_from_the_mean_to_the_radius():
+    embeddings, _ = bridged(1, 3)
+    clusters = cluster(embeddings, CONFIG)
+    for k in range(clusters.count):
+        member = clusters.instance_label == k
+        points = embeddings[member].astype(np.float64)
+        distance = np.linalg.norm(points - points.mean(axis=0), axis=1)
+        expected = np.maximum(0, 1 - distance / DELTA)
+        np.testing.assert_allclose(clusters.confidence[member], expected, atol=1e-6)
+    assert (clusters.confidence[clusters.instance_label == -1] == 0).all()
+    assert clusters.confidence.dtype == np.float32 and clusters.instance_label.dtype == np.int32
+
+
+def test_order_of_rows_decides_no_more_than_a_point_on_a_bridge():
+    embeddings, truth = bridged(2, 5)
+    order = np.random.default_rng(0).permutation(len(embeddings))
+    there, back = cluster(embeddings, CONFIG), cluster(embeddings[order], CONFIG)
+    inside = truth[order] >= 0
+    np.testing.assert_array_equal(there.instance_label[order][inside], back.instance_label[inside])
+
+
+def test_same_embeddings_same_clusters():
+    embeddings, _ = bridged(3, 5)
+    first, second = cluster(embeddings, CONFIG), cluster(embeddings, CONFIG)
+    np.testing.assert_array_equal(first.instance_label, second.instance_label)
+    np.testing.assert_array_equal(first.confidence, second.confidence)
+
+
+@pytest.mark.parametrize("count", [0, 1, 39])
+def test_too_few_are_noise(count):
+    clusters = cluster(np.zeros((count, 8), dtype=np.float32), CONFIG)
+    assert clusters.count == 0
+    assert len(clusters.instance_label) == len(clusters.confidence) == count
+
+
+def test_no_things_of_unknown_width():
+    assert cluster(np.empty((0, 0), dtype=np.float32), CONFIG).count == 0
+
+
+@pytest.mark.parametrize("count", [2, 3, 6])
+def test_smallest_sizes_do_not_break_hdbscan(count):
+    config = ClusteringConfig(min_cluster_size=2, min_samples=5)
+    assert cluster(np.zeros((count, 3), dtype=np.float32), config).count == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_embeddings_that_are_not_finite_are_refused(value):
+    embeddings = np.zeros((50, 8), dtype=np.float32)
+    embeddings[7, 3] = value
+    with pytest.raises(SsenError, match="1 of 50 .* row 7"):
+        cluster(embeddings, CONFIG)
+
+
+def test_embeddings_are_left_as_they_were():
+    embeddings, _ = bridged(0, 2)
+    before = embeddings.copy()
+    cluster(embeddings, CONFIG)
+    np.testing.assert_array_equal(embeddings, before)

@@ -1,0 +1,330 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssen_ros import voxel_keys
+from ssen_ros.boxes import fit_box
+from ssen_ros.config import InstancesConfig
+from ssen_ros.instances import InstanceMap, summarize
+from ssen_ros.structures import Clusters, Detection, Event, Segmentation, VoxelSnapshot
+
+NAMES = ("floor", "chair", "table")
+CHAIR, TABLE = 1, 2
+CONFIG = InstancesConfig()  # min_overlap 0.25, max_missed 3
+
+
+def snapshot_of(coords, version=1):
+    coords = np.unique(np.array(coords, dtype=np.int32).reshape(-1, 3), axis=0)
+    points = ((coords + 0.5) * 0.1).astype(np.float32)
+    return VoxelSnapshot(coords, points, np.zeros(coords.shape, np.uint8), 0.1, version)
+
+
+def block(start, stop, y=0):
+    """Voxels start..stop-1 of a row of voxels along x."""
+    return np.array([(x, y, 0) for x in range(start, stop)], dtype=np.int32).reshape(-1, 3)
+
+
+def detection(snapshot, coords, class_id=CHAIR, weight=1.0):
+    rows = voxel_keys.find(voxel_keys.pack(snapshot.voxel_coords), voxel_keys.pack(coords))
+    votes = np.array([-np.inf, -5.0, -5.0]) * weight
+    votes[class_id] = -0.1 * weight
+    points = snapshot.points[rows]
+    return Detection(class_id, 0.5, votes, fit_box(points), points.mean(axis=0), rows)
+
+
+class Run:
+    """Feeds an InstanceMap blocks of voxels, one update per call."""
+
+    def __init__(self, config=CONFIG):
+        self.map = InstanceMap(config, NAMES)
+        self.stamp_ns = 0
+
+    def update(self, *blocks, world=None, **kwargs):
+        self.stamp_ns += 10
+        snapshot = snapshot_of(
+            np.concatenate([block(0, 100), block(0, 100, y=5)] if world is None else world)
+        )
+        detections = [detection(snapshot, b, **kwargs) for b in blocks]
+        self.instances, self.events = self.map.update(detections, snapshot, self.stamp_ns)
+        return {i.id: i for i in self.instances}
+
+    def ids(self, state="active"):
+        return [i.id for i in self.instances if i.state == state]
+
+
+def test_new_instances_are_created_in_the_order_of_detections():
+    run = Run()
+    instances = run.update(block(0, 10), block(20, 30))
+    assert list(instances) == [1, 2]
+    assert run.events == (Event("created", 1), Event("created", 2))
+    first = instances[1]
+    assert first.class_name == "chair" and first.class_id == CHAIR and first.score == 0.5
+    assert first.state == "active" and first.voxel_count == 10
+    assert first.first_seen_ns == first.last_seen_ns == 10
+    np.testing.assert_array_equal(first.voxel_coords, block(0, 10))
+    np.testing.assert_allclose(first.box.size, (0.9, 0, 0), atol=1e-6)
+    with pytest.raises(ValueError):
+        first.voxel_coords[0] = 7
+
+
+@given(st.permutations(range(5)))
+def test_ids_do_not_depend_on_the_order_of_detections(order):
+    run = Run()
+    run.update(*[block(15 * i, 15 * i + 10) for i in range(5)])
+    instances = run.update(*[block(15 * i + 1, 15 * i + 11) for i in order])
+    assert [instances[i + 1].voxel_coords[0, 0] for i in range(5)] == [1, 16, 31, 46, 61]
+    assert run.events == ()
+
+
+def test_an_object_seen_a_tenth_and_then_whole_keeps_its_id():
+    run = Run()
+    run.update(block(0, 5))
+    instances = run.update(block(0, 50))  # IoU 0.1
+    assert list(instances) == [1] and instances[1].voxel_count == 50
+    assert instances[1].first_seen_ns == 10 and instances[1].last_seen_ns == 20
+
+
+def test_little_overlap_is_another_object():
+    run = Run()
+    run.update(block(0, 10))
+    run.update(block(8, 18))  # IoU 2 / 18
+    assert run.ids() == [2] and run.ids("missing") == [1]
+
+
+def test_min_overlap_decides():
+    for min_overlap, expected in ((0.05, [1]), (0.25, [2])):
+        run = Run(InstancesConfig(min_overlap=min_overlap))
+        run.update(block(0, 10))
+        run.update(block(8, 18))
+        assert run.ids() == expected
+
+
+def test_no_shared_voxel_never_continues():
+    run = Run(InstancesConfig(min_overlap=0.0))
+    run.update(block(0, 10))
+    run.update(block(10, 20))
+    assert run.ids() == [2]
+
+
+def test_best_total_iou_decides_between_neighbours():
+    run = Run()
+    run.update(block(0, 20), block(20, 40))
+    instances = run.update(block(12, 32), block(33, 40))
+    # the first shares 8 with 1 and 12 with 2; the second can only be 2
+    assert instances[1].voxel_coords[0, 0] == 12 and instances[2].voxel_coords[0, 0] == 33
+
+
+def test_a_missing_instance_keeps_its_voxels_returns_with_its_id_or_is_retired():
+    run = Run()
+    run.update(block(0, 10), block(20, 30))
+    for _ in range(3):
+        instances = run.update(block(0, 10))
+        assert run.ids() == [1] and run.ids("missing") == [2] and run.events == ()
+        assert instances[2].last_seen_ns == 10 and instances[2].voxel_count == 10
+    run.update(block(0, 10), block(20, 30))
+    assert run.ids() == [1, 2] and run.events == ()
+    for _ in range(3):
+        run.update(block(0, 10))
+    run.update(block(0, 10))
+    assert run.ids("missing") == [] and run.events == (Event("retired", 2),)
+    run.update(block(0, 10), block(20, 30))
+    assert run.ids() == [1, 3]
+
+
+def test_active_come_before_missing():
+    run = Run()
+    run.update(block(0, 10), block(20, 30))
+    run.update(block(20, 30))
+    assert [(i.id, i.state) for i in run.instances] == [(2, "active"), (1, "missing")]
+
+
+def test_what_has_left_the_map_is_retired_at_once():
+    run = Run()
+    run.update(block(0, 10), block(20, 30))
+    run.update(world=[block(0, 5), block(20, 24)])
+    assert run.ids("missing") == [1]  # half of it is still there
+    assert run.events == (Event("retired", 2),)
+
+
+def test_an_empty_map_retires_everything():
+    run = Run()
+    run.update(block(0, 10))
+    run.update(world=[block(0, 0)])
+    assert run.instances == () and run.events == (Event("retired", 1),)
+
+
+def test_a_lasting_blob_absorbs_what_it_covers():
+    run = Run()
+    run.update(block(0, 30), block(30, 40), block(40, 50))
+    for _ in range(3):
+        run.update(block(0, 50))
+        assert run.ids() == [1] and run.ids("missing") == [2, 3] and run.events == ()
+    run.update(block(0, 50))
+    assert run.ids() == [1] and run.ids("missing") == []
+    assert run.events == (Event("merged", 1, (2, 3)),)
+
+
+def test_one_blurred_pass_costs_no_id():
+    run = Run()
+    run.update(block(0, 30), block(30, 40), block(40, 50))
+    run.update(block(0, 50))
+    run.update(block(0, 30), block(30, 40), block(40, 50))
+    assert run.ids() == [1, 2, 3] and run.events == ()
+
+
+def test_without_patience_a_merge_is_immediate():
+    run = Run(InstancesConfig(max_missed=0))
+    run.update(block(0, 30), block(30, 40))
+    run.update(block(0, 40))
+    assert run.events == (Event("merged", 1, (2,)),)
+
+
+def test_a_split_leaves_the_id_with_the_largest_part():
+    run = Run()
+    run.update(block(0, 50), block(60, 70))
+    instances = run.update(block(0, 15), block(15, 40), block(40, 50), block(60, 70), block(80, 90))
+    assert instances[1].voxel_count == 25
+    created = [Event("created", i) for i in (3, 4, 5)]
+    assert run.events == (*created, Event("split", 1, (3, 4)))
+
+
+def test_votes_settle_the_class_and_later_passes_can_overrule_it():
+    run = Run()
+    for _ in range(5):
+        run.update(block(0, 10), class_id=CHAIR)
+    assert run.update(block(0, 10), class_id=TABLE)[1].class_name == "chair"
+    for _ in range(12):
+        instances = run.update(block(0, 10), class_id=TABLE)
+    assert instances[1].class_name == "table"
+
+
+def test_clear_forgets_but_never_gives_an_id_again():
+    run = Run()
+    run.update(block(0, 10))
+    run.map.clear()
+    assert len(run.map) == 0
+    run.update(block(0, 10))
+    assert run.ids() == [2] and run.events == (Event("created", 2),)
+
+
+intervals = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 25)), max_size=6)
+
+
+@given(st.lists(intervals, max_size=8))
+def test_the_events_tell_the_whole_story(passes):
+    """Ids are unique and new ones rise; the living are the created less the retired and the merged."""
+    run = Run(InstancesConfig(max_missed=1))
+    living, highest = set(), 0
+    for spans in passes:
+        ends = np.cumsum([0] + [length for _, length in spans])
+        run.update(*[block(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True) if b <= 100])
+        for event in run.events:
+            if event.kind == "created":
+                assert event.id == highest + 1
+                highest = event.id
+                living.add(event.id)
+            elif event.kind == "retired":
+                living.remove(event.id)
+            elif event.kind == "merged":
+                living -= set(event.other_ids)
+                assert event.id in living
+            else:
+                assert {event.id, *event.other_ids} <= living
+        ids = [i.id for i in run.instances]
+        assert len(ids) == len(set(ids)) and set(ids) == living
+
+
+def test_label_gives_rows_their_id_and_the_active_win():
+    run = Run()
+    run.update(block(0, 10))
+    run.update(block(8, 18))
+    world = snapshot_of(np.concatenate([block(-3, 25), block(0, 3, y=2)]), version=2)
+    label = InstanceMap.label(world, run.instances)
+    assert label.dtype == np.int32
+    expected = [
+        2 if 8 <= x < 18 and y == 0 else 1 if 0 <= x < 8 and y == 0 else -1 for x, y, _ in world.voxel_coords
+    ]
+    assert label.tolist() == expected
+    assert InstanceMap.label(world, run.instances[::-1]).tolist() == expected
+    assert InstanceMap.label(snapshot_of([]), run.instances).shape == (0,)
+
+
+def segmented(probabilities, thing_rows):
+    log_probabilities = np.log(np.array(probabilities, dtype=np.float32))
+    label = log_probabilities.argmax(axis=1).astype(np.int32)
+    embeddings = np.zeros((len(thing_rows), 2), np.float32)
+    return Segmentation(log_probabilities, label, np.array(thing_rows, dtype=np.int64), embeddings)
+
+
+def clustered(label, confidence):
+    return Clusters(np.array(label, np.int32), np.array(confidence, np.float32))
+
+
+def test_summarize_votes_by_summed_log_probability():
+    """Two voxels lean to chair, one is sure of table: the sum of logs says table, a count would not."""
+    snapshot = snapshot_of(block(0, 5))
+    segmentation = segmented(
+        [[0.9, 0.05, 0.05], [0.1, 0.5, 0.4], [0.1, 0.5, 0.4], [0.01, 0.01, 0.98], [0.01, 0.98, 0.01]],
+        [1, 2, 3, 4],
+    )
+    clusters = clustered([0, 0, 0, -1], [1.0, 0.5, 0.6, 0.0])
+    (found,) = summarize(snapshot, segmentation, clusters, NAMES)
+    assert found.class_id == TABLE and found.rows.tolist() == [1, 2, 3]
+    assert found.class_log_votes[0] == -np.inf
+    assert found.class_log_votes[TABLE] == pytest.approx(np.log(0.4 * 0.4 * 0.98), rel=1e-6)
+    assert found.score == pytest.approx((0.4 + 0.4 + 0.98) / 3 * 0.7, rel=1e-6)
+    np.testing.assert_allclose(found.centroid, (0.25, 0.05, 0.05), atol=1e-6)
+    np.testing.assert_allclose(found.box.size, (0.2, 0, 0), atol=1e-6)
+
+
+def test_summarize_never_votes_for_stuff():
+    segmentation = segmented([[0.9, 0.04, 0.06]] * 3, [0, 1, 2])
+    (found,) = summarize(snapshot_of(block(0, 3)), segmentation, clustered([0, 0, 0], [1, 1, 1]), NAMES)
+    assert found.class_id == TABLE
+
+
+def test_summarize_keeps_the_order_of_labels_and_drops_low_scores():
+    segmentation = segmented([[0.1, 0.8, 0.1]] * 4, [0, 1, 2, 3])
+    clusters = clustered([1, 0, 1, 0], [0.2, 1.0, 0.2, 1.0])
+    snapshot = snapshot_of(block(0, 4))
+    assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES)] == [[1, 3], [0, 2]]
+    assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES, 0.5)] == [[1, 3]]
+
+
+def test_summarize_without_clusters():
+    segmentation = segmented([[0.1, 0.8, 0.1]], [0])
+    assert summarize(snapshot_of(block(0, 1)), segmentation, clustered([-1], [0]), NAMES) == []
+
+
+def test_summarize_refuses_classes_that_do_not_fit():
+    segmentation = segmented([[0.1, 0.8, 0.1]], [0])
+    snapshot, clusters = snapshot_of(block(0, 1)), clustered([0], [1])
+    with pytest.raises(ValueError, match="3 classes .* 2 class names"):
+        summarize(snapshot, segmentation, clusters, NAMES[:2])
+    with pytest.raises(ValueError, match="no countable class"):
+        summarize(snapshot, segmentation, clusters, ("floor", "wall", "floor"))
+
+
+def test_a_hundred_instances_of_a_thousand_voxels_join_quickly():
+    coords = np.stack(np.meshgrid(np.arange(1000), np.arange(10), np.arange(10), indexing="ij"), -1).reshape(
+        -1, 3
+    )
+    snapshot = snapshot_of(coords)
+    box = fit_box(np.zeros((1, 3)))
+    detections = [
+        Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), np.arange(i * 1000, (i + 1) * 1000))
+        for i in range(100)
+    ]
+    instance_map = InstanceMap(CONFIG, NAMES)
+    instance_map.update(detections, snapshot, 0)
+    times = []
+    for stamp_ns in range(3):
+        start = time.perf_counter()
+        instances, events = instance_map.update(detections, snapshot, stamp_ns)
+        label = InstanceMap.label(snapshot, instances)
+        times.append(time.perf_counter() - start)
+    assert events == () and len(np.unique(label)) == 100
+    assert min(times) < 0.1  # 17 ms measured on one core

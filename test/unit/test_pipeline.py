@@ -1,0 +1,188 @@
+"""The pipeline with a stub in the place of the networks: colour says the class, place says the object."""
+
+import numpy as np
+import pytest
+
+from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
+from ssen_ros.errors import ConfigError
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.voxel_map import VoxelMap
+
+VOXEL_SIZE = 0.1
+NAMES = ("wall", "floor", "chair", "table")
+GREY, RED, BLUE = (128, 128, 128), (200, 0, 0), (0, 0, 200)
+CLASS_OF_COLOR = {GREY: 1, RED: 2, BLUE: 3}
+SURE = 0.9
+
+
+class StubSegmenter:
+    """Floor grey, chairs red, tables blue; things embed where the 3 m square they stand on lies."""
+
+    voxel_size = VOXEL_SIZE
+    class_names = NAMES
+
+    def __init__(self):
+        self.calls = []
+
+    def semantic(self, snapshot):
+        self.calls.append("semantic")
+        label = np.array([CLASS_OF_COLOR[tuple(c)] for c in snapshot.colors.tolist()])
+        probabilities = np.full((len(snapshot), len(NAMES)), (1 - SURE) / (len(NAMES) - 1), dtype=np.float32)
+        probabilities[np.arange(len(snapshot)), label] = SURE
+        return np.log(probabilities)
+
+    def embed(self, snapshot, thing_rows):
+        self.calls.append("embed")
+        place = snapshot.points[thing_rows]
+        square = np.floor(place[:, :2] / 3)
+        within = np.random.default_rng(0).normal(scale=0.03, size=place.shape)
+        return np.concatenate([2 * square, within], axis=1).astype(np.float32)
+
+
+def fill(low, high, color):
+    """A solid block, one point in each voxel."""
+    axes = [np.arange(round(a / VOXEL_SIZE), round(b / VOXEL_SIZE)) for a, b in zip(low, high, strict=True)]
+    points = (np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3) + 0.5) * VOXEL_SIZE
+    return points, np.tile(np.array(color, np.uint8), (len(points), 1))
+
+
+def cloud(*parts):
+    return np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
+
+
+FLOOR = fill((-3, -3, -0.1), (6, 3, 0), GREY)
+CHAIR = fill((1, 1, 0), (1.5, 1.5, 0.5), RED)
+TABLE = fill((4, 1, 0), (5, 1.6, 0.6), BLUE)
+
+
+def pipeline(**instances):
+    config = SsenConfig(
+        clustering=ClusteringConfig(min_cluster_size=20), instances=InstancesConfig(**instances)
+    )
+    return SsenPipeline(StubSegmenter(), config)
+
+
+def map_of(*parts):
+    voxel_map = VoxelMap(VOXEL_SIZE)
+    if parts:
+        voxel_map.integrate(*cloud(*parts))
+    return voxel_map.snapshot()
+
+
+def test_two_objects_become_two_instances():
+    snapshot = map_of(FLOOR, CHAIR, TABLE)
+    result = pipeline().step(snapshot, stamp_ns=7)
+    assert result.snapshot is snapshot and result.stamp_ns == 7
+    assert sorted((i.class_name, i.voxel_count) for i in result.instances) == [("chair", 125), ("table", 360)]
+    assert [e.kind for e in result.events] == ["created", "created"]
+    (chair,) = (i for i in result.instances if i.class_name == "chair")
+    np.testing.assert_allclose(chair.centroid, (1.25, 1.25, 0.25), atol=1e-3)
+    np.testing.assert_allclose(
+        chair.box.size, (0.4, 0.4, 0.4), atol=1e-3
+    )  # from voxel middle to voxel middle
+    for instance in result.instances:
+        of_class = result.segmentation.semantic_label == instance.class_id
+        assert (result.instance_id[of_class] == instance.id).all()
+    assert (result.instance_id[result.segmentation.semantic_label == 1] == -1).all()
+
+
+def test_confidence_is_the_probability_on_stuff_and_the_clusters_on_things():
+    result = pipeline().step(map_of(FLOOR, CHAIR, TABLE), 0)
+    things = result.segmentation.thing_rows
+    stuff = np.setdiff1d(np.arange(len(result.snapshot)), things)
+    assert result.confidence.dtype == np.float32
+    np.testing.assert_allclose(result.confidence[stuff], SURE, rtol=1e-6)
+    np.testing.assert_array_equal(result.confidence[things], result.clusters.confidence)
+    embeddings = result.segmentation.embeddings[result.clusters.instance_label == 0]
+    distance = np.linalg.norm(embeddings - embeddings.mean(axis=0), axis=1)
+    expected = 1 - distance / 0.5
+    np.testing.assert_allclose(
+        result.clusters.confidence[result.clusters.instance_label == 0], expected, atol=1e-5
+    )
+
+
+def test_ids_persist_while_the_map_grows():
+    """The chair is seen from its left edge on, then the table appears beside it."""
+    run = pipeline()
+    stages = [
+        (FLOOR, fill((1, 1, 0), (1.1, 1.5, 0.5), RED)),
+        (FLOOR, fill((1, 1, 0), (1.3, 1.5, 0.5), RED)),
+        (FLOOR, CHAIR),
+        (FLOOR, CHAIR, fill((4, 1, 0), (4.3, 1.6, 0.6), BLUE)),
+        (FLOOR, CHAIR, TABLE),
+    ]
+    seen = []
+    for stamp_ns, parts in enumerate(stages):
+        result = run.step(map_of(*parts), stamp_ns)
+        seen.append({i.class_name: i.id for i in result.instances})
+    assert seen == [{"chair": 1}] * 3 + [{"chair": 1, "table": 2}] * 2
+    assert result.events == ()
+    assert [i.first_seen_ns for i in result.instances] == [0, 3]
+
+
+def test_an_object_a_pass_misses_keeps_its_label_on_what_are_things():
+    run = pipeline()
+    run.step(map_of(FLOOR, CHAIR, TABLE), 0)
+    few = ClusteringConfig(min_cluster_size=200)  # the chair's 125 voxels become noise
+    run.config = SsenConfig(clustering=few)
+    result = run.step(map_of(FLOOR, CHAIR, TABLE), 1)
+    (missing,) = (i for i in result.instances if i.state == "missing")
+    chair = result.segmentation.semantic_label == 2
+    assert missing.class_name == "chair" and (result.instance_id[chair] == missing.id).all()
+    assert (result.confidence[chair] == 0).all()
+    painted = map_of(FLOOR, (CHAIR[0], np.full_like(CHAIR[1], 128)), TABLE)
+    assert missing.id not in run.step(painted, 2).instance_id
+
+
+def test_no_things():
+    run = pipeline()
+    result = run.step(map_of(FLOOR), 0)
+    assert result.detections == result.instances == result.events == ()
+    assert (result.instance_id == -1).all() and len(result.instance_id) == len(result.snapshot) > 0
+    assert run.segmenter.calls == ["semantic"]
+
+
+@pytest.mark.parametrize("before", [(), (FLOOR, CHAIR)])
+def test_an_empty_map_is_a_valid_result_and_retires_what_was(before):
+    run = pipeline()
+    if before:
+        run.step(map_of(*before), 0)
+        run.segmenter.calls.clear()
+    result = run.step(map_of(), 1)
+    assert run.segmenter.calls == []
+    assert result.instances == () and len(result.instance_id) == len(result.confidence) == 0
+    assert [e.kind for e in result.events] == (["retired"] if before else [])
+    assert result.segmentation.log_probabilities.shape == (0, len(NAMES))
+
+
+def test_min_score_drops_detections():
+    assert len(pipeline(min_score=0.95).step(map_of(FLOOR, CHAIR, TABLE), 0).instances) == 0
+
+
+def test_reset_forgets_instances():
+    run = pipeline()
+    run.step(map_of(FLOOR, CHAIR), 0)
+    run.reset()
+    assert [i.id for i in run.step(map_of(FLOOR, CHAIR), 1).instances] == [2]
+
+
+def test_every_stage_is_timed():
+    timings_s = pipeline().step(map_of(FLOOR, CHAIR), 0).timings_s
+    assert set(timings_s) == {"semantic", "embedding", "cluster", "instances", "total"}
+    parts = sum(seconds for stage, seconds in timings_s.items() if stage != "total")
+    assert 0 < parts <= timings_s["total"]
+
+
+def test_another_voxel_size_is_refused():
+    voxel_map = VoxelMap(0.05)
+    voxel_map.integrate(*cloud(CHAIR))
+    with pytest.raises(ConfigError, match="0.05 m, .* 0.1 m"):
+        pipeline().step(voxel_map.snapshot(), 0)
+
+
+def test_same_map_same_result():
+    snapshot = map_of(FLOOR, CHAIR, TABLE)
+    first, second = pipeline().step(snapshot, 0), pipeline().step(snapshot, 0)
+    np.testing.assert_array_equal(first.instance_id, second.instance_id)
+    np.testing.assert_array_equal(first.confidence, second.confidence)
+    assert [i.score for i in first.instances] == [i.score for i in second.instances]

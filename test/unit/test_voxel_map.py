@@ -1,0 +1,286 @@
+"""VoxelMap against a naive oracle: a dict of sub-cells, one Python number at a time."""
+
+import math
+import threading
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssen_ros import voxel_keys
+from ssen_ros.errors import CloudError, ConfigError
+from ssen_ros.voxel_map import MapChange, VoxelMap
+
+VOXEL_SIZE = 0.04
+
+
+def naive_subcells(points, colors, voxel_size):
+    """{(voxel, octant): the best (distance, steps, colour)}, as the module's docstring words it."""
+    best = {}
+    for point, color in zip(points.astype(np.float64).tolist(), colors.tolist(), strict=True):
+        voxel, octant, place = [], [], []
+        for coordinate in point:
+            cell = math.floor(coordinate / voxel_size)
+            step = min(int((coordinate / voxel_size - cell) * 512), 511)
+            voxel.append(cell)
+            octant.append(step // 256)
+            place.append(step % 256)
+        distance = sum((Fraction(p) + Fraction(1, 2) - 128) ** 2 for p in place)
+        key = (tuple(voxel), tuple(octant))
+        rank = (distance, tuple(place), tuple(color))
+        best[key] = min(best.get(key, rank), rank)
+    return best
+
+
+def naive_voxels(subcells):
+    """{voxel: (mean position as exact fractions of the voxel, rounded mean colour)}."""
+    members = {}
+    for (voxel, octant), (_, place, color) in subcells.items():
+        steps = [Fraction(256 * o + p) + Fraction(1, 2) for o, p in zip(octant, place, strict=True)]
+        members.setdefault(voxel, []).append((steps, color))
+    voxels = {}
+    for voxel, kept in members.items():
+        position = [sum(steps[a] for steps, _ in kept) / len(kept) / 512 for a in range(3)]
+        color = [
+            math.floor(Fraction(sum(c[a] for _, c in kept), len(kept)) + Fraction(1, 2)) for a in range(3)
+        ]
+        voxels[voxel] = (position, tuple(color))
+    return voxels
+
+
+def assert_equals_naive(snapshot, subcells):
+    voxels = naive_voxels(subcells)
+    assert [tuple(c) for c in snapshot.voxel_coords.tolist()] == sorted(voxels)
+    for coords, point, color in zip(snapshot.voxel_coords, snapshot.points, snapshot.colors, strict=True):
+        position, expected_color = voxels[tuple(coords.tolist())]
+        assert tuple(color.tolist()) == expected_color
+        expected = [
+            (c + float(p)) * snapshot.voxel_size for c, p in zip(coords.tolist(), position, strict=True)
+        ]
+        np.testing.assert_allclose(point, expected, rtol=2e-7, atol=1e-9)
+
+
+def assert_same_map(a, b):
+    np.testing.assert_array_equal(a.voxel_coords, b.voxel_coords)
+    np.testing.assert_array_equal(a.points, b.points)
+    np.testing.assert_array_equal(a.colors, b.colors)
+
+
+def as_cloud(rows, dtype=np.float32):
+    table = np.array(rows, dtype=np.float64).reshape(-1, 6)
+    return table[:, :3].astype(dtype), table[:, 3:].astype(np.uint8)
+
+
+# Few voxels and many coincidences: collisions are where a map goes wrong. Sides of voxels and of
+# sub-cells, and hairs around zero, come up on purpose.
+coordinate = st.one_of(
+    st.floats(-0.125, 0.125, width=32),
+    st.integers(-6, 6).map(lambda i: i * VOXEL_SIZE / 2),
+    st.sampled_from([0.0, -0.0, 1e-30, -1e-30, -1e-9]),
+)
+row = st.tuples(coordinate, coordinate, coordinate, *[st.integers(0, 255)] * 3)
+cloud = st.builds(as_cloud, st.lists(row, max_size=40), st.sampled_from([np.float32, np.float64]))
+nonempty_cloud = st.builds(as_cloud, st.lists(row, min_size=1, max_size=40))
+
+
+def map_of(mode, *clouds, voxel_size=VOXEL_SIZE):
+    voxel_map = VoxelMap(voxel_size, mode)
+    for points, colors in clouds:
+        voxel_map.integrate(points, colors)
+    return voxel_map
+
+
+@given(cloud, st.sampled_from(["accumulated", "incremental"]))
+def test_equals_the_naive_oracle(cloud, mode):
+    assert_equals_naive(map_of(mode, cloud).snapshot(), naive_subcells(*cloud, VOXEL_SIZE))
+
+
+@given(cloud)
+def test_occupied_voxels_are_the_floors(cloud):
+    floors = {tuple(math.floor(x / VOXEL_SIZE) for x in p) for p in cloud[0].astype(np.float64).tolist()}
+    voxel_map = map_of("accumulated", cloud)
+    assert {tuple(c) for c in voxel_map.snapshot().voxel_coords.tolist()} == floors
+    assert len(voxel_map) == len(floors)
+
+
+@given(cloud, st.randoms(use_true_random=False), st.sampled_from(["accumulated", "incremental"]))
+def test_order_cannot_matter(cloud, random, mode):
+    order = random.sample(range(len(cloud[0])), len(cloud[0]))
+    shuffled = cloud[0][order], cloud[1][order]
+    assert_same_map(map_of(mode, cloud).snapshot(), map_of(mode, shuffled).snapshot())
+
+
+@given(cloud, st.lists(st.integers(0, 40), max_size=4))
+def test_pieces_equal_the_whole(cloud, cuts):
+    pieces = zip(np.split(cloud[0], sorted(cuts)), np.split(cloud[1], sorted(cuts)), strict=True)
+    whole = map_of("accumulated", cloud).snapshot()
+    assert_same_map(map_of("incremental", *pieces).snapshot(), whole)
+
+
+@given(nonempty_cloud, st.sampled_from(["accumulated", "incremental"]))
+def test_sending_again_changes_nothing(cloud, mode):
+    voxel_map = map_of(mode, cloud)
+    before = voxel_map.snapshot()
+    assert voxel_map.integrate(*cloud) == MapChange(version=1, added=0, removed=0, changed=0)
+    assert voxel_map.snapshot() is before
+
+
+@given(nonempty_cloud, cloud, st.integers(1, 5))
+def test_colours_do_not_drift_when_points_are_resent(cloud, other, times):
+    """A running mean would lean towards the cloud that is sent most often."""
+    once = map_of("incremental", cloud, other).snapshot()
+    often = map_of("incremental", cloud, other, *[cloud] * times).snapshot()
+    assert_same_map(once, often)
+
+
+@given(cloud, cloud, st.sampled_from(["accumulated", "incremental"]))
+def test_counts_of_changes(first, second, mode):
+    before = naive_subcells(*first, VOXEL_SIZE)
+    after = naive_subcells(*second, VOXEL_SIZE)
+    if mode == "incremental":
+        after = {k: min(s[k] for s in (before, after) if k in s) for k in {*before, *after}}
+    was, is_now = ({k[0] for k in s} for s in (before, after))
+    differing = {k[0] for k in {*before, *after} if before.get(k) != after.get(k)}
+
+    voxel_map = map_of(mode, first)
+    version = voxel_map.version
+    change = voxel_map.integrate(*second)
+    assert (change.added, change.removed) == (len(is_now - was), len(was - is_now))
+    assert change.changed == len(differing & was & is_now)
+    assert change.version == voxel_map.version == version + bool(differing)
+    assert_equals_naive(voxel_map.snapshot(), after)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.tuples(*[st.integers(-voxel_keys.AXIS_LIMIT, voxel_keys.AXIS_LIMIT - 1)] * 3), min_size=1),
+    st.floats(0, 1, exclude_max=True),
+    st.floats(0.003, 0.5),
+)
+def test_points_stay_in_their_voxel_even_in_float32(voxels, fraction, voxel_size):
+    """Up to the ends of the range, where float32 steps are a good part of a voxel."""
+    points = (np.array(voxels, dtype=np.float64) + fraction) * voxel_size
+    limit = voxel_keys.AXIS_LIMIT
+    points = points[
+        ((np.floor(points / voxel_size) >= -limit) & (np.floor(points / voxel_size) < limit)).all(1)
+    ]
+    snapshot = map_of(
+        "accumulated", (points, np.zeros(points.shape, np.uint8)), voxel_size=voxel_size
+    ).snapshot()
+    for dtype in (np.float32, np.float64):
+        again = np.floor(snapshot.points.astype(dtype) / dtype(voxel_size))
+        np.testing.assert_array_equal(again, snapshot.voxel_coords)
+
+
+def test_large_coordinates_are_divided_in_float64():
+    points = np.array([[15_000.0, -15_000.0, 0.0]], dtype=np.float32)
+    snapshot = map_of("accumulated", (points, np.zeros((1, 3), np.uint8)), voxel_size=0.04).snapshot()
+    assert snapshot.voxel_coords.tolist() == [[375_000, -375_000, 0]]
+
+
+def test_representative_is_the_point_nearest_the_sub_cell_centre():
+    points = np.array([[0.001, 0.001, 0.001], [0.011, 0.010, 0.010], [0.031, 0.010, 0.010]])
+    colors = np.array([[255, 0, 0], [0, 100, 0], [0, 0, 101]], dtype=np.uint8)
+    snapshot = map_of("accumulated", (points, colors)).snapshot()
+    np.testing.assert_allclose(snapshot.points, [[0.021, 0.010, 0.010]], atol=0.04 / 512)
+    assert snapshot.colors.tolist() == [[0, 50, 51]]  # the mean of the two sub-cells; 50.5 rounds up
+
+
+def test_empty_cloud_clears_an_accumulated_map_and_adds_nothing_to_an_incremental_one():
+    cloud = as_cloud([(0, 0, 0, 1, 2, 3), (1, 0, 0, 1, 2, 3)])
+    empty = as_cloud([])
+    accumulated = map_of("accumulated", cloud)
+    assert accumulated.integrate(*empty) == MapChange(version=2, added=0, removed=2, changed=0)
+    assert len(accumulated) == len(accumulated.snapshot()) == 0
+    incremental = map_of("incremental", cloud)
+    assert incremental.integrate(*empty) == MapChange(version=1, added=0, removed=0, changed=0)
+    assert len(incremental) == len(incremental.snapshot()) == 2
+
+
+def test_clear_forgets_and_counts_on():
+    voxel_map = map_of("incremental", as_cloud([(0, 0, 0, 1, 2, 3)]))
+    assert voxel_map.clear() == MapChange(version=2, added=0, removed=1, changed=0)
+    assert voxel_map.clear().version == 2
+    assert len(voxel_map.snapshot()) == 0 and voxel_map.snapshot().version == 2
+
+
+POINTS = np.zeros((2, 3), np.float32)
+COLORS = np.zeros((2, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "points, colors, words",
+    [
+        (np.array([[0, 0, 0], [0, np.nan, 0]], np.float32), COLORS, ["point 1", "y = nan", "finite"]),
+        (np.array([[0, 0, np.inf], [0, 0, 0]]), COLORS, ["point 0", "z = inf", "finite"]),
+        (np.array([[0, 0, 0], [-30_000.0, 0, 0]]), COLORS, ["x = -30000.0 m", "20971.5", "0.04", "unit"]),
+        (np.array([[0, 0, 0], [1e308, 0, 0]]), COLORS, ["1e+308", "20971.5"]),
+        (POINTS.astype(np.int32), COLORS, ["int32", "float32"]),
+        (POINTS.tolist(), COLORS, ["list", "float32"]),
+        (POINTS[:, :2], COLORS, ["(2, 2)", "(N, 3)"]),
+        (POINTS.ravel(), COLORS, ["(6,)", "(N, 3)"]),
+        (POINTS, COLORS.astype(np.float32), ["float32", "uint8"]),
+        (POINTS, COLORS[:1], ["(1, 3)", "(2, 3)"]),
+        (POINTS, None, ["NoneType", "uint8"]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["accumulated", "incremental"])
+def test_a_bad_cloud_is_refused_and_leaves_the_map_as_it_was(mode, points, colors, words):
+    voxel_map = map_of(mode, as_cloud([(0.5, 0.5, 0.5, 9, 9, 9)]))
+    before = voxel_map.snapshot()
+    with pytest.raises(CloudError) as error:
+        voxel_map.integrate(points, colors)
+    assert all(word in str(error.value) for word in words), error.value
+    assert voxel_map.snapshot() is before and voxel_map.version == 1
+
+
+@pytest.mark.parametrize(
+    "size, mode", [(0, "accumulated"), (-0.1, "accumulated"), (np.nan, "accumulated"), (1, "x")]
+)
+def test_a_bad_configuration_is_refused(size, mode):
+    with pytest.raises(ConfigError):
+        VoxelMap(size, mode)
+
+
+def test_snapshots_taken_while_clouds_come_in_are_whole():
+    """Each cloud paints the map one colour; no snapshot may show two."""
+    points = np.random.default_rng(0).uniform(-1, 1, (2000, 3))
+    voxel_map = VoxelMap(0.2)
+    done = threading.Event()
+
+    def write():
+        for value in range(60):
+            voxel_map.integrate(points, np.full(points.shape, value, np.uint8))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    versions = []
+    while not done.is_set():
+        snapshot = voxel_map.snapshot()
+        versions.append(snapshot.version)
+        assert len(np.unique(snapshot.colors)) <= 1
+        assert snapshot.version == 0 or snapshot.colors[0, 0] == snapshot.version - 1
+    writer.join()
+    assert versions == sorted(versions)
+    assert voxel_map.snapshot().version == 60
+
+
+@given(st.lists(st.tuples(*[st.integers(-voxel_keys.AXIS_LIMIT, voxel_keys.AXIS_LIMIT - 1)] * 3), min_size=1))
+def test_packing_keeps_order_and_loses_nothing(coords):
+    keys = voxel_keys.pack(np.array(coords, dtype=np.int32))
+    assert [tuple(c) for c in voxel_keys.unpack(keys).tolist()] == coords
+    assert [coords[i] for i in np.argsort(keys, kind="stable")] == sorted(coords)
+
+
+def test_packing_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="524288"):
+        voxel_keys.pack(np.array([[voxel_keys.AXIS_LIMIT, 0, 0]], dtype=np.int32))
+
+
+def test_find_gives_positions_or_minus_one():
+    found = voxel_keys.find(np.array([2, 5, 9]), np.array([9, 1, 5, 10]))
+    assert found.tolist() == [2, -1, 1, -1]
+    assert voxel_keys.find(np.empty(0, np.int64), np.array([1])).tolist() == [-1]
