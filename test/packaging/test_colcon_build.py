@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-NOT_SOURCE = (".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "build", "install", "log", "out", "runs")
+NOT_SOURCE = (
+    ".git",
+    ".venv",
+    ".*_cache",
+    ".hypothesis",
+    "__pycache__",
+    "build",
+    "install",
+    "log",
+    "out",
+    "runs",
+)
 
 pytestmark = pytest.mark.slow
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import sysconfig
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -28,22 +29,19 @@ print(get_package_share_directory("ssen_ros"))
 
 
 @pytest.fixture(scope="module")
-def installed() -> set[str]:
-    """Paths of the distribution's files, relative to the environment's prefix."""
-    try:
-        distribution = importlib.metadata.distribution("ssen-ros")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.fail("ssen-ros is not installed in this environment; run `make setup`")
-    prefix = Path(sys.prefix).resolve()
-    paths = (Path(os.path.normpath(distribution.locate_file(file))) for file in distribution.files)
-    return {str(path.resolve().relative_to(prefix)) for path in paths if path.exists()}
+def distribution() -> importlib.metadata.Distribution:
+    """The installed distribution; a build may have left metadata in the checkout, which is no install."""
+    site_packages = [sysconfig.get_path("platlib")]
+    for found in importlib.metadata.distributions(name="ssen-ros", path=site_packages):
+        return found
+    pytest.fail("ssen-ros is not installed in this environment; run `make setup`")
 
 
 @pytest.fixture(scope="module")
-def clean_environment() -> dict[str, str]:
-    """The environment of a shell that knows nothing of the checkout."""
-    hidden = ("PYTHONPATH", "AMENT_PREFIX_PATH", "LD_LIBRARY_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE")
-    return {key: value for key, value in os.environ.items() if key not in hidden}
+def installed(distribution) -> set[str]:
+    """Paths of the distribution's files that exist, relative to the environment's prefix."""
+    paths = [Path(os.path.normpath(distribution.locate_file(file))) for file in distribution.files]
+    return {os.path.relpath(path, sys.prefix) for path in paths if path.exists()}
 
 
 def test_every_module_and_weight_of_the_checkout_is_installed(installed):
@@ -52,7 +50,8 @@ def test_every_module_and_weight_of_the_checkout_is_installed(installed):
     expected = {
         f"{site_packages}/{path.relative_to(CHECKOUT)}" for path in package if "__pycache__" not in path.parts
     }
-    assert expected and not expected - installed, "run `make setup` to install the checkout anew"
+    assert expected
+    assert sorted(expected - installed) == [], "run `make setup` to install the checkout anew"
 
 
 def test_share_holds_what_ros_tools_look_for(installed):
@@ -61,7 +60,7 @@ def test_share_holds_what_ros_tools_look_for(installed):
     expected |= {f"{share}/{p.relative_to(CHECKOUT)}" for p in (CHECKOUT / "launch").glob("*.launch.py")}
     expected |= {f"{share}/config/{p.name}" for p in (CHECKOUT / "config").iterdir()}
     expected |= {f"{share}/msg/{p.name}" for p in (CHECKOUT / "msg").iterdir()}
-    assert not expected - installed
+    assert sorted(expected - installed) == []
 
 
 def test_executables_start_from_where_ros2_run_looks(installed):
@@ -72,29 +71,32 @@ def test_executables_start_from_where_ros2_run_looks(installed):
         assert (launcher.parent / f"../../bin/{name}").resolve().is_file()
 
 
-def test_commands_are_those_of_the_table_of_processes():
+def test_commands_are_those_of_the_table_of_processes(distribution):
     from ssen_ros.ros.processes import player_process, simulator_process, ssen_node_process
 
-    entry_points = importlib.metadata.distribution("ssen-ros").entry_points
+    entry_points = distribution.entry_points
     commands = {entry.name: entry.value for entry in entry_points if entry.group == "console_scripts"}
     assert commands.pop("ssen") == "ssen_ros.cli:main"
     table = [ssen_node_process(), simulator_process(), player_process(cloud="cloud.npz")]
     assert commands == {process.executable: f"{process.module}:main" for process in table}
 
 
-def test_a_fresh_interpreter_imports_messages_and_finds_the_package(clean_environment, tmp_path):
+def test_a_fresh_interpreter_imports_messages_and_finds_the_package(tmp_path):
+    hidden = ("PYTHONPATH", "LD_LIBRARY_PATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE")
+    environment = {key: value for key, value in os.environ.items() if key not in hidden}
+    environment["AMENT_PREFIX_PATH"] = sys.prefix
     share = subprocess.run(
         [sys.executable, "-c", ROUND_TRIP],
-        cwd=tmp_path, env=clean_environment, check=True, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, env=environment, check=True, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert Path(share.stdout.strip()).resolve() == Path(sys.prefix).resolve() / "share" / "ssen_ros"
 
 
-def test_version_is_the_same_everywhere():
+def test_version_is_the_same_everywhere(distribution):
     import ssen_ros
 
     manifest = ElementTree.parse(CHECKOUT / "package.xml").getroot()
     changelog = (CHECKOUT / "CHANGELOG.rst").read_text(encoding="utf-8").splitlines()
     assert manifest.findtext("version") == ssen_ros.__version__
-    assert importlib.metadata.version("ssen-ros") == ssen_ros.__version__
+    assert distribution.version == ssen_ros.__version__
     assert any(line.split(" ")[0] == ssen_ros.__version__ for line in changelog)

@@ -30,7 +30,9 @@ def test_file_holds_every_parameter_of_the_node_at_its_default():
 
 
 def test_file_is_the_one_its_script_writes():
-    spec = importlib.util.spec_from_file_location("parameters_file", CHECKOUT / "scripts" / "parameters_file.py")
+    spec = importlib.util.spec_from_file_location(
+        "parameters_file", CHECKOUT / "scripts" / "parameters_file.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     written = script.PARAMETERS_FILE.read_text(encoding="utf-8")

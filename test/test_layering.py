@@ -1,0 +1,124 @@
+"""The core never meets ROS: nothing outside ssen_ros/ros imports rclpy or message packages, not even late."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+PACKAGE = CHECKOUT / "ssen_ros"
+CORE = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "ros")
+
+ROS_PACKAGES = {"rclpy", "rcl_interfaces", "builtin_interfaces", "tf2_ros", "launch", "launch_ros"}
+ROS_PREFIXES = ("ament_", "rosidl_", "rosbag2")
+ROS_SUFFIXES = ("_msgs", "_msgs_py", "_srvs")
+GENERATED = ("ssen_ros.msg", "ssen_ros.srv")
+BORDER = "ssen_ros.ros"
+
+
+def imports(source: str) -> Iterator[tuple[str, bool]]:
+    """(dotted name, whether inside a function) of every import of a module of ssen_ros."""
+    tree = ast.parse(source)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    late = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        for name in _imported_names(node):
+            yield name, id(node) in late
+
+
+def _imported_names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: relative import; this test reads absolute names"
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        function = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if function in ("import_module", "__import__"):
+            return [str(node.args[0].value)]
+    return []
+
+
+def is_ros(name: str) -> bool:
+    top = name.split(".")[0]
+    return (
+        top in ROS_PACKAGES
+        or top.startswith(ROS_PREFIXES)
+        or top.endswith(ROS_SUFFIXES)
+        or any(name == generated or name.startswith(generated + ".") for generated in GENERATED)
+    )
+
+
+def violations(source: str, *, is_cli: bool = False) -> list[str]:
+    """Imports that a core module may not have; the command line alone may start the ROS side, late."""
+    found = []
+    for name, late in imports(source):
+        crosses_border = name == BORDER or name.startswith(BORDER + ".")
+        if is_ros(name) or (crosses_border and not (is_cli and late)):
+            found.append(name)
+    return found
+
+
+def is_cli(path: Path) -> bool:
+    return path.relative_to(PACKAGE).parts[0] in ("cli", "cli.py")
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_core_module_imports_no_ros(path):
+    assert violations(path.read_text(encoding="utf-8"), is_cli=is_cli(path)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import rclpy",
+        "import rclpy.node as n",
+        "from sensor_msgs.msg import PointCloud2",
+        "from sensor_msgs_py import point_cloud2",
+        "from ssen_ros.msg import Instance",
+        "from ssen_ros import msg",
+        "from ssen_ros.ros import markers",
+        "from ssen_ros import ros",
+        "import importlib; importlib.import_module('rclpy')",
+    ],
+)
+def test_the_check_sees_a_violation_at_the_top_and_inside_a_function(line):
+    assert violations(line)
+    assert violations(f"def f():\n    {line}")
+    assert violations(line, is_cli=True), "even the command line imports nothing of ROS at its top"
+
+
+def test_the_check_lets_the_command_line_start_nodes_late():
+    line = "def f():\n    from ssen_ros.ros.processes import ssen_node_process"
+    assert violations(line) and not violations(line, is_cli=True)
+    assert not violations("import numpy\nfrom ssen_ros.messages import x\nfrom ssen_ros.rosy import y")
+
+
+IMPORT_ALL = """
+import importlib, json, sys
+for blocked in ("rclpy", "sensor_msgs", "std_msgs", "ament_index_python"):
+    sys.modules[blocked] = None  # as on a machine without ROS: importing it raises ImportError
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+print(json.dumps([name for name, module in sys.modules.items() if module is not None and "." not in name]))
+"""
+
+
+def test_core_imports_without_ros_and_without_the_slow_libraries():
+    modules = [".".join(path.relative_to(CHECKOUT).with_suffix("").parts) for path in CORE]
+    modules = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    imported = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL, json.dumps(modules)],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert imported.returncode == 0, imported.stderr
+    loaded = set(json.loads(imported.stdout))
+    assert "numpy" in loaded
+    assert not loaded & {"open3d", "viser", "matplotlib"}, "slow to import: import it where it is used"
+    assert not [name for name in loaded if is_ros(name)]
