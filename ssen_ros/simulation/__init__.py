@@ -1,0 +1,29 @@
+"""A room simulator: parametric rooms of the 20 ScanNet classes seen by a virtual RGB-D camera."""
+
+from ssen_ros.simulation.camera import CameraConfig, Frame, walk
+from ssen_ros.simulation.rooms import HELD_OUT_SEEDS, Room, build_room
+from ssen_ros.simulation.slam import (
+    VOXEL_SIZE,
+    Sample,
+    SimulatedSlam,
+    generate,
+    load_sample,
+    save_sample,
+    scan,
+)
+
+__all__ = [
+    "HELD_OUT_SEEDS",
+    "VOXEL_SIZE",
+    "CameraConfig",
+    "Frame",
+    "Room",
+    "Sample",
+    "SimulatedSlam",
+    "build_room",
+    "generate",
+    "load_sample",
+    "save_sample",
+    "scan",
+    "walk",
+]

@@ -1,0 +1,175 @@
+"""Triangle meshes: a frozen value and the builder that furniture is made with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ssen_ros.simulation.materials import Material
+
+_BOX_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) / 2
+_BOX_FACES = np.array(
+    [
+        (0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1),
+        (2, 3, 7), (2, 7, 6), (0, 2, 6), (0, 6, 4), (1, 5, 7), (1, 7, 3),
+    ],
+    np.int32,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in an object's own frame: m, +Z up, origin at the centre of its footprint on the floor."""
+
+    vertices: np.ndarray  # (n, 3) float32, m
+    faces: np.ndarray  # (m, 3) int32, rows of vertices
+    material: np.ndarray  # (m,) int32, index into materials
+    materials: tuple[Material, ...]
+
+    @cached_property
+    def lower(self) -> np.ndarray:
+        """(3,) least coordinates, m."""
+        return self.vertices.min(axis=0)
+
+    @cached_property
+    def upper(self) -> np.ndarray:
+        """(3,) greatest coordinates, m."""
+        return self.vertices.max(axis=0)
+
+    @property
+    def size(self) -> np.ndarray:
+        """(3,) extent, m."""
+        return self.upper - self.lower
+
+    def scaled(self, factors: tuple[float, float, float]) -> "Mesh":
+        return Mesh(self.vertices * np.float32(factors), self.faces, self.material, self.materials)
+
+    def grounded(self) -> "Mesh":
+        """The same mesh with its footprint centred on the origin and its lowest point at z = 0."""
+        shift = np.append((self.lower[:2] + self.upper[:2]) / 2, self.lower[2]).astype(np.float32)
+        return Mesh(self.vertices - shift, self.faces, self.material, self.materials)
+
+
+def turn_z(angle: float) -> np.ndarray:
+    """(3, 3) rotation by `angle` rad about +Z."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def turn_x(angle: float) -> np.ndarray:
+    """(3, 3) rotation by `angle` rad about +X."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+
+
+class MeshBuilder:
+    """Collects shapes; every shape names a material that `material` has registered."""
+
+    def __init__(self):
+        self._vertices: list[np.ndarray] = []
+        self._faces: list[np.ndarray] = []
+        self._material: list[np.ndarray] = []
+        self._materials: list[Material] = []
+        self._count = 0
+
+    def material(self, material: Material) -> int:
+        self._materials.append(material)
+        return len(self._materials) - 1
+
+    def triangles(self, vertices: np.ndarray, faces: np.ndarray, material: int) -> None:
+        self._vertices.append(np.asarray(vertices, np.float32))
+        self._faces.append(np.asarray(faces, np.int32) + self._count)
+        self._material.append(np.full(len(faces), material, np.int32))
+        self._count += len(vertices)
+
+    def box(self, center, size, material: int, yaw: float = 0.0, tilt: float = 0.0) -> None:
+        """A box of `size` m about `center`, first tilted about its own x, then turned about z (rad)."""
+        corners = _BOX_CORNERS * np.asarray(size, np.float32)
+        if yaw or tilt:
+            corners = corners @ (turn_z(yaw) @ turn_x(tilt)).T
+        self.triangles(corners + np.asarray(center), _BOX_FACES, material)
+
+    def block(self, lower, upper, material: int) -> None:
+        """The axis-aligned box between two corners, m."""
+        lower, upper = np.asarray(lower, float), np.asarray(upper, float)
+        self.box((lower + upper) / 2, upper - lower, material)
+
+    def grid(self, points: np.ndarray, material: int) -> None:
+        """A sheet through an (a, b, 3) lattice of points, m."""
+        a, b = points.shape[:2]
+        index = np.arange(a * b).reshape(a, b)
+        quads = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], axis=-1).reshape(
+            -1, 4
+        )
+        self.triangles(points.reshape(-1, 3), np.vstack([quads[:, (0, 1, 2)], quads[:, (0, 2, 3)]]), material)
+
+    def loft(
+        self,
+        profile: Sequence[tuple[float, float]],
+        center,
+        material: int,
+        radii: tuple[float, float] = (1.0, 1.0),
+        squareness: float = 2.0,
+        segments: int = 16,
+        lean: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """Rings of relative radius r at height z for each (r, z) of `profile`, joined into a surface.
+
+        `radii` (m) stretch the rings along x and y; `squareness` 2 is an ellipse, larger tends to a
+        rectangle; `lean` moves the rings in x and y per metre of height.
+        """
+        angle = np.linspace(0.0, 2.0 * np.pi, segments + 1)
+        unit = np.stack(
+            [_superellipse(np.cos(angle), squareness), _superellipse(np.sin(angle), squareness)], axis=-1
+        )
+        r, z = np.array(profile, float).T
+        ring = r[:, None, None] * unit * np.asarray(radii) + z[:, None, None] * np.asarray(lean)
+        points = np.concatenate([ring, np.broadcast_to(z[:, None, None], ring.shape[:2] + (1,))], axis=-1)
+        self.grid(points + np.asarray(center), material)
+
+    def cylinder(self, center, radius: float, height: float, material: int, segments: int = 12) -> None:
+        """A capped upright cylinder standing on `center`, m."""
+        profile = [(0.0, 0.0), (1.0, 0.0), (1.0, height), (0.0, height)]
+        self.loft(profile, center, material, (radius, radius), segments=segments)
+
+    def cushion(self, center, size, material: int, tilt: float = 0.0, squareness: float = 4.0) -> None:
+        """A padded box: a superellipsoid of `size` m about `center`, tilted about x (rad)."""
+        latitude = np.linspace(-np.pi / 2, np.pi / 2, 7)[:, None]
+        longitude = np.linspace(0.0, 2.0 * np.pi, 17)[None, :]
+        x = _superellipse(np.cos(latitude), squareness) * _superellipse(np.cos(longitude), squareness)
+        y = _superellipse(np.cos(latitude), squareness) * _superellipse(np.sin(longitude), squareness)
+        z = _superellipse(np.sin(latitude), squareness) * np.ones_like(longitude)
+        points = np.stack([x, y, z], axis=-1) * (np.asarray(size) / 2)
+        self.grid(points @ turn_x(tilt).T + np.asarray(center), material)
+
+    def bar(self, start, end, thickness: float, material: int) -> None:
+        """A square bar between two points, m."""
+        start, end = np.asarray(start, float), np.asarray(end, float)
+        along = (end - start) / np.linalg.norm(end - start)
+        side = np.cross(along, (0.0, 0.0, 1.0) if abs(along[2]) < 0.9 else (0.0, 1.0, 0.0))
+        side /= np.linalg.norm(side)
+        frame = np.stack([side, np.cross(along, side), along])
+        corners = _BOX_CORNERS * np.array([thickness, thickness, np.linalg.norm(end - start)])
+        self.triangles(corners @ frame + (start + end) / 2, _BOX_FACES, material)
+
+    def add(self, mesh: Mesh, position=(0.0, 0.0, 0.0), yaw: float = 0.0) -> None:
+        """Put a copy of a finished mesh at `position` m, turned by `yaw` rad."""
+        vertices = mesh.vertices @ turn_z(yaw).T + np.asarray(position)
+        self._vertices.append(vertices.astype(np.float32))
+        self._faces.append(mesh.faces + self._count)
+        self._material.append(mesh.material + len(self._materials))
+        self._materials += mesh.materials
+        self._count += len(vertices)
+
+    def build(self) -> Mesh:
+        return Mesh(
+            np.concatenate(self._vertices),
+            np.concatenate(self._faces),
+            np.concatenate(self._material),
+            tuple(self._materials),
+        )
+
+
+def _superellipse(value: np.ndarray, squareness: float) -> np.ndarray:
+    return np.sign(value) * np.abs(value) ** (2.0 / squareness)

@@ -1,0 +1,203 @@
+"""A stand-in for SLAM: frames are accumulated into one voxel map, with the truth of every voxel."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from ssen_ros.errors import CloudError
+from ssen_ros.simulation.camera import CameraConfig, Frame, walk
+from ssen_ros.simulation.rooms import build_room
+
+VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
+
+_KEY_BITS = 20  # per axis: +-10 km at 2 cm
+_KEY_OFFSET = 1 << (_KEY_BITS - 1)
+_LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An accumulated map with its truth; map frame, m, gravity along -Z."""
+
+    points: np.ndarray  # (V, 3) float32, m; at most one per 2 cm voxel
+    colors: np.ndarray  # (V, 3) uint8 RGB
+    semantic_label: np.ndarray  # (V,) int8, class index or IGNORE_INDEX
+    instance_label: np.ndarray  # (V,) int16, 1.. within this sample, -1 for stuff and unlabelled
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+class AccumulatedMap:
+    """Means of all points seen in each 2 cm voxel; a frame costs what it touches, plus one merge of keys."""
+
+    def __init__(self):
+        self._keys = np.empty(0, np.int64)  # sorted
+        self._rows = np.empty(0, np.int64)  # of the sums, in the order of the keys
+        self._sums = np.zeros((1024, 7))  # x y z r g b count, in order of first sight
+        self._count = 0
+        self._votes: list[np.ndarray] = []  # row * _LABEL_CODES + label code, one per point
+
+    def __len__(self) -> int:
+        return self._count
+
+    def integrate(self, frame: Frame) -> None:
+        if not len(frame.points):
+            return
+        points = frame.points.astype(np.float64)
+        keys, inverse = np.unique(_pack(np.floor(points / VOXEL_SIZE).astype(np.int64)), return_inverse=True)
+        rows = self._rows_of(keys)[inverse]
+        values = np.column_stack([points, frame.colors, np.ones(len(points))])
+        order = np.argsort(rows, kind="stable")
+        starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
+        self._sums[rows[order][starts]] += np.add.reduceat(values[order], starts, axis=0)
+        codes = (frame.instance_label.astype(np.int64) + 1) * 32 + frame.semantic_label + 1
+        self._votes.append(rows * _LABEL_CODES + codes)
+
+    def _rows_of(self, keys: np.ndarray) -> np.ndarray:
+        """Rows of sorted unique keys; unknown keys get new rows."""
+        at = np.searchsorted(self._keys, keys)
+        known = np.zeros(len(keys), bool)
+        inside = at < len(self._keys)
+        known[inside] = self._keys[at[inside]] == keys[inside]
+        new_rows = self._count + np.arange(np.count_nonzero(~known))
+        rows = np.empty(len(keys), np.int64)
+        rows[known] = self._rows[at[known]]
+        rows[~known] = new_rows
+        self._keys = np.insert(self._keys, at[~known], keys[~known])
+        self._rows = np.insert(self._rows, at[~known], new_rows)
+        self._count += len(new_rows)
+        while self._count > len(self._sums):
+            self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)])
+        return rows
+
+    def cloud(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points (V, 3) float32 m and colours (V, 3) uint8, in order of first sight."""
+        sums = self._sums[: self._count]
+        means = sums[:, :6] / sums[:, 6:]
+        return means[:, :3].astype(np.float32), np.round(means[:, 3:]).astype(np.uint8)
+
+    def truth(self) -> tuple[np.ndarray, np.ndarray]:
+        """Majority semantic label (V,) int8 and instance label (V,) int16 of each voxel, rows as in `cloud`."""
+        if not self._votes:
+            return np.empty(0, np.int8), np.empty(0, np.int16)
+        votes, counts = np.unique(np.concatenate(self._votes), return_counts=True)
+        row = votes // _LABEL_CODES
+        order = np.lexsort((counts, row))
+        last = np.flatnonzero(np.diff(row[order], append=self._count))
+        code = votes[order][last] % _LABEL_CODES
+        return (code % 32 - 1).astype(np.int8), (code // 32 - 1).astype(np.int16)
+
+
+def _pack(voxels: np.ndarray) -> np.ndarray:
+    """(n,) int64 keys of (n, 3) voxel indices."""
+    shifted = voxels + _KEY_OFFSET
+    return (shifted[:, 0] << (2 * _KEY_BITS)) | (shifted[:, 1] << _KEY_BITS) | shifted[:, 2]
+
+
+class SimulatedSlam:
+    """A room being mapped live: iterate for the growing map, one (points, colors) per camera frame.
+
+    >>> slam = SimulatedSlam(seed=3)
+    >>> for points, colors in slam:  # (V, 3) float32 m, (V, 3) uint8; V grows
+    ...     publish(points, colors)
+    """
+
+    def __init__(self, seed: int, config: CameraConfig = CameraConfig()):
+        self._walk = walk(build_room(seed), config)
+        self._frames = iter(self._walk)
+        self._map = AccumulatedMap()
+        self.frames_done = 0
+
+    def __len__(self) -> int:
+        """How many frames the walk has."""
+        return len(self._walk)
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        while self.advance():
+            yield self.cloud()
+
+    def advance(self, frames: int = 1) -> bool:
+        """Take in the next frames; False once the walk is over."""
+        before = self.frames_done
+        for _ in range(min(frames, len(self) - self.frames_done)):
+            self._map.integrate(next(self._frames))
+            self.frames_done += 1
+        return self.frames_done > before
+
+    def cloud(self) -> tuple[np.ndarray, np.ndarray]:
+        """The map as it stands: points (V, 3) float32 m, colours (V, 3) uint8."""
+        return self._map.cloud()
+
+    def sample(self) -> Sample:
+        """The map as it stands, with its truth."""
+        return Sample(*self._map.cloud(), *self._map.truth())
+
+
+def scan(seed: int, config: CameraConfig = CameraConfig()) -> Sample:
+    """The whole walk through the room of this seed; the same seed always gives the same arrays."""
+    slam = SimulatedSlam(seed, config)
+    slam.advance(len(slam))
+    return slam.sample()
+
+
+def save_sample(path: Path | str, sample: Sample) -> None:
+    """Write a compressed .npz; positions are kept to their 2 cm voxel."""
+    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(np.int16)
+    order = np.lexsort(voxels.T[::-1])
+    path = Path(path)
+    partial = path.with_suffix(".partial")
+    with open(partial, "wb") as file:
+        np.savez_compressed(
+            file,
+            voxel_coords=voxels[order],
+            colors=sample.colors[order],
+            semantic_label=sample.semantic_label[order],
+            instance_label=sample.instance_label[order],
+        )
+    partial.replace(path)
+
+
+def load_sample(path: Path | str) -> Sample:
+    """Read what `save_sample` wrote; points are voxel centres, sorted by x, y, z.
+
+    Raises CloudError where an array is missing.
+    """
+    with np.load(path) as data:
+        missing = {"voxel_coords", "colors", "semantic_label", "instance_label"} - set(data.files)
+        if missing:
+            raise CloudError(f"{path} lacks {sorted(missing)}: expected a file written by `ssen simulate`")
+        points = ((data["voxel_coords"].astype(np.float64) + 0.5) * VOXEL_SIZE).astype(np.float32)
+        return Sample(points, data["colors"], data["semantic_label"], data["instance_label"])
+
+
+def generate(
+    seeds: Iterable[int], out_dir: Path | str, workers: int = 1, progress: bool = True
+) -> list[Path]:
+    """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths."""
+    from tqdm import tqdm
+
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    paths = {seed: out_dir / f"{seed:06d}.npz" for seed in seeds}
+    missing = [seed for seed, path in paths.items() if not path.exists()]
+    bar = tqdm(total=len(paths), initial=len(paths) - len(missing), unit="room", disable=not progress)
+    with bar:
+        if workers <= 1:
+            for seed in missing:
+                _scan_to(seed, paths[seed])
+                bar.update()
+        else:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                for done in as_completed([pool.submit(_scan_to, seed, paths[seed]) for seed in missing]):
+                    done.result()
+                    bar.update()
+    return list(paths.values())
+
+
+def _scan_to(seed: int, path: Path) -> None:
+    save_sample(path, scan(seed))

@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+from ssen_ros.errors import CloudError
+from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
+from ssen_ros.simulation import (
+    VOXEL_SIZE,
+    CameraConfig,
+    SimulatedSlam,
+    build_room,
+    generate,
+    load_sample,
+    save_sample,
+    scan,
+)
+
+QUICK = CameraConfig(width=64, height=48, frames=12)
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return scan(SEED, QUICK)
+
+
+@pytest.fixture(scope="module")
+def rooms():
+    return [build_room(seed) for seed in range(60)]
+
+
+def arrays(sample):
+    return (sample.points, sample.colors, sample.semantic_label, sample.instance_label)
+
+
+def test_same_seed_gives_identical_arrays(sample):
+    for first, second in zip(arrays(sample), arrays(scan(SEED, QUICK))):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_another_seed_gives_another_room(sample):
+    assert not np.array_equal(scan(SEED + 1, QUICK).points, sample.points)
+
+
+def test_every_class_appears_in_a_handful_of_rooms(rooms):
+    seen = {CLASS_NAMES[o.class_id] for room in rooms for o in room.objects if o.class_id >= 0}
+    assert seen == set(CLASS_NAMES)
+
+
+def test_instances_are_numbered_things_of_one_class(rooms):
+    for room in rooms:
+        ids = [
+            o.instance_id
+            for o in room.objects
+            if o.class_id >= 0 and CLASS_NAMES[o.class_id] not in STUFF_NAMES
+        ]
+        assert sorted(ids) == list(range(1, len(ids) + 1))
+        assert all(o.instance_id == -1 for o in room.objects if o.instance_id not in ids)
+
+
+def test_furniture_stays_inside_the_room(rooms):
+    for room in rooms:
+        for placed in room.objects:
+            if placed.class_id >= 0 and CLASS_NAMES[placed.class_id] in (
+                "bed",
+                "sofa",
+                "desk",
+                "toilet",
+                "bathtub",
+            ):
+                c, s = np.cos(placed.yaw), np.sin(placed.yaw)
+                xy = placed.mesh.vertices[:, :2] @ np.array([[c, s], [-s, c]]) + placed.position[:2]
+                assert (xy > -0.08).all() and (xy < np.array(room.size[:2]) + 0.08).all()
+                assert placed.mesh.lower[2] + placed.position[2] > -0.02
+
+
+def test_types_and_labels_are_valid(sample):
+    assert [a.dtype for a in arrays(sample)] == [np.float32, np.uint8, np.int8, np.int16]
+    assert len({len(a) for a in arrays(sample)}) == 1
+    assert sample.semantic_label.min() >= -1 and sample.semantic_label.max() < len(CLASS_NAMES)
+    stuff = np.isin(sample.semantic_label, [-1, *(CLASS_NAMES.index(name) for name in STUFF_NAMES)])
+    assert (sample.instance_label[stuff] == -1).all()
+    assert (sample.instance_label[~stuff] >= 1).all()
+
+
+def test_an_instance_has_one_class(sample):
+    things = sample.instance_label >= 1
+    pairs = np.unique(np.column_stack([sample.instance_label[things], sample.semantic_label[things]]), axis=0)
+    assert len(np.unique(pairs[:, 0])) == len(pairs)
+
+
+def test_floor_is_the_bottom_near_zero(sample):
+    floor = sample.points[sample.semantic_label == CLASS_NAMES.index("floor"), 2]
+    assert abs(np.median(floor)) < 0.05
+    assert np.percentile(sample.points[:, 2], 1) > -0.15
+
+
+def test_at_most_one_point_per_voxel(sample):
+    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE)
+    # float32 rounding of a mean may cross a voxel border now and then
+    assert len(np.unique(voxels, axis=0)) > 0.999 * len(sample)
+
+
+def test_live_map_grows_to_the_scanned_map(sample):
+    slam = SimulatedSlam(SEED, QUICK)
+    sizes = [len(points) for points, _ in slam]
+    assert len(sizes) == len(slam) == QUICK.frames
+    assert sizes[0] > 0 and sizes == sorted(sizes) and sizes[-1] > 2 * sizes[0]
+    points, colors = slam.cloud()
+    np.testing.assert_array_equal(points, sample.points)
+    np.testing.assert_array_equal(colors, sample.colors)
+    assert not slam.advance()
+
+
+def test_sample_round_trips_through_a_file(sample, tmp_path):
+    save_sample(tmp_path / "a.npz", sample)
+    loaded = load_sample(tmp_path / "a.npz")
+    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(int)
+    order = np.lexsort(voxels.T[::-1])
+    np.testing.assert_array_equal(
+        np.floor(loaded.points.astype(np.float64) / VOXEL_SIZE).astype(int), voxels[order]
+    )
+    np.testing.assert_array_equal(loaded.colors, sample.colors[order])
+    np.testing.assert_array_equal(loaded.semantic_label, sample.semantic_label[order])
+    np.testing.assert_array_equal(loaded.instance_label, sample.instance_label[order])
+
+
+def test_a_foreign_file_is_refused_by_name(tmp_path):
+    np.savez(tmp_path / "b.npz", points=np.zeros((3, 3)))
+    with pytest.raises(CloudError, match="semantic_label"):
+        load_sample(tmp_path / "b.npz")
+
+
+def test_generate_keeps_files_that_exist(tmp_path):
+    kept = tmp_path / f"{SEED:06d}.npz"
+    kept.write_bytes(b"finished before")
+    assert generate([SEED], tmp_path, progress=False) == [kept]
+    assert kept.read_bytes() == b"finished before"
