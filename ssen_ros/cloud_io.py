@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ssen_ros.errors import CloudError
 
@@ -50,7 +51,7 @@ def read_cloud(path: str | Path) -> Cloud:
     """Read a .ply, .pcd or .npz file; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) uint8
-    or float in 0..1; optional `first_frame` (N,) integer.
+    or float in 0..1; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read too.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points.
     """
@@ -71,6 +72,15 @@ def read_cloud(path: str | Path) -> Cloud:
     if len(cloud) == 0:
         raise CloudError(f"{path}: 0 finite points; expected at least one; check the export")
     return cloud
+
+
+def point_spacing(points: np.ndarray, samples: int = 1000) -> float:
+    """Median distance from a point of (N, 3) to its nearest neighbour, m; inf for a single point."""
+    if len(points) < 2:
+        return float("inf")
+    chosen = np.linspace(0, len(points) - 1, min(samples, len(points))).astype(np.int64)
+    distance, _ = cKDTree(points).query(points[chosen], k=2)
+    return float(np.median(distance[:, 1]))
 
 
 def write_labelled_ply(
@@ -222,6 +232,8 @@ def _read_with_open3d(path: Path) -> Cloud:
 
 def _read_npz(path: Path) -> Cloud:
     with np.load(path, allow_pickle=False) as archive:
+        if "voxel_coords" in archive and "points" not in archive:
+            return _read_sample(path)
         arrays = {name: archive[name] for name in ("points", "colors", "first_frame") if name in archive}
     if "points" not in arrays:
         raise CloudError(
@@ -231,6 +243,13 @@ def _read_npz(path: Path) -> Cloud:
     if points.dtype in _MILLIMETRES:
         points = points.astype(np.float32) / np.float32(1000.0)
     return _checked(points, arrays.get("colors"), arrays.get("first_frame"))
+
+
+def _read_sample(path: Path) -> Cloud:
+    from ssen_ros.simulation import load_sample  # late: the simulator is not needed to read a cloud
+
+    sample = load_sample(path)
+    return _checked(sample.points, sample.colors)
 
 
 def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:

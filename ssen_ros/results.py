@@ -118,9 +118,11 @@ class SavedFiles:
     map_png: Path
 
 
-def save_result(result: StepResult, out_dir: str | Path) -> SavedFiles:
+def save_result(
+    result: StepResult, out_dir: str | Path, class_names: tuple[str, ...] = CLASS_NAMES
+) -> SavedFiles:
     """Write labelled.ply, instances.json and map.png of one update into `out_dir` (made if missing)."""
-    return save_map(LabelledMap.from_step(result), out_dir)
+    return save_map(LabelledMap.from_step(result, class_names), out_dir)
 
 
 def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:

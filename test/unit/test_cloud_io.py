@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ssen_ros.cloud_io import read_cloud, read_ply_vertices, write_labelled_ply
+from ssen_ros.cloud_io import point_spacing, read_cloud, read_ply_vertices, write_labelled_ply
 from ssen_ros.errors import CloudError
 
 POINTS = np.array([[0.5, -1.25, 2.0], [3.0, 0.0, -0.125]], np.float32)
@@ -133,6 +133,19 @@ def test_npz_metres_and_millimetres(tmp_path, stored, colors):
     np.testing.assert_array_equal(cloud.first_frame, [0, 5])
 
 
+def test_sample_of_the_simulator(tmp_path):
+    labels = dict(semantic_label=np.zeros(2, np.int8), instance_label=np.zeros(2, np.int16))
+    np.savez(
+        tmp_path / "000001.npz",
+        voxel_coords=np.array([[0, 0, 0], [50, -1, 2]], np.int16),
+        colors=COLORS,
+        **labels,
+    )
+    cloud = read_cloud(tmp_path / "000001.npz")
+    np.testing.assert_allclose(cloud.points, [[0.01, 0.01, 0.01], [1.01, -0.01, 0.05]], atol=1e-6)
+    np.testing.assert_array_equal(cloud.colors, COLORS)
+
+
 def test_non_finite_rows_leave_every_array_together(tmp_path):
     points = np.vstack([POINTS[:1], [[np.nan, 0, 0]], POINTS[1:], [[0, np.inf, 0]]])
     np.savez(tmp_path / "a.npz", points=points, colors=np.repeat(COLORS, 2, axis=0), first_frame=np.arange(4))
@@ -178,3 +191,9 @@ def test_truncated_ply_says_what_is_missing(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CloudError, match="promises 2 points of 27 bytes but holds 53"):
         read_cloud(path)
+
+
+def test_point_spacing_of_a_grid():
+    grid = np.stack(np.meshgrid(*[np.arange(6) * 0.25] * 3), axis=-1).reshape(-1, 3).astype(np.float32)
+    assert np.isclose(point_spacing(grid), 0.25)
+    assert point_spacing(grid[:1]) == np.inf

@@ -1,0 +1,402 @@
+"""The `ssen` command. Every command imports what it needs when it runs, so `ssen --help` is quick.
+
+Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssen_ros import __version__
+from ssen_ros.config import SsenConfig, parameters, with_values
+from ssen_ros.errors import ConfigError, SsenError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ssen_ros.cloud_io import Cloud
+    from ssen_ros.results import SavedFiles
+    from ssen_ros.simulation import Sample
+    from ssen_ros.structures import StepResult
+
+log = logging.getLogger(__name__)
+
+GREY = 128  # given to a cloud without colours
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = build_parser().parse_args(argv)
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        return args.run(args)
+    except (SsenError, OSError) as error:
+        log.debug("raised here", exc_info=True)
+        print(f"ssen {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"ssen {args.command}: interrupted", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ssen", description="Segment the live map of an RGB-D SLAM into labelled, identified objects."
+    )
+    parser.add_argument("--version", action="version", version=f"ssen_ros {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate):
+        add(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+    options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+    parser = commands.add_parser(name, help=text, description=text, **options)
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice for debugging")
+    parser.set_defaults(run=run)
+    return parser
+
+
+# --- ssen demo ---------------------------------------------------------------------------------
+
+
+def _add_demo(commands: Any) -> None:
+    text = "Simulator and segmenting node as two processes over ROS 2; results of the final map in --out."
+    parser = _command(commands, "demo", _demo, text)
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results and logs")
+    parser.add_argument("--seconds", type=_positive_float, help="end after this long at the latest")
+    parser.add_argument("--seed", type=int, default=7, help="of the simulated room and walk")
+    parser.add_argument("--maps", type=_positive_int, default=20, help="maps that the walk publishes")
+
+
+def _demo(args: argparse.Namespace) -> int:
+    _require_ros()
+    from ssen_ros.ros.demo import run_demo
+
+    return run_demo(args.out, seconds=args.seconds, seed=args.seed, maps=args.maps)
+
+
+# --- ssen segment ------------------------------------------------------------------------------
+
+
+def _add_segment(commands: Any) -> None:
+    text = "Segment one cloud; writes labelled.ply, instances.json and map.png."
+    parser = _command(
+        commands,
+        "segment",
+        _segment,
+        text,
+        epilog=f"parameters for --set:\n{_parameter_table()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("cloud", type=Path, metavar="CLOUD", help="a .ply, .pcd or .npz file, metres, +Z up")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    _add_pipeline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+
+
+def _add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; short for --set segmenter.device=...")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the method, such as clustering.min_cluster_size=60; repeatable",
+    )
+
+
+def _parameter_table() -> str:
+    leaves = parameters(SsenConfig())
+    return "\n".join(f"  {p.name:<32} {p.doc} [{p.default!r}]" for p in leaves)
+
+
+def parse_settings(settings: Sequence[str]) -> SsenConfig:
+    """The configuration with `NAME=VALUE` texts put in. Raises ConfigError for what does not fit."""
+    kinds = {p.name: type(p.default) for p in parameters(SsenConfig())}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {setting}: expected NAME=VALUE, such as clustering.min_cluster_size=60")
+        values[name] = _parse_value(text, kinds.get(name, str))
+    return with_values(SsenConfig(), values)
+
+
+def _parse_value(text: str, kind: type) -> Any:
+    """The text as `kind`, or unchanged where it is none: the check of the parameter names it then."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def _config_of(args: argparse.Namespace) -> SsenConfig:
+    config = parse_settings(args.settings)
+    return with_values(config, {"segmenter.device": args.device}) if args.device else config
+
+
+def _segment(args: argparse.Namespace) -> int:
+    from ssen_ros.cloud_io import read_cloud
+    from ssen_ros.pipeline import SsenPipeline
+    from ssen_ros.results import save_result
+    from ssen_ros.voxel_map import VoxelMap
+
+    config = _config_of(args)
+    cloud = read_cloud(args.cloud)
+    pipeline = SsenPipeline.from_config(config)
+    colors = _usable_colors(cloud)
+    _warn_if_sparse(cloud, pipeline.segmenter.voxel_size)
+    voxel_map = VoxelMap(pipeline.segmenter.voxel_size, config.map.mode)
+    voxel_map.integrate(cloud.points, colors)
+    result = pipeline.step(voxel_map.snapshot(), stamp_ns=time.time_ns())
+    saved = save_result(result, args.out, tuple(pipeline.segmenter.class_names))
+    if args.json:
+        print(json.dumps(_segment_json(result, saved)))
+    else:
+        _print_segment_tables(result, saved)
+    return 0
+
+
+def _usable_colors(cloud: "Cloud") -> "np.ndarray":
+    import numpy as np
+
+    if cloud.colors is not None:
+        return cloud.colors
+    log.warning("the cloud has no colour: taken as grey; the networks learnt from colour and will do worse")
+    return np.full((len(cloud), 3), GREY, np.uint8)
+
+
+def _warn_if_sparse(cloud: "Cloud", voxel_size: float) -> None:
+    from ssen_ros.cloud_io import point_spacing
+
+    spacing = point_spacing(cloud.points)
+    if spacing > voxel_size:
+        log.warning(
+            "the points lie %.3g m apart (median), the networks know voxels of %.3g m: "
+            "expect poor labels; export a denser cloud, and check that its unit is the metre",
+            spacing,
+            voxel_size,
+        )
+
+
+def _segment_json(result: "StepResult", saved: "SavedFiles") -> dict:
+    content = json.loads(saved.instances_json.read_text(encoding="utf-8"))
+    content["timings_ms"] = {stage: 1000.0 * seconds for stage, seconds in result.timings_s.items()}
+    content["files"] = {name: str(path) for name, path in vars(saved).items()}
+    return content
+
+
+def _print_segment_tables(result: "StepResult", saved: "SavedFiles") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    found = Table("class", "objects", "voxels", title=f"{len(result.instances)} objects")
+    voxels: Counter[str] = Counter()
+    for instance in result.instances:
+        voxels[instance.class_name] += instance.voxel_count
+    for name, count in Counter(i.class_name for i in result.instances).most_common():
+        found.add_row(name, str(count), str(voxels[name]))
+    stages = Table("stage", "ms", title=f"{len(result.snapshot)} voxels of {result.snapshot.voxel_size:g} m")
+    for stage, seconds in result.timings_s.items():
+        stages.add_row(stage, f"{1000 * seconds:.0f}")
+    console.print(found, stages)
+    for path in vars(saved).values():
+        print(path)
+
+
+# --- ssen play ---------------------------------------------------------------------------------
+
+
+def _add_play(commands: Any) -> None:
+    text = "Publish a stored cloud as a map that grows, for a running ssen_node."
+    parser = _command(commands, "play", _play, text)
+    parser.add_argument("cloud", type=Path, metavar="CLOUD", help="a .ply, .pcd or .npz file, metres, +Z up")
+    parser.add_argument(
+        "--maps", type=_positive_int, default=20, help="maps from the first to the whole cloud"
+    )
+    parser.add_argument("--rate", type=_positive_float, default=1.0, metavar="HZ", help="maps per second")
+    parser.add_argument("--topic", default="cloud_map", help="topic to publish on")
+
+
+def _play(args: argparse.Namespace) -> int:
+    _require_ros()
+    import subprocess
+
+    from ssen_ros.cloud_io import read_cloud
+    from ssen_ros.ros.processes import player_process
+
+    read_cloud(args.cloud)  # its errors are clearer here than in the log of another process
+    process = player_process(args.cloud, args.topic, {"maps": args.maps, "rate_hz": args.rate})
+    with subprocess.Popen(process.command()) as player:
+        while True:
+            try:
+                return player.wait()
+            except KeyboardInterrupt:  # the player has got the signal too and ends by itself
+                continue
+
+
+# --- ssen simulate -----------------------------------------------------------------------------
+
+
+def _add_simulate(commands: Any) -> None:
+    text = "Make rooms with ground truth, as a virtual RGB-D camera on a walk maps them; one .npz each."
+    parser = _command(commands, "simulate", _simulate, text)
+    parser.add_argument("--rooms", type=_positive_int, required=True, metavar="N", help="how many")
+    parser.add_argument(
+        "--seed", type=int, default=1000, help="of the first room; 0 to 99 are for evaluation"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
+    parser.add_argument("--workers", type=_positive_int, default=1, help="processes")
+
+
+def _simulate(args: argparse.Namespace) -> int:
+    from ssen_ros.simulation import generate
+
+    generate(range(args.seed, args.seed + args.rooms), args.out, args.workers)
+    return 0
+
+
+# --- ssen train --------------------------------------------------------------------------------
+
+
+def _add_train(commands: Any) -> None:
+    text = "Train one of the two networks on simulated rooms."
+    parser = _command(commands, "train", _train, text)
+    parser.add_argument("task", choices=("semantic", "embedding"))
+    parser.add_argument("--config", type=Path, required=True, metavar="F", help="YAML file of the run")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run [runs/TASK]")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
+
+
+def _train(args: argparse.Namespace) -> int:
+    from ssen_ros.training.train import load_config, train
+
+    logging.getLogger("ssen_ros").setLevel(logging.INFO)  # progress is what one wants to see here
+    weights = train(args.task, load_config(args.config), args.out or Path("runs") / args.task, args.resume)
+    print(weights)
+    return 0
+
+
+# --- ssen evaluate -----------------------------------------------------------------------------
+
+
+def _add_evaluate(commands: Any) -> None:
+    text = "Score the whole method against ground truth."
+    parser = _command(commands, "evaluate", _evaluate, text)
+    parser.add_argument("benchmark", choices=("simulated",), help="simulated: rooms of the simulator")
+    rooms = parser.add_mutually_exclusive_group()
+    rooms.add_argument("--rooms", type=Path, metavar="DIR", help=".npz samples made by `ssen simulate`")
+    rooms.add_argument(
+        "--seeds",
+        type=_seed_range,
+        default="0:20",
+        metavar="A:B",
+        help="rooms made on the spot, the last left out",
+    )
+    _add_pipeline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.simulated import evaluate_simulated
+    from ssen_ros.pipeline import SsenPipeline
+
+    config = _config_of(args)
+    samples = _stored_samples(args.rooms) if args.rooms else _fresh_samples(args.seeds)
+    scores = evaluate_simulated(samples, SsenPipeline.from_config(config))
+    if args.json:
+        print(json.dumps(scores))
+    else:
+        _print_scores(scores)
+    return 0
+
+
+def _stored_samples(folder: Path) -> "Iterator[Sample]":
+    from ssen_ros.simulation import load_sample
+
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise SsenError(
+            f"--rooms {folder}: no .npz file there; make some with `ssen simulate --out {folder}`"
+        )
+    return (load_sample(path) for path in _progress(paths))
+
+
+def _fresh_samples(seeds: range) -> "Iterator[Sample]":
+    from ssen_ros.simulation import scan
+
+    return (scan(seed) for seed in _progress(seeds))
+
+
+def _progress(items: Sequence) -> Iterator:
+    from tqdm import tqdm
+
+    return iter(tqdm(items, unit="room", disable=None))  # None: only where stderr is a terminal
+
+
+def _print_scores(scores: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def percent(value: float | None) -> str:
+        return "-" if value is None else f"{100 * value:.1f}"
+
+    semantic, instance = scores["semantic"], scores["instance"]
+    table = Table("class", "IoU", "AP50", "AP25", title=f"{scores['rooms']} rooms, %")
+    for name, iou in semantic["per_class"].items():
+        ap = instance["per_class"].get(name, {})
+        table.add_row(name, percent(iou), percent(ap.get("ap50")), percent(ap.get("ap25")))
+    table.add_section()
+    table.add_row("mean", percent(semantic["miou"]), percent(instance["ap50"]), percent(instance["ap25"]))
+    Console().print(table)
+
+
+# --- shared ------------------------------------------------------------------------------------
+
+
+def _require_ros() -> None:
+    from importlib.util import find_spec
+
+    remedy = "source a ROS 2 workspace that has ssen_ros, or run `pip install '.[ros]'` in the checkout"
+    if find_spec("rclpy") is None:
+        raise SsenError(f"rclpy is not installed, this command needs ROS 2; {remedy}")
+    if find_spec("ssen_ros.msg") is None:
+        raise SsenError(f"the messages of ssen_ros are not built; {remedy}")
+
+
+def _positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return value
+
+
+def _positive_float(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+    return value
+
+
+def _seed_range(text: str) -> range:
+    first, separator, last = text.partition(":")
+    if not separator or not (first + last).isdigit() or int(first) >= int(last):
+        raise argparse.ArgumentTypeError(f"{text}: expected FIRST:LAST with LAST left out, such as 0:20")
+    return range(int(first), int(last))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssen_ros.cli import main, parse_settings
+from ssen_ros.config import SsenConfig
+from ssen_ros.errors import ConfigError
+from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.pipeline import SsenPipeline
+
+FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
+
+
+class HeightSegmenter:
+    """Floor below 5 cm, chair above; an object's embedding is its position."""
+
+    voxel_size = 0.05
+    class_names = CLASS_NAMES
+
+    def semantic(self, snapshot):
+        label = np.where(snapshot.points[:, 2] < 0.05, FLOOR, CHAIR)
+        return np.where(np.arange(20) == label[:, None], -0.1, -6.0).astype(np.float32)
+
+    def embed(self, snapshot, thing_rows):
+        return snapshot.points[thing_rows]
+
+
+@pytest.fixture
+def stub_networks(monkeypatch):
+    configs = []
+
+    def from_config(config: SsenConfig) -> SsenPipeline:
+        configs.append(config)
+        return SsenPipeline(HeightSegmenter(), config)
+
+    monkeypatch.setattr(SsenPipeline, "from_config", staticmethod(from_config))
+    return configs
+
+
+def block(x: tuple, y: tuple, z: tuple, step: float) -> np.ndarray:
+    axes = [np.arange(low + step / 2, high, step) for low, high in (x, y, z)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def two_chairs(step: float = 0.025) -> np.ndarray:
+    parts = [
+        block((0, 3), (0, 3), (0, 0.05), step),
+        block((0.5, 0.9), (0.5, 0.9), (0.05, 0.5), step),
+        block((2.0, 2.4), (2.0, 2.4), (0.05, 0.5), step),
+    ]
+    return np.vstack(parts).astype(np.float32)
+
+
+def test_segment_writes_the_three_files_and_prints_json(stub_networks, tmp_path, capsys, caplog):
+    points = two_chairs()
+    np.savez(tmp_path / "room.npz", points=points, colors=np.full(points.shape, 200, np.uint8))
+    code = main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path / "out"), "--json"])
+    content = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert [i["class_name"] for i in content["instances"]] == ["chair", "chair"]
+    assert content == {
+        **json.loads((tmp_path / "out" / "instances.json").read_text()),
+        "timings_ms": content["timings_ms"],
+        "files": content["files"],
+    }
+    assert {"semantic", "embedding", "cluster", "instances", "total"} <= set(content["timings_ms"])
+    assert all(Path(path).is_file() for path in content["files"].values())
+    assert not caplog.records
+
+
+def test_segment_prints_a_table_by_class(stub_networks, tmp_path, capsys):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    assert main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    row = next(line for line in out.splitlines() if "chair" in line)
+    assert "2" in row.replace("│", " ").split()
+    assert str(tmp_path / "map.png") in out
+
+
+def test_segment_passes_settings_on(stub_networks, tmp_path):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    arguments = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--device", "cpu"]
+    assert (
+        main([*arguments, "--set", "clustering.min_cluster_size=60", "--set", "instances.min_score=0.5"]) == 0
+    )
+    (config,) = stub_networks
+    assert config.clustering.min_cluster_size == 60
+    assert config.instances.min_score == 0.5
+    assert config.segmenter.device == "cpu"
+
+
+def test_segment_warns_of_grey_and_of_sparse_clouds(stub_networks, tmp_path, caplog):
+    np.savez(tmp_path / "room.npz", points=two_chairs(step=0.1))
+    with caplog.at_level(logging.WARNING):
+        assert main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path)]) == 0
+    assert "no colour" in caplog.text
+    assert "0.1 m apart" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["segment", "none.ply", "--out", "x"], "none.ply: no such file"),
+        (["segment", "none.ply", "--out", "x", "--set", "nonsense=1"], "unknown parameter 'nonsense'"),
+        (["segment", "none.ply", "--out", "x", "--set", "map.mode"], "expected NAME=VALUE"),
+        (["segment", "none.ply", "--out", "x", "--set", "clustering.min_samples=ten"], "'ten': expected int"),
+        (["train", "semantic", "--config", "none.yaml"], "none.yaml"),
+        (["evaluate", "simulated", "--rooms", "nowhere"], "nowhere: no .npz file there"),
+    ],
+)
+def test_errors_are_one_line_and_exit_code_1(
+    arguments, message, stub_networks, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert captured.err.startswith(f"ssen {arguments[0]}: ")
+    assert message in captured.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["nonsense"],
+        ["segment", "a.ply"],
+        ["simulate", "--rooms", "0", "--out", "x"],
+        ["train", "everything", "--config", "f"],
+        ["evaluate", "simulated", "--seeds", "5:5"],
+        ["evaluate", "simulated", "--seeds", "0:2", "--rooms", "x"],
+        ["demo", "--seconds", "-1"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "usage: ssen" in capsys.readouterr().err
+
+
+def test_settings_take_the_type_of_the_default():
+    config = parse_settings(["instances.min_score=1", "clustering.min_samples=7", "map.mode=incremental"])
+    assert config.instances.min_score == 1.0
+    assert config.clustering.min_samples == 7
+    assert config.map.mode == "incremental"
+    with pytest.raises(ConfigError, match="clustering.min_cluster_size = 1"):
+        parse_settings(["clustering.min_cluster_size=1"])
+
+
+@pytest.mark.parametrize("command", ["", "demo", "segment", "play", "simulate", "train", "evaluate"])
+def test_help_needs_neither_torch_nor_ros(command):
+    code = (
+        "import sys\nfrom ssen_ros.cli import main\n"
+        f"try:\n    main({[command, '--help'] if command else ['--help']})\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'torch', 'rclpy', 'open3d', 'hdbscan', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "usage: ssen" in done.stdout
