@@ -13,7 +13,7 @@ CEILING_CUT = 2.1  # m over the floor; above it are ceiling, lamps and the tops 
 STUB = 0.1  # m that is left of a wall that is cut
 WALL_REACH = 1.9  # m over the floor; a column that has points above it is a wall
 LOOK_BEHIND = np.arange(0.3, 1.25, 0.1)  # m behind a wall, where room is looked for
-ROOM_BEHIND = 3  # occupied columns behind a wall that make it hide a room
+ROOM_BEHIND = 2  # occupied columns behind a wall that make it hide a room
 
 
 @dataclass(frozen=True)

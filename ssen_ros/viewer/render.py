@@ -74,7 +74,7 @@ def render_map(labelled: "LabelledMap") -> np.ndarray:
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
     """Write an (H, W, 3) uint8 image as PNG."""
-    Image.fromarray(image).save(path, format="PNG", optimize=True)
+    Image.fromarray(image).save(path, format="PNG")
 
 
 def present_classes(labelled: "LabelledMap") -> list[int]:

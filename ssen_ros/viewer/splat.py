@@ -82,8 +82,9 @@ def slope_shade(depth: np.ndarray, axes: np.ndarray, scale: float, reach: int) -
     weight = uniform_filter(known.astype(np.float32), 2 * reach + 1)
     mean = uniform_filter(np.where(known, depth, 0.0), 2 * reach + 1) / np.maximum(weight, 1e-6)
     slope_v, slope_u = (scale * g for g in np.gradient(mean))  # m per m
-    facing = slope_u[..., None] * axes[0] + slope_v[..., None] * axes[1] - axes[2]
-    upward = facing[..., 2] / np.linalg.norm(facing, axis=-1)
+    # The normal is slope_u * right + slope_v * down - forward; only its z counts.
+    z = slope_u * axes[0, 2] + slope_v * axes[1, 2] - axes[2, 2]
+    upward = z / np.sqrt(slope_u**2 + slope_v**2 + 1.0)
     return np.where(known, 0.72 + 0.28 * np.clip(upward, 0.0, 1.0), 1.0).astype(np.float32)
 
 
