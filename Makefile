@@ -55,32 +55,32 @@ clean:
 
 $(STAMPS)/venv:
 	@echo "== $(VENV): making a virtual environment with $$($(PYTHON) --version)"
-	$(PYTHON) -m venv $(VENV)
-	mkdir -p $(STAMPS)
-	touch $@
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
 
 # First and alone, so that the build asked for is the one that all that follows is resolved against.
 $(TORCH_STAMP): | $(STAMPS)/venv
 	@echo "== $(VENV): $(TORCH) (hundreds of megabytes, takes minutes)"
-	$(PIP) $(TORCH)
-	rm -f $(STAMPS)/torch-*
-	touch $@
+	@$(PIP) $(TORCH)
+	@rm -f $(STAMPS)/torch-*
+	@touch $@
 
 $(STAMPS)/requirements: pyproject.toml scripts/requirements.py $(TORCH_STAMP)
 	@echo "== $(VENV): ROS 2, the other libraries and the build tools (takes minutes)"
-	$(BIN)/python scripts/requirements.py build run ros test > $(STAMPS)/requirements.txt
-	$(PIP) -r $(STAMPS)/requirements.txt
-	touch $@
+	@$(BIN)/python scripts/requirements.py build run ros test > $(STAMPS)/requirements.txt
+	@$(PIP) -r $(STAMPS)/requirements.txt
+	@touch $@
 
 $(STAMPS)/package: $(PACKAGE_FILES) $(STAMPS)/package-files $(STAMPS)/requirements
 	@echo "== $(VENV): ssen_ros with its messages"
-	$(PIP) --no-build-isolation --no-deps --force-reinstall .
-	touch $@
+	@$(PIP) --no-build-isolation --no-deps --force-reinstall .
+	@touch $@
 
 $(STAMPS)/package-files: FORCE | $(STAMPS)/venv
 	@printf '%s\n' $(PACKAGE_FILES) | cmp -s - $@ || printf '%s\n' $(PACKAGE_FILES) > $@
 
 # Alone, so that `make lint` need not wait for the rest.
 $(STAMPS)/ruff: pyproject.toml scripts/requirements.py | $(STAMPS)/venv
-	$(PIP) $$($(BIN)/python scripts/requirements.py test | grep '^ruff')
-	touch $@
+	@$(PIP) $$($(BIN)/python scripts/requirements.py test | grep '^ruff')
+	@touch $@
