@@ -181,7 +181,9 @@ class CloudWriter:
         self._fields = [_point_field(name, self._dtype) for name in self._dtype.names]
         self._buffer = array.array("B")
 
-    def write(self, header: Header, points: np.ndarray, colors: np.ndarray, **extra: np.ndarray) -> PointCloud2:
+    def write(
+        self, header: Header, points: np.ndarray, colors: np.ndarray, **extra: np.ndarray
+    ) -> PointCloud2:
         """A dense, unorganised cloud of (N, 3) points [m], (N, 3) uint8 RGB colours and the (N,) extra fields."""
         size = len(points) * self._dtype.itemsize
         self._resize(size)
@@ -201,7 +203,9 @@ class CloudWriter:
             row_step=size,
             is_dense=True,
         )
-        msg.data = self._buffer  # an array.array is taken as it is; anything else would be copied, value by value
+        msg.data = (
+            self._buffer
+        )  # an array.array is taken as it is; anything else would be copied, value by value
         return msg
 
     def _resize(self, size: int) -> None:
@@ -275,6 +279,8 @@ def _to_instance(instance: Instance) -> InstanceMsg:
 
 def _to_events(events: Iterable[Event]) -> list[InstanceEvent]:
     return [
-        InstanceEvent(kind=_EVENT_KINDS[event.kind], id=int(event.id), other_ids=list(map(int, event.other_ids)))
+        InstanceEvent(
+            kind=_EVENT_KINDS[event.kind], id=int(event.id), other_ids=list(map(int, event.other_ids))
+        )
         for event in events
     ]

@@ -8,7 +8,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
 from ssen_ros.config import Parameter, SsenConfig, parameters, with_values
-from ssen_ros.config import _param as param
+from ssen_ros.config import param
 from ssen_ros.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -57,7 +57,9 @@ def declare(node: Node, config: Config) -> Config:
         ConfigError: a value of the wrong type or outside its interval.
     """
     leaves = parameters(config)
-    given = {leaf.name: node.get_parameter(leaf.name).value for leaf in leaves if node.has_parameter(leaf.name)}
+    given = {
+        leaf.name: node.get_parameter(leaf.name).value for leaf in leaves if node.has_parameter(leaf.name)
+    }
     config = with_values(config, given)
     for name in given:
         node.undeclare_parameter(name)  # it has the type of the override; declared anew with ours

@@ -75,7 +75,9 @@ class AdaptiveSubscription:
         if getattr(self.profile, name) == weaker:
             return  # a late report about a subscription that has already been replaced
         setattr(self.profile, name, weaker)
-        logger.info(f"a publisher of {self.topic_name} offers less {name}: listening as {weaker.name.lower()}")
+        logger.info(
+            f"a publisher of {self.topic_name} offers less {name}: listening as {weaker.name.lower()}"
+        )
         old, self._subscription = self._subscription, self._make(self.profile)
         self._node.destroy_subscription(old)
 

@@ -16,7 +16,9 @@ available = Detection3DArray is not None
 def to_detections(header: Header, result: StepResult) -> "Detection3DArray":
     """The instances detected in this update; call only where `available`."""
     active = [instance for instance in result.instances if instance.state == "active"]
-    return Detection3DArray(header=header, detections=[_to_detection(header, instance) for instance in active])
+    return Detection3DArray(
+        header=header, detections=[_to_detection(header, instance) for instance in active]
+    )
 
 
 def _to_detection(header: Header, instance: Instance) -> "Detection3D":

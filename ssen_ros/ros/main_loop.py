@@ -1,0 +1,79 @@
+"""The life of a node process: start, spin, and a clean end with a meaningful exit code."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import MultiThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from ssen_ros.errors import SsenError
+from ssen_ros.ros.log_forwarding import forward_logs, stop_forwarding
+
+MakeNode = Callable[[Context, threading.Event], Node]
+
+_EXECUTOR_THREADS = 3  # the map, the timers, and one to spare for parameters
+_SPIN_TIMEOUT_S = 0.2
+
+
+def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> int:
+    """Run one node until SIGINT, SIGTERM or its own end; returns the exit code.
+
+    `make_node(context, stop)` builds the node; setting `stop` ends the process. An `SsenError` while
+    building is fatal: it is logged and gives exit code 1. Signals ask for the same orderly end,
+    exit code 0, however often they come.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    context = Context()
+    try:
+        # rclpy's own handlers would tear the context down under the publishers.
+        rclpy.init(args=args, context=context, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # unreadable arguments or parameter file
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    handler = forward_logs(get_logger(name))
+    try:
+        return _run_node(name, make_node, context, stop)
+    finally:
+        stop_forwarding(handler)
+        context.try_shutdown()
+
+
+def finish(code: int) -> int:
+    """Last act of `main`: returns `code`, or leaves at once where a thread cannot be waited for.
+
+    A pass through the networks cannot be interrupted, and taking the interpreter down under it may
+    crash; everything that needs closing is closed by now. A further SIGINT changes nothing.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.Event) -> int:
+    try:
+        node = make_node(context, stop)
+    except SsenError as error:
+        get_logger(name).fatal(f"cannot start: {error}")
+        return 1
+    executor = MultiThreadedExecutor(_EXECUTOR_THREADS, context=context)
+    executor.add_node(node)
+    try:
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+    return 0

@@ -1,0 +1,47 @@
+"""A real ssen_node whose networks are replaced by a reading of the colours, so that the truth is known.
+
+red: the class. green: the number of the object. blue: how the pass goes (see below).
+Started by the tests as a process of its own.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.ros.main_loop import finish, run
+from ssen_ros.ros.ssen_node import SsenNode
+
+FAILS, SLOW = 250, 200  # blue of a cloud over which the pass raises, or takes SLOW_S
+SLOW_S = 1.5
+
+
+class ColorSegmenter:
+    voxel_size = 0.05
+    class_names = CLASS_NAMES
+    device = "cpu"
+
+    def semantic(self, snapshot):
+        red, _, blue = snapshot.colors.T
+        if (blue == FAILS).any():
+            raise RuntimeError("the pass was told to fail")
+        if (blue == SLOW).any():
+            time.sleep(SLOW_S)
+        log_probabilities = np.full((len(snapshot), NUM_CLASSES), -10.0, dtype=np.float32)
+        log_probabilities[np.arange(len(snapshot)), red] = -0.01
+        return log_probabilities
+
+    def embed(self, snapshot, thing_rows):
+        green = snapshot.colors[thing_rows, 1].astype(np.float32)
+        spread = np.random.default_rng(0).normal(scale=0.1, size=(len(green), 3))
+        return (spread + np.column_stack([10.0 * green, 0.0 * green, 0.0 * green])).astype(np.float32)
+
+
+def make_node(context, stop):
+    return SsenNode(context, lambda config: SsenPipeline(ColorSegmenter(), config))
+
+
+if __name__ == "__main__":
+    sys.exit(finish(run("ssen", make_node)))

@@ -1,0 +1,354 @@
+"""ssen_node in another process, over DDS, with known labels (stub_node)."""
+
+import signal
+
+import numpy as np
+import pytest
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
+from sensor_msgs.msg import PointCloud2, PointField
+from visualization_msgs.msg import Marker, MarkerArray
+
+from ssen_ros.msg import InstanceArray, InstanceEvent
+from ssen_ros.ros.conversions import CloudWriter, from_msg, ns_from_time
+from ssen_ros.ros.main_loop import run
+from ssen_ros.ros.ssen_node import make_node
+
+SLOW, FAILS = 200, 250  # blue, see stub_node
+STAMP_NS = 1_234_567_890_123_456_789
+
+
+def scene(bench, blue=0):
+    """A wall, a chair and a table."""
+    return bench.join(
+        bench.box_cloud((0.0, 2.0, 0.0), bench.WALL, 0, blue, size=(2.0, 0.1, 1.5), step=0.03),
+        bench.box_cloud((0.0, 0.0, 0.0), bench.CHAIR, 1, blue),
+        bench.box_cloud((1.5, 0.0, 0.0), bench.TABLE, 2, blue),
+    )
+
+
+def column(msg, name):
+    field = next(field for field in msg.fields if field.name == name)
+    kind = {PointField.UINT32: "<u4", PointField.INT32: "<i4", PointField.FLOAT32: "<f4"}[field.datatype]
+    return np.ndarray((msg.width,), kind, msg.data, field.offset, (msg.point_step,))
+
+
+def accounted_for(diagnostics) -> bool:
+    parts = ("processed", "superseded", "rejected", "failed", "pending")
+    return int(diagnostics["clouds_received"]) == sum(int(diagnostics[f"clouds_{part}"]) for part in parts)
+
+
+def test_all_outputs_arrive_with_the_inputs_stamp_and_frame_and_late_subscribers_get_them(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(), publish)
+    clouds = {
+        name: bench.collect(PointCloud2, f"/ssen/{name}_cloud")
+        for name in ("semantic", "instance", "structure")
+    }
+    markers, instances = (
+        bench.collect(MarkerArray, "/ssen/markers"),
+        bench.collect(InstanceArray, "/ssen/instances"),
+    )
+    publish(*scene(bench), stamp_ns=STAMP_NS, frame_id="world")
+    bench.spin_until(lambda: all(clouds.values()) and markers and instances)
+
+    headers = [messages[0].header for messages in (*clouds.values(), instances)]
+    headers += [marker.header for marker in markers[0].markers]
+    assert all(header.frame_id == "world" for header in headers)
+    assert all(ns_from_time(header.stamp) == STAMP_NS for header in headers)
+
+    found = {instance.class_name: instance for instance in instances[0].instances}
+    assert set(found) == {"chair", "table"}
+    assert sorted(instance.id for instance in found.values()) == [1, 2]
+    table = found["table"]
+    assert table.class_id == bench.TABLE and table.score > 0.5
+    np.testing.assert_allclose(
+        [table.box_pose.position.x, table.box_pose.position.y, table.box_pose.position.z],
+        [1.8, 0.2, 0.25],
+        atol=0.05,
+    )
+    sizes = [table.box_size.x, table.box_size.y, table.box_size.z]
+    np.testing.assert_allclose(sorted(sizes), [0.4, 0.5, 0.6], atol=0.06)
+    assert ns_from_time(table.first_seen) == ns_from_time(table.last_seen) == STAMP_NS
+    assert {event.kind for event in instances[0].events} == {InstanceEvent.CREATED}
+
+    semantic, instance, structure = (clouds[name][0] for name in ("semantic", "instance", "structure"))
+    assert semantic.width == instance.width + structure.width
+    assert set(column(semantic, "label")) == {bench.WALL, bench.CHAIR, bench.TABLE}
+    assert set(column(structure, "label")) == {bench.WALL}
+    ids_of_chair = column(instance, "instance_id")[column(instance, "label") == bench.CHAIR]
+    assert set(ids_of_chair) <= {-1, found["chair"].id} and (ids_of_chair > 0).mean() > 0.9
+    confidence = column(semantic, "confidence")
+    assert confidence.min() >= 0.0 and confidence.max() <= 1.0
+    assert table.voxel_count == (column(instance, "instance_id") == table.id).sum()
+
+    added = [marker for marker in markers[0].markers if marker.action == Marker.ADD]
+    assert {(marker.ns, marker.id) for marker in added} == {
+        (ns, instance.id) for ns in ("boxes", "labels") for instance in found.values()
+    }
+    assert any(marker.text.startswith(f"chair #{found['chair'].id} ") for marker in added)
+
+    late = [bench.collect(PointCloud2, f"/ssen/{name}_cloud") for name in clouds]
+    late += [bench.collect(MarkerArray, "/ssen/markers"), bench.collect(InstanceArray, "/ssen/instances")]
+    bench.spin_until(lambda: all(late))
+    assert late[0][0] == semantic and late[-1][0] == instances[0]
+
+
+def test_the_latched_map_of_a_publisher_that_fell_silent_is_taken(bench):
+    publish = bench.cloud_publisher()
+    publish(*scene(bench))  # before the node exists
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    bench.ready(bench.start())
+    bench.spin_until(lambda: instances)
+    assert len(instances[0].instances) == 2
+
+
+@pytest.mark.parametrize("reliability", ["RELIABLE", "BEST_EFFORT"])
+def test_a_publisher_that_offers_less_is_heard_too(bench, reliability):
+    weak = QoSProfile(
+        depth=1, durability=QoSDurabilityPolicy.VOLATILE, reliability=QoSReliabilityPolicy[reliability]
+    )
+    publish = bench.cloud_publisher(weak)
+    node = bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    publish(*scene(bench))
+    bench.spin_until(lambda: instances)
+    assert len(node.lines("offers less durability")) == 1
+    assert len(node.lines("offers less reliability")) == (reliability == "BEST_EFFORT")
+
+
+def test_ids_persist_and_the_markers_of_vanished_objects_are_deleted(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(instances__max_missed=0), publish)
+    markers, instances = (
+        bench.collect(MarkerArray, "/ssen/markers"),
+        bench.collect(InstanceArray, "/ssen/instances"),
+    )
+    publish(*scene(bench), stamp_ns=1)
+    bench.spin_until(lambda: len(instances) == 1)
+    ids = {instance.class_name: instance.id for instance in instances[0].instances}
+
+    publish(*bench.box_cloud((1.5, 0.0, 0.0), bench.TABLE, 2), stamp_ns=2)
+    bench.spin_until(lambda: len(instances) == 2 and len(markers) == 2)
+    assert [instance.id for instance in instances[1].instances] == [ids["table"]]
+    assert [(event.kind, event.id) for event in instances[1].events] == [
+        (InstanceEvent.RETIRED, ids["chair"])
+    ]
+    deleted = {(m.ns, m.id) for m in markers[1].markers if m.action == Marker.DELETE}
+    assert deleted == {("boxes", ids["chair"]), ("labels", ids["chair"])}
+    assert {m.id for m in markers[1].markers if m.action == Marker.ADD} == {ids["table"]}
+
+
+def wrong_clouds(bench):
+    """name -> (cloud, what the error must say)"""
+    from std_msgs.msg import Header
+
+    points, colors = bench.box_cloud((0.0, 0.0, 0.0), bench.CHAIR, 1)
+
+    def good():
+        return CloudWriter().write(Header(frame_id="map"), points, colors)
+
+    clouds = {name: good() for name in ("no_z", "unknown_datatype", "small_step", "short", "nan")}
+    clouds["no_z"].fields = [field for field in clouds["no_z"].fields if field.name != "z"]
+    clouds["unknown_datatype"].fields = [
+        PointField(name=f.name, offset=f.offset, datatype=99 if f.name == "x" else f.datatype, count=1)
+        for f in clouds["unknown_datatype"].fields
+    ]
+    clouds["small_step"].point_step = 8
+    clouds["short"].data = clouds["short"].data[:-100]
+    clouds["nan"] = CloudWriter().write(Header(frame_id="map"), np.full_like(points, np.nan), colors)
+    return {
+        "no_z": (clouds["no_z"], ["'z'", "publish"]),
+        "unknown_datatype": (clouds["unknown_datatype"], ["'x'", "99", "FLOAT32", "convert"]),
+        "small_step": (clouds["small_step"], ["'z'", "point_step = 8", "correct"]),
+        "short": (clouds["short"], ["data holds", str(len(clouds["short"].data)), "cut short"]),
+        "nan": (clouds["nan"], ["NaN", str(len(points)), "check"]),
+    }
+
+
+def test_each_wrong_cloud_gives_one_error_and_the_map_stays(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    publish(*scene(bench))
+    bench.spin_until(lambda: instances)
+    before = bench.diagnostics()
+
+    cases = wrong_clouds(bench)
+    for cloud, _ in cases.values():
+        for _ in range(2):
+            publish.publisher.publish(cloud)
+            bench.spin_for(0.2)
+    after = bench.diagnostics()
+    assert int(after["clouds_rejected"]) == 2 * len(cases), after
+    assert after["message"] == "a cloud was rejected" and "NaN" in after["last_error"]
+    assert accounted_for(after)
+    assert (after["map_voxels"], after["map_version"]) == (before["map_voxels"], before["map_version"])
+    assert len(instances) == 1
+    errors = node.lines("cloud rejected")
+    assert len(errors) == len(cases), errors
+    for (_, words), line in zip(cases.values(), errors):
+        assert all(word in line for word in words), (words, line)
+
+    points, colors = bench.join(scene(bench), bench.box_cloud((0.0, -1.5, 0.0), bench.CHAIR, 3))
+    publish(points, colors)
+    bench.spin_until(lambda: len(instances) == 2)
+    assert len(instances[1].instances) == 3  # the map still grows
+
+
+def test_clouds_are_taken_while_a_pass_runs_and_the_latest_wins(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    publish(*scene(bench, blue=SLOW), stamp_ns=0)
+    bench.spin_for(0.5)  # the pass over the first cloud is running now
+    for k in range(1, 6):
+        extra = bench.box_cloud((0.0, -1.5 * k, 0.0), bench.CHAIR, 2 + k)
+        publish(*bench.join(scene(bench), extra), stamp_ns=k)
+        bench.spin_for(0.1)
+    assert not instances  # all five were sent while that pass ran
+    bench.spin_until(lambda: len(instances) == 2)
+    assert [message.header.stamp.nanosec for message in instances] == [0, 5]
+    after = bench.diagnostics()
+    assert (after["clouds_processed"], after["clouds_superseded"], after["clouds_pending"]) == ("2", "4", "0")
+    assert after["clouds_received"] == "6" and accounted_for(after)
+
+
+def test_an_unchanged_map_is_not_segmented_again(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    publish(*scene(bench), stamp_ns=1)
+    bench.spin_until(lambda: instances)
+    publish(*scene(bench), stamp_ns=2)
+    bench.spin_until(lambda: bench.diagnostics()["clouds_received"] == "2")
+    bench.spin_for(0.5)
+    assert len(instances) == 1
+    diagnostics = bench.diagnostics()
+    assert diagnostics["clouds_unchanged"] == "1" and accounted_for(diagnostics)
+
+
+def test_a_pass_that_raises_does_not_end_the_node(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    publish(*scene(bench, blue=FAILS), stamp_ns=1)
+    bench.spin_until(lambda: node.lines("told to fail"))
+    failed = bench.diagnostics()
+    assert (
+        failed["message"] == "the last pass failed"
+        and failed["clouds_failed"] == "1"
+        and accounted_for(failed)
+    )
+    publish(*scene(bench), stamp_ns=2)
+    bench.spin_until(lambda: instances)
+    assert instances[0].header.stamp.nanosec == 2
+    assert bench.diagnostics()["message"] == "up to date"
+
+
+def test_another_frame_starts_the_map_anew(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(map__mode="incremental"), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    publish(*scene(bench))
+    bench.spin_until(lambda: len(instances) == 1)
+    publish(*bench.box_cloud((5.0, 5.0, 0.0), bench.TABLE, 2), frame_id="odom")
+    bench.spin_until(lambda: len(instances) == 2)
+    (table,) = instances[1].instances
+    assert table.box_pose.position.x > 5.0 and instances[1].header.frame_id == "odom"
+    assert table.id > 2  # ids of the old map are not given again
+    assert len(node.lines("'map' to 'odom'")) == 1
+
+
+def test_clouds_without_colour_are_grey_and_warned_of_once(bench):
+    from std_msgs.msg import Header
+
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(), publish)
+    for k in range(3):
+        points, colors = bench.box_cloud((0.0, 0.0, float(k)), bench.CHAIR, 1)
+        cloud = CloudWriter().write(Header(frame_id="map"), points, colors)
+        cloud.fields = cloud.fields[:3]
+        publish.publisher.publish(cloud)
+        bench.spin_for(0.2)
+    assert len(node.lines("carry no colour")) == 1
+    # 128 is no class of the stub: the pass fails, and that, too, is survived
+    assert bench.diagnostics()["clouds_received"] == "3"
+
+
+def test_an_emptied_map_takes_its_instances_away(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(instances__max_missed=0), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    clouds = bench.collect(PointCloud2, "/ssen/semantic_cloud")
+    publish(*scene(bench))
+    bench.spin_until(lambda: len(instances) == 1)
+    publish(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8))
+    bench.spin_until(lambda: len(instances) == 2 and len(clouds) == 2)
+    assert not instances[1].instances and len(instances[1].events) == 2
+    assert len(from_msg(clouds[1])[0]) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_node_cleanly(bench, number):
+    node = bench.ready(bench.start())
+    node.signal(number)
+    assert node.wait() == 0
+    assert "Traceback" not in node.log
+
+
+def test_further_signals_during_a_pass_change_nothing(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(), publish)
+    publish(*scene(bench, blue=SLOW))
+    bench.spin_for(0.5)
+    for _ in range(4):
+        node.signal(signal.SIGINT)
+        bench.spin_for(0.1)
+    assert node.wait() == 0
+    assert "Traceback" not in node.log
+
+
+def test_a_wrong_parameter_ends_the_process_with_an_error(bench):
+    node = bench.start(update_period_s="0.0")
+    assert node.wait() == 1
+    (line,) = node.lines("cannot start")
+    assert "update_period_s = 0.0" in line and "[0.01, 3600.0]" in line
+    assert "Traceback" not in node.log
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("map.mode:=sideways", ["map.mode = 'sideways'", "accumulated, incremental"]),
+        ("clustering.min_cluster_size:=many", ["clustering.min_cluster_size = 'many'", "int"]),
+        ("segmenter.semantic_checkpoint:=/no/such/file", ["/no/such/file"]),
+    ],
+)
+def test_what_cannot_start_says_why(bench, handlers, capfd, override, words):
+    assert run("ssen", make_node, ["--ros-args", "-p", override]) == 1
+    printed = "".join(capfd.readouterr())
+    assert "cannot start" in printed and all(word in printed for word in words), printed
+
+
+def test_unreadable_arguments_say_why(handlers, capfd):
+    assert run("ssen", make_node, ["--ros-args", "--params-file", "/no/such/file.yaml"]) == 1
+    assert "/no/such/file.yaml" in "".join(capfd.readouterr())
+
+
+def test_parameters_take_integers_warn_of_slips_and_are_read_only(bench):
+    from rcl_interfaces.srv import DescribeParameters, SetParameters
+    from rclpy.parameter import Parameter
+
+    node = bench.ready(bench.start(update_period_s="1", update_perod="3"))
+    assert len(node.lines("unknown parameters are ignored: update_perod;")) == 1
+    set_client = bench.node.create_client(SetParameters, "/ssen/set_parameters")
+    describe_client = bench.node.create_client(DescribeParameters, "/ssen/describe_parameters")
+    bench.spin_until(lambda: set_client.service_is_ready() and describe_client.service_is_ready())
+    wanted = Parameter("update_period_s", value=2.0).to_parameter_msg()
+    answer = set_client.call_async(SetParameters.Request(parameters=[wanted]))
+    description = describe_client.call_async(DescribeParameters.Request(names=["update_period_s"]))
+    bench.spin_until(lambda: answer.done() and description.done())
+    assert not answer.result().results[0].successful
+    (descriptor,) = description.result().descriptors
+    assert descriptor.read_only and descriptor.description.endswith("[s]")
+    assert descriptor.floating_point_range[0].to_value == 3600.0
