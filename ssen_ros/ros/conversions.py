@@ -66,8 +66,8 @@ def from_msg(msg: PointCloud2) -> tuple[np.ndarray, np.ndarray, bool]:
     if not finite.all():
         if not finite.any():
             raise CloudError(
-                f"all {len(points)} points have a NaN or infinite x, y or z: expected at least one finite point; "
-                "check that depth reaches the mapper (an empty map should be sent as a cloud of width 0)"
+                f"all {len(points)} points have a NaN or infinite x, y or z: expected at least one finite "
+                "point; check that depth reaches the mapper (send an empty map as a cloud of width 0)"
             )
         points, colors = points[finite], colors[finite]
     points.flags.writeable = colors.flags.writeable = False
@@ -90,8 +90,8 @@ class _Columns:
         if missing:
             names = ", ".join(field.name for field in msg.fields) or "none"
             raise CloudError(
-                f"no field {', '.join(map(repr, missing))} (fields: {names}): expected x, y and z as FLOAT32 or "
-                "FLOAT64; publish a cloud of XYZ points"
+                f"no field {', '.join(map(repr, missing))} (fields: {names}): expected x, y and z as FLOAT32 "
+                "or FLOAT64; publish a cloud of XYZ points"
             )
         if msg.point_step == 0:
             raise CloudError("point_step = 0: expected the bytes of one point; set it in the publisher")
@@ -103,8 +103,8 @@ class _Columns:
         promised = (msg.height - 1) * self._row_step + msg.width * msg.point_step
         if len(msg.data) < promised:
             raise CloudError(
-                f"data holds {len(msg.data)} bytes: expected {promised} for {msg.height} x {msg.width} points of "
-                f"point_step {msg.point_step}; the message was cut short or its sizes are wrong"
+                f"data holds {len(msg.data)} bytes: expected {promised} for {msg.height} x {msg.width} "
+                f"points of point_step {msg.point_step}; the message was cut short or its sizes are wrong"
             )
 
     def dtype(self, name: str, allowed: tuple[str, ...]) -> np.dtype:
@@ -119,10 +119,11 @@ class _Columns:
             )
         dtype = np.dtype(self._order + numpy_name)
         if field.offset + dtype.itemsize > self._msg.point_step:
+            last = field.offset + dtype.itemsize - 1
             raise CloudError(
-                f"field {name!r} takes bytes {field.offset} to {field.offset + dtype.itemsize - 1} of a point, but "
-                f"point_step = {self._msg.point_step}: expected every field inside the point; correct the offset "
-                "or point_step in the publisher"
+                f"field {name!r} takes bytes {field.offset} to {last} of a point, but point_step = "
+                f"{self._msg.point_step}: expected every field inside the point; correct the offset or "
+                "point_step in the publisher"
             )
         return dtype
 
@@ -184,7 +185,7 @@ class CloudWriter:
     def write(
         self, header: Header, points: np.ndarray, colors: np.ndarray, **extra: np.ndarray
     ) -> PointCloud2:
-        """A dense, unorganised cloud of (N, 3) points [m], (N, 3) uint8 RGB colours and the (N,) extra fields."""
+        """A dense, unorganised cloud: points (N, 3) m, colors (N, 3) uint8 RGB, extra fields (N,) each."""
         size = len(points) * self._dtype.itemsize
         self._resize(size)
         records = np.frombuffer(self._buffer, self._dtype) if size else np.empty(0, self._dtype)
@@ -203,9 +204,7 @@ class CloudWriter:
             row_step=size,
             is_dense=True,
         )
-        msg.data = (
-            self._buffer
-        )  # an array.array is taken as it is; anything else would be copied, value by value
+        msg._data = self._buffer  # the public setter copies; an array.array is what it would store
         return msg
 
     def _resize(self, size: int) -> None:

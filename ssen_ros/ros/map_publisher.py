@@ -13,7 +13,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from ssen_ros.config import _param as param
+from ssen_ros.config import param
 from ssen_ros.ros.conversions import CloudWriter
 from ssen_ros.ros.qos import LATCHED
 

@@ -7,8 +7,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
-from ssen_ros.config import Parameter, SsenConfig, parameters, with_values
-from ssen_ros.config import param
+from ssen_ros.config import Parameter, SsenConfig, param, parameters, with_values
 from ssen_ros.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -29,8 +28,8 @@ class CloudQosConfig:
     )
     durability: str = param(
         "auto",
-        "of the map subscription; auto: transient_local (the latched last map arrives even when its publisher "
-        "has fallen silent), and volatile once a publisher offers no more",
+        "of the map subscription; auto: transient_local (the latched last map arrives even when its "
+        "publisher has fallen silent), and volatile once a publisher offers no more",
         choices=("auto", "transient_local", "volatile"),
     )
     depth: int = param(5, "clouds kept while one is being integrated", unit="clouds", low=1, high=1000)

@@ -9,7 +9,7 @@ import numpy as np
 from rclpy.context import Context
 
 from ssen_ros.cloud_io import Cloud, read_cloud
-from ssen_ros.config import _param as param
+from ssen_ros.config import param
 from ssen_ros.errors import ConfigError
 from ssen_ros.ros.conversions import NO_COLOR
 from ssen_ros.ros.main_loop import finish, run

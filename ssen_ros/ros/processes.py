@@ -22,7 +22,7 @@ class NodeProcess:
     remappings: dict[str, str] = field(default_factory=dict)
 
     def command(self, params_file: str | PathLike | None = None) -> list[str]:
-        """The command line that starts the process in this interpreter; `parameters` win over `params_file`."""
+        """The command line that starts the process in this interpreter; `parameters` win over the file."""
         command = [sys.executable, "-m", self.module, "--ros-args", "-r", f"__node:={self.name}"]
         if params_file is not None:
             command += ["--params-file", str(params_file)]

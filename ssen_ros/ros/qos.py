@@ -1,4 +1,4 @@
-"""Quality of service: how the map outputs are offered, and a subscription that meets what a publisher offers."""
+"""Quality of service: how the outputs are offered, and a subscription that meets what a publisher offers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -66,8 +66,8 @@ class AdaptiveSubscription:
         logger = self._node.get_logger()
         if kind not in self._yielding:
             logger.error(
-                f"a publisher of {self.topic_name} does not offer the {kind.name.lower()} that cloud_qos asks for; "
-                "none of its clouds arrive: set it to auto",
+                f"a publisher of {self.topic_name} does not offer the {kind.name.lower()} that cloud_qos "
+                "asks for; none of its clouds arrive: set it to auto",
                 throttle_duration_sec=10.0,
             )
             return

@@ -1,4 +1,4 @@
-"""The node `/ssen_simulator`: a simulated RGB-D SLAM, publishing its accumulated map of a room on `cloud_map`."""
+"""The node `/ssen_simulator`: a simulated RGB-D SLAM, publishing its map of a room on `cloud_map`."""
 
 import math
 import sys
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rclpy.context import Context
 
-from ssen_ros.config import _param as param
+from ssen_ros.config import param
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.map_publisher import MapPublisherNode, MapStep, PublishingConfig
 from ssen_ros.ros.parameters import declare

@@ -43,7 +43,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def box_cloud(origin, label, number, blue=0, size=(0.6, 0.4, 0.5), step=0.02):
-    """Points (N, 3) and colours of a filled box whose lower corner is `origin`; see stub_node for the colours."""
+    """Points (N, 3) and colours (see stub_node) of a filled box whose lower corner is `origin`."""
     axes = [np.arange(low + step / 2, low + extent, step) for low, extent in zip(origin, size)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
     return points, np.full((len(points), 3), (label, number, blue), dtype=np.uint8)
