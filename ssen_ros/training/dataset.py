@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ssen_ros import voxel_keys
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.labels import IGNORE_INDEX, is_thing
@@ -43,16 +44,16 @@ class Batch:
 
 def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
     """Mean position and colour of each voxel, and the label most of its points carry."""
-    coords = np.floor(sample.points / voxel_size).astype(np.int64)
-    voxel_coords, inverse, count = np.unique(coords, axis=0, return_inverse=True, return_counts=True)
-    inverse = inverse.reshape(-1)
+    coords = np.floor(sample.points / voxel_size).astype(np.int32)
+    keys, inverse, count = np.unique(voxel_keys.pack(coords), return_inverse=True, return_counts=True)
+    voxel_coords = voxel_keys.unpack(keys)
     points = _group_mean(sample.points, inverse, count)
     colors = np.floor(_group_mean(sample.colors, inverse, count) + 0.5)
     # One code a (class, instance) pair, so that both come from the same points.
     pair = (sample.semantic_label.astype(np.int64) + 1) << 32 | (sample.instance_label.astype(np.int64) + 1)
     winner = _majority(inverse, pair)
     snapshot = VoxelSnapshot(
-        voxel_coords.astype(np.int32), points.astype(np.float32), colors.astype(np.uint8), voxel_size
+        voxel_coords, points.astype(np.float32), colors.astype(np.uint8), voxel_size
     )
     return LabelledVoxels(snapshot, (winner >> 32) - 1, (winner & 0xFFFFFFFF) - 1)
 
