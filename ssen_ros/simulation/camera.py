@@ -71,7 +71,7 @@ class Scene:
         self.instance_label = np.array([o.instance_id for o in objects], np.int16)
 
     def cast(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Triangle (n,) or -1, distance (n,) in lengths of the direction, and unit normal (n, 3) of (n, 3) rays."""
+        """Triangle (n,) or -1, distance (n,) in direction lengths and unit normal (n, 3) of (n, 3) rays."""
         hit = self._embree.run(origins, directions, output=1)
         normal = hit["Ng"]
         length = np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
@@ -151,14 +151,15 @@ class Camera:
         self._rng = rng
         self._shape = (config.height, config.width)
         self._focal = config.width / 2 / np.tan(np.radians(rng.uniform(56.0, 68.0)) / 2)
-        self._range = rng.uniform(3.4, 5.0)
-        self._noise_scale = rng.uniform(0.5, 1.5)
+        self._range = rng.uniform(2.8, 4.6)
+        self._noise_scale = rng.uniform(0.25, 1.1)
         self._depth_scale = 1.0 + rng.normal(0.0, 0.003)
         self._gain = rng.uniform(0.8, 1.15)
         self._white = 1.0 + rng.normal(0.0, 0.06, 3)
         self._blur = rng.uniform(0.3, 1.1)
-        self._misfit = rng.integers(-1, 2, 2)  # px, between colour and depth
-        self._exposure = 0.0
+        self._misfit = np.clip(np.round(rng.normal(0.0, 0.9, 2)), -2, 2)  # px, between colour and depth
+        self._saturation = rng.uniform(0.8, 1.5)
+        self._exposure = 0.25
         self._room_center = np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
         self._map_R_room = turn_z(rng.uniform(0.0, 2.0 * np.pi))
         self._map_t_room = np.append(rng.uniform(-3.0, 3.0, 2), rng.normal(0.0, 0.005))
@@ -204,10 +205,13 @@ class Camera:
         rng, (rows, columns) = self._rng, self._shape
         mean = float(radiance.mean()) + 0.05
         self._exposure = (
-            0.85 * self._exposure + 0.15 * np.clip(np.log(0.48 / mean), -0.5, 0.5) + rng.normal(0, 0.02)
+            0.85 * self._exposure + 0.15 * np.clip(np.log(0.55 / mean), -0.6, 0.6) + rng.normal(0, 0.02)
         )
         image = radiance.reshape(rows, columns, 3) * (self._gain * np.exp(self._exposure) * self._white)
-        image = np.roll(image, self._misfit, axis=(0, 1))
+        grey = image.mean(axis=2, keepdims=True)
+        image = grey + self._saturation * (image - grey)
+        shift = (self._misfit + rng.integers(-1, 2, 2) * (rng.random(2) < 0.3)).astype(int)
+        image = np.roll(image, tuple(shift), axis=(0, 1))
         image = gaussian_filter(image, (self._blur, self._blur, 0.0))
         image = image / (1.0 + np.maximum(image - 0.7, 0.0))  # soft shoulder instead of hard clipping
         image += rng.normal(0.0, 0.015, image.shape)
@@ -246,20 +250,31 @@ def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cell: int) -
 
 def plan_walk(room: Room, config: CameraConfig, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Camera poses in the room frame: rotations (F, 3, 3) sensor to room and positions (F, 3) m."""
-    frames = config.frames or int(np.clip(70 + 2.2 * room.size[0] * room.size[1], 80, 125))
+    area = room.size[0] * room.size[1]
+    frames = config.frames or int(np.clip((60 + 2.2 * area) * rng.uniform(0.8, 1.2), 64, 120))
     eye = rng.uniform(1.0, 1.65)
     path = _path(room, eye, frames, rng)
     step = np.arange(frames)
     position = np.column_stack(
         [path, eye + 0.06 * np.sin(step / rng.uniform(5, 11)) + rng.normal(0, 0.01, frames)]
     )
-    yaw = rng.uniform(0.0, 2.0 * np.pi) + np.cumsum(_turn_rates(frames, rng))
-    tilt, swing = rng.uniform(-0.38, -0.2), rng.uniform(0.2, 0.36)
+    yaw = _headings(frames, rng)
+    lean = 0.35 * np.clip((3.4 - min(room.size[:2])) / 1.4, 0.0, 1.0)  # in a small room one looks down
+    tilt, swing = rng.uniform(-0.42, -0.12) - lean, rng.uniform(0.12, 0.36)
     pitch = (
         tilt + swing * np.sin(step / rng.uniform(3.0, 7.0) + rng.uniform(0, 6)) + rng.normal(0, 0.03, frames)
     )
     roll = rng.normal(0.0, 0.04, frames)
     return np.stack([_look(*angles) for angles in zip(yaw, pitch, roll)]), position
+
+
+def _headings(frames: int, rng: np.random.Generator) -> np.ndarray:
+    """(F,) rad: all round, or, one time in three, only over one part of the room."""
+    start = rng.uniform(0.0, 2.0 * np.pi)
+    if rng.random() < 0.67:
+        return start + np.cumsum(_turn_rates(frames, rng))
+    reach, pace = rng.uniform(0.8, 1.7), rng.uniform(5.0, 10.0)
+    return start + reach * np.sin(np.arange(frames) / pace) + rng.normal(0.0, 0.05, frames)
 
 
 def _turn_rates(frames: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,8 +9,8 @@ from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
 def tabletop(rng: np.random.Generator) -> Mesh:
     """Something small enough for a table, a shelf or a windowsill."""
-    options = (box, bottle, bowl, books, lamp, plant)
-    return options[rng.choice(len(options), p=[0.28, 0.2, 0.17, 0.17, 0.08, 0.1])](rng)
+    options = (box, bottle, bowl, books, lamp, plant, papers)
+    return options[rng.choice(len(options), p=[0.24, 0.17, 0.13, 0.14, 0.06, 0.08, 0.18])](rng)
 
 
 def floor_item(rng: np.random.Generator) -> Mesh:
@@ -70,6 +70,33 @@ def books(rng: np.random.Generator) -> Mesh:
             rng.normal(0, 0.2),
         )
         z += t
+    return b.build()
+
+
+def papers(rng: np.random.Generator) -> Mesh:
+    """Sheets, newspapers and place mats lying flat."""
+    b = MeshBuilder()
+    for k in range(int(rng.integers(1, 4))):
+        sheet = mat.artwork(rng) if rng.random() < 0.35 else _color(rng)
+        center = (*rng.normal(0, 0.05, 2), 0.003 + 0.003 * k)
+        b.box(
+            center,
+            (rng.uniform(0.2, 0.42), rng.uniform(0.15, 0.3), 0.004),
+            b.material(sheet),
+            rng.uniform(0, 3.14),
+        )
+    return b.build()
+
+
+def notices(rng: np.random.Generator) -> Mesh:
+    """Paper, cards or a board pinned to the wall: y = 0 is the wall."""
+    b = MeshBuilder()
+    w, h = rng.uniform(0.4, 1.4), rng.uniform(0.3, 0.9)
+    if rng.random() < 0.5:
+        b.block((-w / 2, -0.015, 0), (w / 2, 0, h), b.material(Material(mat.white_color(rng))))
+    for _ in range(int(rng.integers(2, 9))):
+        x, z, sw, sh = *rng.uniform((-w / 2, 0), (w / 2 - 0.1, h - 0.1)), *rng.uniform(0.1, 0.3, 2)
+        b.block((x, -0.022, z), (min(x + sw, w / 2), 0, min(z + sh, h)), b.material(_color(rng)))
     return b.build()
 
 

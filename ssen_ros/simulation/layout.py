@@ -90,6 +90,8 @@ def footprint(position, yaw: float, w: float, d: float) -> np.ndarray:
 
 def overlap(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two convex (k, 2) outlines share area (separating axis theorem)."""
+    if (a.max(0) <= b.min(0)).any() or (b.max(0) <= a.min(0)).any():
+        return False
     for outline in (a, b):
         edges = np.roll(outline, -1, axis=0) - outline
         normals = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
@@ -161,8 +163,12 @@ class Layout:
             high > np.array([self.width, self.depth]) + _OUTLINE_SLACK
         ).any():
             return False
-        others = [o.outline for o in self.obstacles if all(o is not i for i in ignore)]
-        return not any(overlap(outline, other) for other in others + self._reserved)
+        others = [o.outline for o in self.obstacles if all(o is not i for i in ignore)] + self._reserved
+        if not others:
+            return True
+        corners = np.stack(others)
+        near = ((corners.min(axis=1) < high) & (corners.max(axis=1) > low)).all(axis=1)
+        return not any(overlap(outline, corners[k]) for k in np.flatnonzero(near))
 
     def against_wall(
         self, size, gap: float | None = None, clearance: float = 0.0, tries: int = 40

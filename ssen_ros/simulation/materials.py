@@ -159,7 +159,7 @@ def wood_color(rng: np.random.Generator) -> Color:
     return hsv(
         rng.uniform(0.045, 0.105),
         rng.uniform(0.3, 0.7),
-        rng.choice([rng.uniform(0.18, 0.4), rng.uniform(0.4, 0.85)]),
+        rng.choice([rng.uniform(0.24, 0.45), rng.uniform(0.4, 0.85)]),
     )
 
 
@@ -172,7 +172,7 @@ def grey_color(rng: np.random.Generator) -> Color:
 
 
 def black_color(rng: np.random.Generator) -> Color:
-    return hsv(rng.uniform(), rng.uniform(0.0, 0.2), rng.uniform(0.04, 0.14))
+    return hsv(rng.uniform(), rng.uniform(0.0, 0.2), rng.uniform(0.06, 0.2))
 
 
 def metal_color(rng: np.random.Generator) -> Color:
@@ -193,7 +193,7 @@ def wood(rng: np.random.Generator, axis: int = 0) -> Material:
 
 def painted(rng: np.random.Generator) -> Material:
     """Lacquer of furniture: mostly whites and greys, sometimes a bold colour."""
-    palette = rng.choice(4, p=[0.45, 0.2, 0.2, 0.15])
+    palette = rng.choice(4, p=[0.4, 0.17, 0.2, 0.23])
     return Material((white_color, grey_color, muted_color, bright_color)[palette](rng))
 
 
@@ -257,7 +257,7 @@ def wall_material(rng: np.random.Generator, wet: bool) -> Material:
     if wet and rng.random() < 0.45:
         light = white_color(rng) if rng.random() < 0.7 else muted_color(rng)
         return Material(light, "tiles", second=light, scale=rng.uniform(0.1, 0.35), axis=2)
-    pick = rng.choice(4, p=[0.55, 0.27, 0.1, 0.08])
+    pick = rng.choice(4, p=[0.5, 0.27, 0.15, 0.08])
     if pick == 0:
         return Material(white_color(rng))
     if pick == 1:

@@ -44,9 +44,11 @@ def build_room(seed: int) -> Room:
     _doors(layout)
     _windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
     recipe.furnish(layout)
+    _fill(layout, kind)
     _radiators(layout)
     _pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
-    _floor_clutter(layout, int(rng.integers(0, 6)))
+    _notices(layout, int(rng.choice(3, p=[0.5, 0.35, 0.15])))
+    _floor_clutter(layout, int(rng.integers(0, 8)))
     _shell(layout, recipe.wet)
     return Room(seed, kind, (*size, layout.height), tuple(layout.objects), tuple(layout.obstacles))
 
@@ -92,7 +94,7 @@ def _skirting(layout: Layout, wall) -> None:
 
 def _doors(layout: Layout) -> None:
     rng = layout.rng
-    for _ in range(1 + (rng.random() < 0.35)):
+    for _ in range(1 + (rng.random() < 0.35 and min(layout.width, layout.depth) > 2.6)):
         w, h = rng.uniform(0.75, 0.95), rng.uniform(1.95, 2.1)
         spot = layout.on_wall(w, 0.0, h + 0.1, margin=0.12)
         if not spot:
@@ -140,6 +142,15 @@ def _pictures(layout: Layout, count: int) -> None:
             layout.add(mesh, "picture", spot.position, spot.yaw)
 
 
+def _notices(layout: Layout, count: int) -> None:
+    for _ in range(count):
+        mesh = clutter.notices(layout.rng)
+        z = layout.rng.uniform(1.1, 1.4)
+        spot = layout.on_wall(mesh.size[0], z, z + mesh.size[2])
+        if spot:
+            layout.add(mesh, "", spot.position, spot.yaw)
+
+
 def _floor_clutter(layout: Layout, count: int) -> None:
     for _ in range(count):
         mesh = clutter.floor_item(layout.rng)
@@ -175,13 +186,13 @@ def _tops(layout: Layout, spot: Spot, w: float, d: float, z: float, most: int, y
         half = np.maximum((np.array([w, d]) - mesh.size[:2]) / 2 - 0.01, 0.0)
         x, dy = layout.rng.uniform(-half, half)
         outline = footprint((x, dy), 0.0, *mesh.size[:2])
-        if (mesh.size[:2] > (w, d)).any() or any(overlap_any(outline, o) for o in placed):
+        if (mesh.size[:2] > (w, d)).any() or any(_boxes_overlap(outline, o) for o in placed):
             continue
         placed.append(outline)
         layout.add(mesh, "", spot.at((x, y + dy, z)), spot.yaw + layout.rng.normal(0.0, 0.15))
 
 
-def overlap_any(a: np.ndarray, b: np.ndarray) -> bool:
+def _boxes_overlap(a: np.ndarray, b: np.ndarray) -> bool:
     return bool((a.min(0) < b.max(0)).all() and (b.min(0) < a.max(0)).all())
 
 
@@ -237,7 +248,7 @@ def _table_with_chairs(layout: Layout, mesh: Mesh) -> None:
         return
     layout.add(mesh, "table", spot.position, spot.yaw)
     _chairs_around(layout, spot, w, d, layout.rng.uniform(0.5, 1.0))
-    _tops(layout, spot, w * 0.7, d * 0.7, h, 7)
+    _tops(layout, spot, w * 0.8, d * 0.8, h, 10)
 
 
 def _desk_place(layout: Layout) -> None:
@@ -317,6 +328,48 @@ def _rug(layout: Layout) -> None:
         (*layout.rng.uniform(half + 0.05, room - half - 0.05), 0.0),
         layout.rng.integers(2) * np.pi / 2,
     )
+
+
+def _loose_chair(layout: Layout) -> None:
+    """A chair on its own: by a wall, or left standing somewhere at any angle."""
+    rng = layout.rng
+    mesh = furniture.chair(rng)
+    if rng.random() < 0.5:
+        _against(layout, mesh, "chair")
+        return
+    spot = layout.in_the_open(mesh.size)
+    if spot:
+        layout.add(mesh, "chair", spot.position, spot.yaw + rng.normal(0.0, 0.5))
+
+
+def _row_of_chairs(layout: Layout) -> None:
+    """Chairs of one design side by side along a wall, nearly touching."""
+    rng = layout.rng
+    mesh = furniture.chair(rng)
+    w, d, h = mesh.size
+    count = int(rng.integers(2, 5))
+    pitch = w + rng.uniform(0.0, 0.08)
+    spot = layout.against_wall((count * pitch, d, h))
+    if spot:
+        for k in range(count):
+            position = spot.at(((k - (count - 1) / 2) * pitch, rng.normal(0, 0.02), 0))
+            layout.add(mesh, "chair", position, spot.yaw + rng.normal(0.0, 0.06))
+
+
+def _side_table(layout: Layout) -> None:
+    mesh = furniture.side_table(layout.rng)
+    spot = _against(layout, mesh, "table")
+    if spot:
+        _tops(layout, spot, mesh.size[0], mesh.size[1] * 0.8, mesh.size[2], 3)
+
+
+def _fill(layout: Layout, kind: str) -> None:
+    """What gathers in a room over the years, in proportion to its floor."""
+    rng = layout.rng
+    options = _FILLINGS.get(kind, _FILLINGS[""])
+    count = layout.width * layout.depth * rng.uniform(0.05, 0.32)
+    for _ in range(round(count)):
+        options[rng.integers(len(options))](layout)
 
 
 # --- recipes ---------------------------------------------------------------------------------------
@@ -418,7 +471,7 @@ def _counter(layout: Layout, length: float, with_sink: bool) -> None:
     )
     for x0, x1 in ((-length / 2, blocked[0]), (blocked[1], length / 2)):
         if x1 - x0 > 0.3:
-            _tops(layout, Spot(spot.at(((x0 + x1) / 2, 0, 0)), spot.yaw), x1 - x0, size[1] * 0.7, top, 5)
+            _tops(layout, Spot(spot.at(((x0 + x1) / 2, 0, 0)), spot.yaw), x1 - x0, size[1] * 0.75, top, 9)
     if rng.random() < 0.75:
         hung = furniture.wall_cabinet(rng, length * rng.uniform(0.6, 1.0))
         above = layout.on_wall_at(spot.wall, spot.t, hung.size[0], 1.4, 1.4 + hung.size[2])
@@ -517,4 +570,11 @@ _RECIPES = {
     "office": _Recipe(0.13, (3.0, 6.0), (3.0, 6.5), False, _office, (0, 3), 4),
     "dining": _Recipe(0.07, (2.9, 4.6), (3.0, 5.2), False, _dining, (0, 2), 4),
     "meeting": _Recipe(0.05, (3.5, 5.5), (4.0, 6.8), False, _meeting, (0, 3), 2),
+}
+
+_FILLINGS = {
+    "": (_loose_chair, _loose_chair, _storage, _shelf, _odd_thing, _side_table, _row_of_chairs),
+    "office": (_loose_chair, _desk_place, _desk_place, _storage, _shelf, _odd_thing, _row_of_chairs),
+    "bathroom": (_storage, _odd_thing, _washplace),
+    "kitchen": (_loose_chair, _storage, _odd_thing, _side_table),
 }

@@ -35,15 +35,14 @@ class Sample:
 class AccumulatedMap:
     """Means of all points seen in each 2 cm voxel; a frame costs what it touches, plus one merge of keys."""
 
-    def __init__(self):
+    def __init__(self, min_hits: int = 1):
+        """Voxels hit by fewer than `min_hits` points are kept back, as SLAM's noise filters do."""
+        self._min_hits = min_hits
         self._keys = np.empty(0, np.int64)  # sorted
         self._rows = np.empty(0, np.int64)  # of the sums, in the order of the keys
         self._sums = np.zeros((1024, 7))  # x y z r g b count, in order of first sight
         self._count = 0
         self._votes: list[np.ndarray] = []  # row * _LABEL_CODES + label code, one per point
-
-    def __len__(self) -> int:
-        return self._count
 
     def integrate(self, frame: Frame) -> None:
         if not len(frame.points):
@@ -78,11 +77,12 @@ class AccumulatedMap:
     def cloud(self) -> tuple[np.ndarray, np.ndarray]:
         """Points (V, 3) float32 m and colours (V, 3) uint8, in order of first sight."""
         sums = self._sums[: self._count]
+        sums = sums[sums[:, 6] >= self._min_hits]
         means = sums[:, :6] / sums[:, 6:]
         return means[:, :3].astype(np.float32), np.round(means[:, 3:]).astype(np.uint8)
 
     def truth(self) -> tuple[np.ndarray, np.ndarray]:
-        """Majority semantic label (V,) int8 and instance label (V,) int16 of each voxel, rows as in `cloud`."""
+        """Majority semantic label (V,) int8 and instance label (V,) int16, rows as in `cloud`."""
         if not self._votes:
             return np.empty(0, np.int8), np.empty(0, np.int16)
         votes, counts = np.unique(np.concatenate(self._votes), return_counts=True)
@@ -90,6 +90,7 @@ class AccumulatedMap:
         order = np.lexsort((counts, row))
         last = np.flatnonzero(np.diff(row[order], append=self._count))
         code = votes[order][last] % _LABEL_CODES
+        code = code[self._sums[: self._count, 6] >= self._min_hits]
         return (code % 32 - 1).astype(np.int8), (code // 32 - 1).astype(np.int16)
 
 
@@ -110,7 +111,7 @@ class SimulatedSlam:
     def __init__(self, seed: int, config: CameraConfig = CameraConfig()):
         self._walk = walk(build_room(seed), config)
         self._frames = iter(self._walk)
-        self._map = AccumulatedMap()
+        self._map = AccumulatedMap(min_hits=int(np.random.default_rng((23, seed)).integers(1, 3)))
         self.frames_done = 0
 
     def __len__(self) -> int:

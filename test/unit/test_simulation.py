@@ -25,7 +25,7 @@ def sample():
 
 @pytest.fixture(scope="module")
 def rooms():
-    return [build_room(seed) for seed in range(60)]
+    return [build_room(seed) for seed in range(45)]
 
 
 def arrays(sample):
