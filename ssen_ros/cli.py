@@ -74,14 +74,16 @@ def _add_demo(commands: Any) -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results and logs")
     parser.add_argument("--seconds", type=_positive_float, help="end after this long at the latest")
     parser.add_argument("--seed", type=int, default=7, help="of the simulated room and walk")
-    parser.add_argument("--maps", type=_positive_int, default=20, help="maps that the walk publishes")
+    parser.add_argument("--maps", type=_positive_int, default=20, help="maps that the walk publishes, about")
+    _add_pipeline_options(parser)
 
 
 def _demo(args: argparse.Namespace) -> int:
+    settings = _settings_of(args)
     _require_ros()
     from ssen_ros.ros.demo import run_demo
 
-    return run_demo(args.out, seconds=args.seconds, seed=args.seed, maps=args.maps)
+    return run_demo(args.out, args.seconds, args.seed, args.maps, settings)
 
 
 # --- ssen segment ------------------------------------------------------------------------------
@@ -120,8 +122,8 @@ def _parameter_table() -> str:
     return "\n".join(f"  {p.name:<32} {p.doc} [{p.default!r}]" for p in leaves)
 
 
-def parse_settings(settings: Sequence[str]) -> SsenConfig:
-    """The configuration with `NAME=VALUE` texts put in. Raises ConfigError for what does not fit."""
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """{dotted name: value} of `NAME=VALUE` texts. Raises ConfigError for what does not fit."""
     kinds = {p.name: type(p.default) for p in parameters(SsenConfig())}
     values: dict[str, Any] = {}
     for setting in settings:
@@ -129,7 +131,8 @@ def parse_settings(settings: Sequence[str]) -> SsenConfig:
         if not separator:
             raise ConfigError(f"--set {setting}: expected NAME=VALUE, such as clustering.min_cluster_size=60")
         values[name] = _parse_value(text, kinds.get(name, str))
-    return with_values(SsenConfig(), values)
+    with_values(SsenConfig(), values)  # checks them
+    return values
 
 
 def _parse_value(text: str, kind: type) -> Any:
@@ -142,9 +145,13 @@ def _parse_value(text: str, kind: type) -> Any:
         return text
 
 
+def _settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    device = [f"segmenter.device={args.device}"] if args.device else []
+    return parse_settings([*args.settings, *device])
+
+
 def _config_of(args: argparse.Namespace) -> SsenConfig:
-    config = parse_settings(args.settings)
-    return with_values(config, {"segmenter.device": args.device}) if args.device else config
+    return with_values(SsenConfig(), _settings_of(args))
 
 
 def _segment(args: argparse.Namespace) -> int:
@@ -239,7 +246,7 @@ def _play(args: argparse.Namespace) -> int:
     from ssen_ros.ros.processes import player_process
 
     read_cloud(args.cloud)  # its errors are clearer here than in the log of another process
-    process = player_process(args.cloud, args.topic, {"maps": args.maps, "rate_hz": args.rate})
+    process = player_process(args.cloud, args.topic, {"maps": args.maps, "publish_rate_hz": args.rate})
     with subprocess.Popen(process.command()) as player:
         while True:
             try:

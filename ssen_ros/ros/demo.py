@@ -1,0 +1,500 @@
+"""`ssen demo`: simulator and segmenting node as two processes over DDS, watched from this third one.
+
+Everything shown and saved comes from the messages received here, so what the files hold has been
+on the wire.
+"""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from scipy.spatial import cKDTree
+from sensor_msgs.msg import PointCloud2, PointField
+
+from ssen_ros.errors import SsenError
+from ssen_ros.msg import Instance as InstanceMsg
+from ssen_ros.msg import InstanceArray
+from ssen_ros.results import InstanceRecord, LabelledMap, save_map
+from ssen_ros.ros.conversions import from_msg, ns_from_time
+from ssen_ros.ros.diagnostics import STATUS_NAME
+from ssen_ros.ros.processes import NodeProcess, ParameterValue, simulator_process, ssen_node_process
+from ssen_ros.ros.qos import LATCHED
+from ssen_ros.simulation import SimulatedSlam
+from ssen_ros.structures import Box
+from ssen_ros.voxel_map import VoxelMap
+
+START_TIMEOUT_S = 120.0  # for the networks to load, on a machine busy with other things
+LAST_MAP_TIMEOUT_S = 180.0  # for the last map to be segmented once the walk is over
+SETTLED_S = 5.0  # "up to date" for so long after the walk: no pass over another map will come
+STOP_TIMEOUT_S = 10.0
+
+# Higher domains use ports that Linux hands to clients; 0 is everybody's.
+_DOMAINS = range(20, 100)
+_SHARED_MEMORY_BYTES = 256 * 2**20  # what the Fast DDS profile may take for three processes, and some
+_LOG_TAIL = 15  # lines
+_STATES = {InstanceMsg.ACTIVE: "active", InstanceMsg.MISSING: "missing"}
+_COLUMN_TYPES = {PointField.INT32: "i4", PointField.UINT32: "u4", PointField.FLOAT32: "f4"}
+
+
+def run_demo(
+    out_dir: str | Path,
+    seconds: float | None = None,
+    seed: int = 7,
+    maps: int = 20,
+    parameters: dict[str, ParameterValue] | None = None,
+) -> int:
+    """Run the whole system on a simulated walk of about `maps` maps; returns the exit code.
+
+    Ends when the last map has been segmented, or after `seconds`. Leaves labelled.ply,
+    instances.json, map.png and the logs of both nodes in `out_dir`. `parameters` are for ssen_node.
+
+    Raises:
+        SsenError: a process died, or no result arrived.
+    """
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    deadline_s = time.monotonic() + seconds if seconds else float("inf")
+    segmenting = ssen_node_process(parameters=parameters)
+    with ExitStack() as stack:
+        stack.enter_context(_sigterm_as_interrupt())
+        environment = demo_environment(out_dir)
+        stack.enter_context(_environment(environment))
+        received = stack.enter_context(_receiving(int(environment["ROS_DOMAIN_ID"])))
+        screen = stack.enter_context(_screen())
+        node = stack.enter_context(_running(segmenting, out_dir, config_file("ssen.yaml")))
+        screen.note("loading the networks")
+        _wait_until_ready(received, node, deadline_s)
+        simulator = stack.enter_context(_running(walk_process(seed, maps), out_dir))
+        screen.note(f"walking through simulated room {seed}")
+        _watch(received, node, simulator, screen, deadline_s)
+    result = received.result()
+    if result is None:
+        _explain(node)
+        raise SsenError(f"no segmented map arrived; expected some before the end; see {node.log_path}")
+    saved = save_map(labelled_map(*result), out_dir)
+    for path in (*vars(saved).values(), node.log_path, simulator.log_path):
+        print(path)
+    return 0
+
+
+def walk_process(seed: int, maps: int) -> NodeProcess:
+    """The simulator, told to show its whole walk in about `maps` maps and to end after the last."""
+    frames = len(SimulatedSlam(seed))
+    parameters = {"seed": seed, "frames_per_map": -(-frames // maps), "exit_when_done": True}
+    return simulator_process(parameters=parameters)
+
+
+# --- the processes -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Running:
+    name: str
+    process: subprocess.Popen
+    log_path: Path
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.process.poll()
+
+    def stop(self) -> None:
+        """SIGINT, and what it takes if that is not heard."""
+        for ask in (
+            lambda: self.process.send_signal(signal.SIGINT),
+            self.process.terminate,
+            self.process.kill,
+        ):
+            if self.exit_code is not None:
+                return
+            ask()
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                continue
+
+
+@contextmanager
+def _running(node: NodeProcess, out_dir: Path, params_file: Path | None = None) -> Iterator[_Running]:
+    log_path = out_dir / f"{node.executable}.log"
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            node.command(params_file),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others in order
+        )
+    running = _Running(node.executable, process, log_path)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def _explain(process: _Running) -> None:
+    """The end of a process's log, on stderr."""
+    lines = process.log_path.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
+    print(f"--- the end of {process.log_path}", *lines, "---", sep="\n", file=sys.stderr)
+
+
+def _fail_if_dead(process: _Running, may_finish: bool = False) -> None:
+    code = process.exit_code
+    if code is None or (may_finish and code == 0):
+        return
+    _explain(process)
+    raise SsenError(f"{process.name} ended with exit code {code}; expected it to run; see {process.log_path}")
+
+
+# --- the environment ---------------------------------------------------------------------------
+
+
+def demo_environment(out_dir: Path) -> dict[str, str]:
+    """What this process and the nodes need: this machine only, a domain of their own, big clouds."""
+    own_domain = str(random.SystemRandom().choice(_DOMAINS))
+    values = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": os.environ.get("ROS_DOMAIN_ID", own_domain),
+        "ROS_LOG_DIR": str((out_dir / "ros_log").resolve()),
+        "RCUTILS_COLORIZED_OUTPUT": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
+    profile = config_file("fastdds_large_clouds.xml")
+    if profile and "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ and _shared_memory_suffices():
+        values["FASTDDS_DEFAULT_PROFILES_FILE"] = str(profile)
+    return values
+
+
+def config_file(name: str) -> Path | None:
+    """A file of config/: of the installed package, else of the checkout this module lies in."""
+    folders = [Path(sys.prefix) / "share" / "ssen_ros", Path(__file__).resolve().parents[2]]
+    try:
+        from ament_index_python.packages import get_package_share_directory
+
+        folders.insert(0, Path(get_package_share_directory("ssen_ros")))
+    except (ImportError, LookupError, OSError):  # no ament index, or one without this package
+        pass
+    paths = [folder / "config" / name for folder in folders]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _shared_memory_suffices() -> bool:
+    """False in a container with the usual 64 MB of /dev/shm, where the profile's segments do not fit."""
+    try:
+        return shutil.disk_usage("/dev/shm").free >= _SHARED_MEMORY_BYTES
+    except OSError:
+        return False
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# --- what arrives ------------------------------------------------------------------------------
+
+
+@dataclass
+class _Received:
+    """The newest messages, joined by the stamp of the map they were made from."""
+
+    executor: SingleThreadedExecutor
+    by_stamp: dict[int, dict[str, object]] = field(default_factory=dict)  # ns -> topic -> message
+    complete_ns: int = -1  # newest stamp of which every topic has arrived
+    last_map_ns: int = -1
+    passes: int = 0  # maps of which the instances have arrived
+    voxels: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    status: dict[str, str] = field(default_factory=dict)  # of /diagnostics
+    status_at_s: float = -1.0  # monotonic clock
+
+    def add(self, topic: str, msg: PointCloud2 | InstanceArray) -> None:
+        stamp_ns = ns_from_time(msg.header.stamp)
+        if stamp_ns < self.complete_ns:
+            return
+        here = self.by_stamp.setdefault(stamp_ns, {})
+        here[topic] = msg
+        if topic == "cloud_map":
+            self.last_map_ns = max(self.last_map_ns, stamp_ns)
+        elif topic == "instances":
+            self.passes += 1
+            self.classes = Counter(i.class_name for i in msg.instances)
+        elif topic == "semantic_cloud":
+            self.voxels = msg.width * msg.height
+        if len(here) == len(_TOPICS):
+            self.complete_ns = stamp_ns
+            self.by_stamp = {s: m for s, m in self.by_stamp.items() if s >= stamp_ns}
+
+    def add_status(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            if status.name == STATUS_NAME:
+                self.status = {value.key: value.value for value in status.values}
+                self.status_at_s = time.monotonic()
+
+    def spin(self, timeout_s: float = 0.1) -> None:
+        self.executor.spin_once(timeout_sec=timeout_s)
+
+    def result(self) -> tuple | None:
+        """The newest complete set: cloud, semantic cloud, instance cloud, instances."""
+        if self.complete_ns < 0:
+            return None
+        messages = self.by_stamp[self.complete_ns]
+        return tuple(messages[name] for name in _TOPICS)
+
+
+_TOPICS = {  # in the order of `labelled_map`
+    "cloud_map": (PointCloud2, "cloud_map"),
+    "semantic_cloud": (PointCloud2, "/ssen/semantic_cloud"),
+    "instance_cloud": (PointCloud2, "/ssen/instance_cloud"),
+    "instances": (InstanceArray, "/ssen/instances"),
+}
+
+
+@contextmanager
+def _receiving(domain_id: int) -> Iterator[_Received]:
+    context = Context()
+    # This process decides itself what a signal means.
+    rclpy.init(args=[], context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
+    node = rclpy.create_node("ssen_demo", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    received = _Received(executor)
+    for name, (kind, topic) in _TOPICS.items():
+        node.create_subscription(kind, topic, lambda msg, name=name: received.add(name, msg), LATCHED)
+    node.create_subscription(DiagnosticArray, "/diagnostics", received.add_status, QoSProfile(depth=10))
+    try:
+        yield received
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def _wait_until_ready(received: _Received, node: _Running, deadline_s: float) -> None:
+    """Until the node reports for the first time: the walk must not start before somebody listens."""
+    give_up_s = time.monotonic() + START_TIMEOUT_S
+    while not received.status and time.monotonic() < deadline_s:
+        _fail_if_dead(node)
+        if time.monotonic() > give_up_s:
+            _explain(node)
+            raise SsenError(f"{node.name} did not report within {START_TIMEOUT_S:g} s; see {node.log_path}")
+        received.spin()
+
+
+def _watch(
+    received: _Received, node: _Running, simulator: _Running, screen: "_Screen", deadline_s: float
+) -> None:
+    """Until the last map of the walk has been segmented, or until `deadline_s`."""
+    walk_over_s = None
+    while time.monotonic() < deadline_s:
+        received.spin()
+        screen.show(received)
+        _fail_if_dead(node)
+        _fail_if_dead(simulator, may_finish=True)
+        if simulator.exit_code is None:
+            continue
+        if walk_over_s is None:
+            walk_over_s = time.monotonic()
+            screen.note("the walk is over; segmenting the last map")
+        if 0 <= received.last_map_ns == received.complete_ns:
+            return
+        if _settled(received, walk_over_s):
+            return
+        if time.monotonic() - walk_over_s > LAST_MAP_TIMEOUT_S:
+            _explain(node)
+            raise SsenError(
+                f"the last map was not segmented within {LAST_MAP_TIMEOUT_S:g} s; see {node.log_path}"
+            )
+
+
+def _settled(received: _Received, since_s: float) -> bool:
+    """The node has nothing left to do: a last map equal to the one before it gets no pass of its own."""
+    fresh = received.status_at_s > since_s + SETTLED_S
+    return fresh and received.status.get("state") == "up to date" and received.complete_ns >= 0
+
+
+# --- the picture of what arrived ---------------------------------------------------------------
+
+
+def labelled_map(
+    cloud: PointCloud2, semantic: PointCloud2, instance: PointCloud2, instances: InstanceArray
+) -> LabelledMap:
+    """The labelled map that four messages of one stamp describe.
+
+    Colours come from the SLAM's own cloud: the node's clouds carry the colours of classes and ids.
+
+    Raises:
+        SsenError: the instance cloud has a point that the semantic cloud has not.
+    """
+    points, _, _ = from_msg(semantic)
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    voxel_size = round(float(instances.voxel_size), 6)  # 0.04 travels as a float32
+    return LabelledMap(
+        points=points,
+        colors=_map_colors(cloud, points, voxel_size),
+        semantic_label=_column(semantic, "label").astype(np.int32),
+        instance_id=_ids(instance, points),
+        confidence=_column(semantic, "confidence").astype(np.float32),
+        instances=tuple(_record(msg) for msg in instances.instances),
+        voxel_size=voxel_size,
+        version=int(instances.map_version),
+        stamp_ns=ns_from_time(instances.header.stamp),
+    )
+
+
+def _map_colors(cloud: PointCloud2, points: np.ndarray, voxel_size: float) -> np.ndarray:
+    """(V, 3) uint8 colours of the voxels at `points` (V, 3), by voxelizing the raw map as the node does."""
+    if len(points) == 0:
+        return np.empty((0, 3), np.uint8)
+    raw_points, raw_colors, _ = from_msg(cloud)
+    voxel_map = VoxelMap(voxel_size)
+    voxel_map.integrate(raw_points, raw_colors)
+    snapshot = voxel_map.snapshot()
+    return snapshot.colors[cKDTree(snapshot.points).query(points)[1]]
+
+
+def _ids(instance: PointCloud2, points: np.ndarray) -> np.ndarray:
+    """(V,) int32: the id of each of `points` (V, 3), -1 where the instance cloud has no such point."""
+    ids = np.full(len(points), -1, np.int32)
+    thing_points, _, _ = from_msg(instance)
+    if len(thing_points) == 0:
+        return ids
+    distance, row = cKDTree(points).query(thing_points)
+    if distance.max() > 1e-6:
+        raise SsenError(
+            f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "
+            "expected points of that cloud only"
+        )
+    ids[row] = _column(instance, "instance_id")
+    return ids
+
+
+def _column(cloud: PointCloud2, name: str) -> np.ndarray:
+    """(N,) view of one field of a dense, little-endian cloud of the node."""
+    described = {f.name: f for f in cloud.fields}
+    if name not in described or described[name].datatype not in _COLUMN_TYPES:
+        raise SsenError(f"the cloud's fields are {', '.join(described)}; expected a 32-bit field {name!r}")
+    kind = "<" + _COLUMN_TYPES[described[name].datatype]
+    count = cloud.width * cloud.height
+    return np.ndarray((count,), kind, cloud.data, described[name].offset, (cloud.point_step,))
+
+
+def _record(msg: InstanceMsg) -> InstanceRecord:
+    pose, size, centroid = msg.box_pose, msg.box_size, msg.centroid
+    box = Box(
+        center=np.array([pose.position.x, pose.position.y, pose.position.z]),
+        size=np.array([size.x, size.y, size.z]),
+        yaw=float(2.0 * np.arctan2(pose.orientation.z, pose.orientation.w) % np.pi),
+    )
+    return InstanceRecord(
+        id=msg.id,
+        class_id=msg.class_id,
+        class_name=msg.class_name,
+        score=msg.score,
+        box=box,
+        centroid=np.array([centroid.x, centroid.y, centroid.z]),
+        voxel_count=msg.voxel_count,
+        first_seen_ns=ns_from_time(msg.first_seen),
+        last_seen_ns=ns_from_time(msg.last_seen),
+        state=_STATES[msg.state],
+    )
+
+
+# --- the live table ----------------------------------------------------------------------------
+
+
+class _Screen:
+    """One line per update, for logs and pipes."""
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._shown = -1
+
+    def note(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+    def show(self, received: _Received) -> None:
+        if received.passes == self._shown:
+            return
+        self._shown = received.passes
+        if received.passes == 0:
+            return
+        found = ", ".join(f"{count} {name}" for name, count in received.classes.most_common())
+        stages = ", ".join(f"{stage} {ms} ms" for stage, ms in _stages(received))
+        self.note(f"cycle {received.passes}: {received.voxels} voxels; {found or 'no objects'}; {stages}")
+
+
+class _LiveScreen(_Screen):
+    """A table that stays in place, for terminals."""
+
+    def __init__(self, console: Console, live: Live):
+        super().__init__(console)
+        self._live = live
+
+    def show(self, received: _Received) -> None:
+        summary = Table("cycle", "map voxels", "objects", "state", title="ssen demo", min_width=60)
+        objects = str(sum(received.classes.values()))
+        state = received.status.get("state", "starting")
+        summary.add_row(str(received.passes), str(received.voxels), objects, state)
+        stages, classes = Table("stage", "ms", min_width=60), Table("class", "objects", min_width=60)
+        for stage, ms in _stages(received):
+            stages.add_row(stage, ms)
+        for name, count in received.classes.most_common():
+            classes.add_row(name, str(count))
+        self._live.update(Group(summary, stages, classes))
+
+
+def _stages(received: _Received) -> list[tuple[str, str]]:
+    """(stage, ms) of the last pass that /diagnostics knows of."""
+    return [
+        (k.removesuffix("_ms"), f"{float(v):.0f}") for k, v in received.status.items() if k.endswith("_ms")
+    ]
+
+
+@contextmanager
+def _screen() -> Iterator[_Screen]:
+    console = Console(soft_wrap=True)
+    if not console.is_terminal:
+        yield _Screen(console)
+        return
+    with Live(console=console, refresh_per_second=4) as live:
+        yield _LiveScreen(console, live)
