@@ -1,0 +1,173 @@
+"""`ssen demo` as a user starts it, and the map it rebuilds from messages."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rclpy.serialization import deserialize_message, serialize_message
+from rich.console import Console
+from rich.live import Live
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+from ssen_ros.cloud_io import read_ply_vertices
+from ssen_ros.errors import SsenError
+from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
+from ssen_ros.msg import InstanceArray
+from ssen_ros.results import LabelledMap
+from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array
+from ssen_ros.ros.demo import _LiveScreen, _Received, labelled_map, walk_process
+from ssen_ros.simulation import SimulatedSlam
+from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult
+from ssen_ros.voxel_map import VoxelMap
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / "ssen_ros" / "weights"
+FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
+STAMP_NS = 1_700_000_000_123_456_789
+
+
+def ssen(*arguments, timeout_s=300):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ssen_ros.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout_s, env=environment, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (WEIGHTS / "semantic.safetensors").is_file(), reason="no weights are shipped yet")
+def test_demo_ends_by_itself_and_leaves_its_files(tmp_path):
+    done = ssen("demo", "--out", tmp_path, "--maps", 4)
+    assert done.returncode == 0, done.stderr
+    content = json.loads((tmp_path / "instances.json").read_text())
+    columns = read_ply_vertices(tmp_path / "labelled.ply")
+    assert content["voxels"] == len(columns["x"]) > 1000
+    assert content["instances"]
+    active = {i["id"] for i in content["instances"] if i["state"] == "active"}
+    assert active <= set(columns["instance_id"].tolist())
+    assert {"wall", "floor"} <= {CLASS_NAMES[i] for i in np.unique(columns["label"])}
+    with Image.open(tmp_path / "map.png") as image:
+        assert np.asarray(image).std() > 10
+    for name in ("map.png", "instances.json", "labelled.ply", "ssen_node.log", "simulator_node.log"):
+        assert str(tmp_path / name) in done.stdout
+    assert "cycle" in done.stdout
+
+
+def test_demo_says_why_it_failed(tmp_path):
+    missing = tmp_path / "none.safetensors"
+    done = ssen("demo", "--out", tmp_path, "--set", f"segmenter.semantic_checkpoint={missing}")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert str(missing) in done.stderr  # from the end of the node's log
+    assert done.stderr.splitlines()[-1].startswith("ssen demo: ssen_node ended with exit code 1")
+    assert not (tmp_path / "map.png").exists()
+
+
+def test_the_walk_takes_about_as_many_maps_as_asked_for():
+    parameters = walk_process(seed=3, maps=4).parameters
+    maps = -(-len(SimulatedSlam(3)) // parameters["frames_per_map"])
+    assert 3 <= maps <= 4
+    assert parameters["exit_when_done"] is True
+
+
+def messages() -> tuple[StepResult, list]:
+    """A result, and what the node and the SLAM would have sent of it, once over the wire."""
+    raw = np.stack(np.meshgrid(*[np.arange(0.01, 0.5, 0.02)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    raw = raw[(raw[:, 2] < 0.05) | (raw[:, 0] < 0.2)].astype(np.float32)
+    colors = (raw * 500).astype(np.uint8)
+    voxel_map = VoxelMap(0.04)
+    voxel_map.integrate(raw, colors)
+    snapshot = voxel_map.snapshot()
+    label = np.where(snapshot.points[:, 2] < 0.05, FLOOR, CHAIR).astype(np.int32)
+    rows = np.flatnonzero(label == CHAIR)
+    ids = np.full(len(snapshot), -1, np.int32)
+    ids[rows[5:]] = 3
+    chair = Instance(
+        id=3, class_id=CHAIR, class_name="chair", score=0.5,
+        box=Box(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.4, 0.5]), yaw=2.5),
+        centroid=np.array([0.1, 0.2, 0.25]), voxel_coords=snapshot.voxel_coords[rows],
+        first_seen_ns=STAMP_NS - 5, last_seen_ns=STAMP_NS, state="missing",
+    )  # fmt: skip
+    segmentation = Segmentation(
+        np.zeros((len(snapshot), 20), np.float32), label, rows, np.zeros((len(rows), 8), np.float32)
+    )
+    clusters = Clusters(np.zeros(len(rows), np.int32), np.ones(len(rows), np.float32))
+    confidence = np.linspace(0, 1, len(snapshot), dtype=np.float32)
+    result = StepResult(
+        snapshot, segmentation, clusters, (), (chair,), (), ids, confidence, STAMP_NS, {"total": 0.1}
+    )  # fmt: skip
+    header = Header(stamp=time_from_ns(STAMP_NS), frame_id="map")
+    semantic = CloudWriter(label="u4", confidence="f4").write(
+        header, snapshot.points, semantic_colors(label), label=label, confidence=confidence
+    )
+    things = CloudWriter(label="u4", instance_id="i4", confidence="f4").write(
+        header,
+        snapshot.points[rows],
+        instance_colors(ids[rows]),
+        label=label[rows],
+        instance_id=ids[rows],
+        confidence=confidence[rows],
+    )
+    sent = [CloudWriter().write(header, raw, colors), semantic, things, to_instance_array(header, result)]
+    return result, [deserialize_message(serialize_message(msg), type(msg)) for msg in sent]
+
+
+def test_the_map_rebuilt_from_messages_equals_the_result():
+    result, received = messages()
+    rebuilt, expected = labelled_map(*received), LabelledMap.from_step(result)
+    for name in ("points", "colors", "semantic_label", "instance_id", "confidence"):
+        np.testing.assert_array_equal(getattr(rebuilt, name), getattr(expected, name), err_msg=name)
+    assert (rebuilt.voxel_size, rebuilt.version, rebuilt.stamp_ns) == (0.04, 1, STAMP_NS)
+    (got,), (wanted,) = rebuilt.to_json()["instances"], expected.to_json()["instances"]
+    assert np.isclose(got["box"].pop("yaw"), wanted["box"].pop("yaw"))
+    assert got == wanted
+
+
+def test_an_instance_cloud_of_another_map_is_refused():
+    _, (cloud, semantic, things, instances) = messages()
+    raw = np.array([[9.0, 9.0, 9.0]], np.float32)
+    other = CloudWriter(instance_id="i4").write(
+        things.header, raw, np.zeros((1, 3), np.uint8), instance_id=np.array([3])
+    )
+    with pytest.raises(SsenError, match="off the semantic cloud"):
+        labelled_map(cloud, semantic, other, instances)
+
+
+def test_messages_of_different_maps_are_never_mixed():
+    _, (cloud, semantic, things, instances) = messages()
+    received = _Received(executor=None)
+    received.add("semantic_cloud", semantic)
+    received.add("instance_cloud", things)
+    received.add("instances", instances)
+    assert received.result() is None
+    later = PointCloud2(header=Header(stamp=time_from_ns(STAMP_NS + 1)))
+    received.add("cloud_map", later)
+    assert received.result() is None
+    assert received.last_map_ns == STAMP_NS + 1
+    received.add("cloud_map", cloud)
+    assert received.result() == (cloud, semantic, things, instances)
+    received.add("instances", InstanceArray(header=later.header))
+    assert received.result() == (cloud, semantic, things, instances)  # still the newest complete one
+
+
+def test_the_live_table_shows_what_arrived(tmp_path):
+    _, (_, semantic, _, instances) = messages()
+    received = _Received(executor=None)
+    received.add("semantic_cloud", semantic)
+    received.add("instances", instances)
+    received.status = {"state": "segmenting", "semantic_ms": "12.3", "total_ms": "45.6"}
+    with open(tmp_path / "screen.txt", "w+") as file:
+        console = Console(file=file, force_terminal=True, width=80)
+        with Live(console=console, auto_refresh=False) as live:
+            _LiveScreen(console, live).show(received)
+            live.refresh()
+        file.seek(0)
+        text = file.read()
+    for shown in ("chair", str(semantic.width), "semantic", "12", "46", "segmenting"):
+        assert shown in text
