@@ -30,7 +30,7 @@ def fit_box(points: np.ndarray) -> Box:
     length, width = high - low
     if width > length:
         length, width, angle = width, length, angle + np.pi / 2
-    return Box(center=origin + center, size=np.array([length, width, top - bottom]), yaw=_wrap(angle))
+    return Box(center=origin + center, size=np.array([length, width, top - bottom]), yaw=float(angle % np.pi))
 
 
 def _outline(xy: np.ndarray) -> np.ndarray:
@@ -73,8 +73,3 @@ def _first_least(area: np.ndarray, perimeter: np.ndarray) -> int:
 def _rotation(angle: float) -> np.ndarray:
     cos, sin = np.cos(angle), np.sin(angle)
     return np.array([[cos, -sin], [sin, cos]])
-
-
-def _wrap(angle: float) -> float:
-    angle = float(angle % np.pi)
-    return 0.0 if angle >= np.pi else angle  # a tiny negative angle rounds to pi itself

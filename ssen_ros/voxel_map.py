@@ -226,7 +226,7 @@ def _difference(before: _State, keys: np.ndarray, ranks: np.ndarray) -> tuple[in
     same = row >= 0
     same[same] = before.ranks[row[same]] == ranks[same]
     gone = np.ones(len(before.keys), dtype=bool)
-    gone[row[same]] = False
+    gone[row[row >= 0]] = False
     touched = np.union1d(keys[~same] >> _OCTANT_BITS, before.keys[gone] >> _OCTANT_BITS)
     was = _occupied(before.keys, touched)
     is_now = _occupied(keys, touched)

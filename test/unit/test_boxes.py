@@ -49,6 +49,13 @@ def test_holds_every_point_and_no_more_ground_than_the_axes_would(points):
     assert 0 <= box.yaw < np.pi
 
 
+@given(clouds)
+def test_no_turned_rectangle_covers_less_ground(points):
+    area = fit_box(points).size[:2].prod()
+    for yaw in np.linspace(0, np.pi / 2, 46):
+        assert area <= np.ptp(turn(points, yaw), axis=0)[:2].prod() + 1e-6
+
+
 @given(clouds, yaws)
 def test_area_does_not_depend_on_the_heading_of_the_map(points, yaw):
     area = fit_box(points).size[:2].prod()

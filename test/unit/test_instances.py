@@ -322,9 +322,9 @@ def test_a_hundred_instances_of_a_thousand_voxels_join_quickly():
     instance_map.update(detections, snapshot, 0)
     times = []
     for stamp_ns in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         instances, events = instance_map.update(detections, snapshot, stamp_ns)
         label = InstanceMap.label(snapshot, instances)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     assert events == () and len(np.unique(label)) == 100
-    assert min(times) < 0.1  # 17 ms measured on one core
+    assert min(times) < 0.1  # s of one core, however busy the machine; 16 ms measured
