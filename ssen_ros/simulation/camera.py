@@ -104,8 +104,8 @@ class Lighting:
         fraction = rng.uniform(0.15, 0.85, (count, 2))
         heights = np.where(rng.random(count) < 0.75, h - 0.1, rng.uniform(1.0, 1.8, count))
         self._lamps = np.column_stack([fraction * (w, d), heights]).astype(np.float32)
-        self._power = rng.uniform(0.5, 1.2, count)
-        self._tint = 1.0 + rng.normal(0.0, 0.05, (count, 3))
+        self._power = rng.uniform(0.5, 1.2, count).astype(np.float32)
+        self._tint = (1.0 + rng.normal(0.0, 0.05, (count, 3))).astype(np.float32)
         self._ambient = rng.uniform(0.35, 0.65)
 
     def shade(self, scene: Scene, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
@@ -118,7 +118,8 @@ class Lighting:
             lambert = np.clip((normals * ray).sum(axis=1) / distance, 0.0, 1.0)
             level = self._power[k] * lambert / (0.6 + (distance / 2.2) ** 2)
             if k == 0:
-                level *= np.where(scene.is_blocked(origins, np.broadcast_to(lamp, points.shape)), 0.25, 1.0)
+                shadow = scene.is_blocked(origins, np.broadcast_to(lamp, points.shape))
+                level *= np.where(shadow, np.float32(0.25), np.float32(1.0))
             light += level[:, None] * self._tint[k]
         return light
 
@@ -167,12 +168,8 @@ class Camera:
     def capture(self, rotation: np.ndarray, position: np.ndarray) -> Frame:
         """The image from a room-frame pose: rotation (3, 3) sensor to room, position (3,) m."""
         rng, (rows, columns) = self._rng, self._shape
-        v, u = np.mgrid[0:rows, 0:columns] + rng.uniform(0.0, 1.0, (2, rows, columns))
-        rays = np.stack(
-            [(u - columns / 2) / self._focal, (v - rows / 2) / self._focal, np.ones_like(u)], axis=-1
-        )
-        rays = rays.reshape(-1, 3)
-        directions = np.ascontiguousarray(rays @ rotation.T, np.float32)
+        rays = self._rays()
+        directions = rays @ rotation.T.astype(np.float32)
         origins = np.ascontiguousarray(np.broadcast_to(position, directions.shape), np.float32)
         triangle, depth, normal = self._scene.cast(origins, directions)
         hit = triangle >= 0
@@ -200,6 +197,16 @@ class Camera:
             map_T_sensor=map_T_sensor,
         )
 
+    def _rays(self) -> np.ndarray:
+        """(n, 3) float32 viewing directions of the pixels, z = 1, each somewhere within its pixel."""
+        rows, columns = self._shape
+        v, u = np.mgrid[0:rows, 0:columns].astype(np.float32) + self._rng.random(
+            (2, rows, columns), np.float32
+        )
+        focal = np.float32(self._focal)
+        rays = np.stack([(u - columns / 2) / focal, (v - rows / 2) / focal, np.ones_like(u)], axis=-1)
+        return rays.reshape(-1, 3)
+
     def _expose(self, radiance: np.ndarray) -> np.ndarray:
         """(n, 3) uint8 of (n, 3) light: automatic exposure, white balance, blur, misfit to depth, noise."""
         rng, (rows, columns) = self._rng, self._shape
@@ -207,14 +214,15 @@ class Camera:
         self._exposure = (
             0.85 * self._exposure + 0.15 * np.clip(np.log(0.55 / mean), -0.6, 0.6) + rng.normal(0, 0.02)
         )
-        image = radiance.reshape(rows, columns, 3) * (self._gain * np.exp(self._exposure) * self._white)
+        level = (self._gain * np.exp(self._exposure) * self._white).astype(np.float32)
+        image = radiance.reshape(rows, columns, 3) * level
         grey = image.mean(axis=2, keepdims=True)
-        image = grey + self._saturation * (image - grey)
+        image = grey + np.float32(self._saturation) * (image - grey)
         shift = (self._misfit + rng.integers(-1, 2, 2) * (rng.random(2) < 0.3)).astype(int)
         image = np.roll(image, tuple(shift), axis=(0, 1))
         image = gaussian_filter(image, (self._blur, self._blur, 0.0))
         image = image / (1.0 + np.maximum(image - 0.7, 0.0))  # soft shoulder instead of hard clipping
-        image += rng.normal(0.0, 0.015, image.shape)
+        image += np.float32(0.015) * rng.standard_normal(image.shape, np.float32)
         return (np.clip(image, 0.0, 1.0) * 255).astype(np.uint8).reshape(-1, 3)
 
     def _measure(self, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -223,7 +231,7 @@ class Camera:
         near, far = minimum_filter(depth, 3), maximum_filter(depth, 3)
         edge = far - near > 0.06 * depth
         sigma = self._noise_scale * (0.001 + 0.0019 * (depth - _NEAR) ** 2)
-        noise = 0.6 * rng.normal(size=shape) + 0.8 * _smooth_noise(rng, shape, 7)
+        noise = 0.6 * rng.standard_normal(shape, np.float32) + 0.8 * _smooth_noise(rng, shape, 7)
         measured = depth * self._depth_scale + sigma * noise
         chance = rng.random(shape)
         flying = edge & (chance < 0.05)
@@ -244,7 +252,7 @@ class Camera:
 
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cell: int) -> np.ndarray:
     """Noise of unit deviation at lattice points `cell` px apart, interpolated."""
-    coarse = rng.normal(size=(shape[0] // cell + 2, shape[1] // cell + 2))
+    coarse = rng.standard_normal((shape[0] // cell + 2, shape[1] // cell + 2), np.float32)
     return zoom(coarse, cell, order=1)[: shape[0], : shape[1]]
 
 

@@ -48,14 +48,16 @@ class AccumulatedMap:
         if not len(frame.points):
             return
         points = frame.points.astype(np.float64)
-        keys, inverse = np.unique(_pack(np.floor(points / VOXEL_SIZE).astype(np.int64)), return_inverse=True)
-        rows = self._rows_of(keys)[inverse]
+        keys = _pack(np.floor(points / VOXEL_SIZE).astype(np.int64))
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = np.flatnonzero(np.diff(keys, prepend=-1))
+        rows = self._rows_of(keys[starts])
         values = np.column_stack([points, frame.colors, np.ones(len(points))])
-        order = np.argsort(rows, kind="stable")
-        starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-        self._sums[rows[order][starts]] += np.add.reduceat(values[order], starts, axis=0)
+        self._sums[rows] += np.add.reduceat(values[order], starts, axis=0)
         codes = (frame.instance_label.astype(np.int64) + 1) * 32 + frame.semantic_label + 1
-        self._votes.append(rows * _LABEL_CODES + codes)
+        row = np.repeat(rows, np.diff(starts, append=len(keys)))
+        self._votes.append(row * _LABEL_CODES + codes[order])
 
     def _rows_of(self, keys: np.ndarray) -> np.ndarray:
         """Rows of sorted unique keys; unknown keys get new rows."""
