@@ -74,6 +74,8 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
         while not stop.is_set():
             executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
     finally:
+        # rclpy's shutdown takes away what callbacks that still run are about to use: let them end first.
+        executor._executor.shutdown(wait=True)
         executor.shutdown()
         node.destroy_node()
     return 0

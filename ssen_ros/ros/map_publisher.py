@@ -30,7 +30,7 @@ class PublishingConfig:
     rate_hz: float = param(1.0, "maps published per second", unit="Hz", low=0.01, high=100.0)
     frame_id: str = param("map", "frame of the clouds")
     wait_for_subscriber_s: float = param(
-        10.0, "the first map waits this long for somebody to listen", unit="s", low=0.0, high=3600.0
+        30.0, "the first map waits this long for somebody to listen", unit="s", low=0.0, high=3600.0
     )
     exit_when_done: bool = param(
         False, "end after the last map has been delivered, instead of keeping it latched for late subscribers"
@@ -38,7 +38,12 @@ class PublishingConfig:
 
 
 class MapPublisherNode(Node):
-    """Publishes the steps handed to `play`, reliable and latched, stamped with the time of publishing."""
+    """Publishes the steps handed to `play`, reliable and latched, stamped with the time of publishing.
+
+    A latched publisher keeps one map, and sending the next overwrites what is not yet across; so
+    the next map waits until the last one is (in vain for no longer than ten seconds). Every map that
+    is published therefore reaches whoever listened at the time.
+    """
 
     def __init__(self, name: str, context: Context, stop: threading.Event):
         super().__init__(name, context=context, automatically_declare_parameters_from_overrides=True)
@@ -56,7 +61,7 @@ class MapPublisherNode(Node):
         self.get_logger().info(f"publishing {total} maps on {self._publisher.topic_name}")
 
     def _publish_next(self) -> None:
-        if not self._somebody_listens():
+        if not self._somebody_listens() or not self._last_is_delivered():
             return
         step = next(self._steps, None)
         if step is None:
@@ -66,6 +71,7 @@ class MapPublisherNode(Node):
         header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._config.frame_id)
         self._publisher.publish(self._writer.write(header, points, colors))
         self.published += 1
+        self._deliver_until_s = time.monotonic() + _DELIVERY_TIMEOUT_S
         if self.published % _PROGRESS_EVERY == 0 or self.published in (1, self._total):
             self.get_logger().info(f"map {self.published} of {self._total}: {len(points)} points")
 
@@ -74,6 +80,13 @@ class MapPublisherNode(Node):
             self.published > 0
             or self._publisher.get_subscription_count() > 0
             or time.monotonic() >= self._waiting_until_s
+        )
+
+    def _last_is_delivered(self) -> bool:
+        return (
+            self.published == 0
+            or self._publisher.wait_for_all_acked(Duration(seconds=0))
+            or time.monotonic() >= self._deliver_until_s
         )
 
     def _finish(self) -> None:

@@ -72,7 +72,7 @@ class NodeUnderTest:
     def signal(self, number) -> None:
         self._process.send_signal(number)
 
-    def wait(self, timeout_s: float = 15.0) -> int:
+    def wait(self, timeout_s: float = 60.0) -> int:
         return self._process.wait(timeout_s)
 
     @property
@@ -163,7 +163,7 @@ class Bench:
         publish.publisher = publisher
         return publish
 
-    def spin_until(self, condition, timeout_s: float = 20.0) -> None:
+    def spin_until(self, condition, timeout_s: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
