@@ -240,19 +240,19 @@ def _add_play(commands: Any) -> None:
 
 def _play(args: argparse.Namespace) -> int:
     _require_ros()
+    import signal
     import subprocess
 
     from ssen_ros.cloud_io import read_cloud
     from ssen_ros.ros.processes import player_process
 
     read_cloud(args.cloud)  # its errors are clearer here than in the log of another process
-    process = player_process(args.cloud, args.topic, {"maps": args.maps, "publish_rate_hz": args.rate})
+    process = player_process(args.cloud, args.topic, {"maps": args.maps, "rate_hz": args.rate})
     with subprocess.Popen(process.command()) as player:
-        while True:
-            try:
-                return player.wait()
-            except KeyboardInterrupt:  # the player has got the signal too and ends by itself
-                continue
+        # Whatever ends this process ends the player, which cleans up and gives the exit code.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: player.terminate())
+        return player.wait()
 
 
 # --- ssen simulate -----------------------------------------------------------------------------

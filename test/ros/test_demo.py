@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.live import Live
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
+from ssen_ros import config
 from ssen_ros.cloud_io import read_ply_vertices
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
@@ -22,6 +24,7 @@ from ssen_ros.msg import InstanceArray
 from ssen_ros.results import LabelledMap
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array
 from ssen_ros.ros.demo import _LiveScreen, _Received, labelled_map, walk_process
+from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult
 from ssen_ros.voxel_map import VoxelMap
@@ -69,10 +72,23 @@ def test_demo_says_why_it_failed(tmp_path):
     assert not (tmp_path / "map.png").exists()
 
 
+def test_play_publishes_what_it_was_asked_for_and_ends_with_its_command(bench, tmp_path):
+    np.savez(tmp_path / "a.npz", points=np.random.default_rng(0).random((50, 3)).astype(np.float32))
+    maps = bench.collect(PointCloud2, "slam/map")
+    arguments = ["play", str(tmp_path / "a.npz"), "--maps", "2", "--rate", "5", "--topic", "slam/map"]
+    command = bench.start_command([sys.executable, "-m", "ssen_ros.cli", *arguments])
+    bench.spin_until(lambda: command.lines("done: published 2 maps") or not command.running, timeout_s=60.0)
+    bench.spin_until(lambda: maps and maps[-1].width == 50)
+    assert not command.lines("unknown parameters")
+    command.signal(signal.SIGTERM)
+    assert command.wait() == 0
+
+
 def test_the_walk_takes_about_as_many_maps_as_asked_for():
     parameters = walk_process(seed=3, maps=4).parameters
     maps = -(-len(SimulatedSlam(3)) // parameters["frames_per_map"])
     assert 3 <= maps <= 4
+    assert set(parameters) <= {p.name for p in config.parameters(SimulatorConfig())}
     assert parameters["exit_when_done"] is True
 
 
