@@ -29,6 +29,9 @@ class CameraConfig:
     frames: int = 0  # of the walk; 0: as many as the floor area asks for
 
 
+DEFAULT_CAMERA = CameraConfig()
+
+
 @dataclass(frozen=True)
 class Frame:
     """What one image adds to the map, with its truth. Only pixels that have depth."""
@@ -328,7 +331,7 @@ def _path(room: Room, eye: float, frames: int, rng: np.random.Generator) -> np.n
     return np.column_stack([np.interp(at, distance, tour[:, k]) for k in (0, 1)])
 
 
-def walk(room: Room, config: CameraConfig = CameraConfig()) -> "Walk":
+def walk(room: Room, config: CameraConfig = DEFAULT_CAMERA) -> "Walk":
     """The walk that belongs to a room: iterate it for frames, `len` says how many."""
     return Walk(room, config)
 

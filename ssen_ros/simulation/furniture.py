@@ -716,7 +716,8 @@ def picture(rng: np.random.Generator) -> Mesh:
 def door(rng: np.random.Generator, w: float, h: float) -> Mesh:
     """A leaf in a frame around an opening of w by h; the leaf may stand ajar into the room."""
     b = MeshBuilder()
-    leaf = b.material(mat.wood_or_paint(rng, 0.5, axis=2))
+    leaf_material = mat.wood_or_paint(rng, 0.5, axis=2)
+    leaf = b.material(leaf_material)
     frame = leaf if rng.random() < 0.5 else b.material(mat.wood_or_paint(rng, 0.3, axis=2))
     trim, proud = rng.uniform(0.05, 0.1), rng.uniform(0.02, 0.04)
     for x in (-1, 1):
@@ -727,7 +728,7 @@ def door(rng: np.random.Generator, w: float, h: float) -> Mesh:
         )
     b.block((-w / 2 - trim, -proud, h), (w / 2 + trim, 0.1, h + trim), frame)
     angle = -_pick(rng, (0.0, rng.uniform(0.1, 1.5)), [0.65, 0.35])
-    b.add(_leaf(rng, w - 0.01, h - 0.01, b._materials[leaf]), (-w / 2, 0.0, 0.005), angle)
+    b.add(_leaf(rng, w - 0.01, h - 0.01, leaf_material), (-w / 2, 0.0, 0.005), angle)
     return b.build()
 
 

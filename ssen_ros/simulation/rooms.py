@@ -1,5 +1,6 @@
 """Furnished rooms: seven kinds, each a short recipe over `Layout`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,7 @@ class _Recipe:
     width: tuple[float, float]  # m
     depth: tuple[float, float]  # m
     wet: bool  # tiles
-    furnish: object  # Layout -> None
+    furnish: Callable[[Layout], None]
     windows: tuple[int, int]  # least, most
     pictures: int  # most
 
@@ -84,12 +85,11 @@ def _skirting(layout: Layout, wall) -> None:
     gaps = sorted((o[0] - 0.1, o[1] + 0.1) for o in wall.openings if o[2] < 0.1)
     start = 0.0
     for low, high in [*gaps, (wall.length, wall.length)]:
-        if low - start > 0.05:
+        if low - start > 0.0:
             a, e = wall.point(start, 0.0), wall.point(low, 0.012)
             b.block((*np.minimum(a, e), 0.0), (*np.maximum(a, e), 0.08), board)
         start = max(start, high)
-    if b._vertices:
-        layout.add(b.build(), "wall", (0, 0, 0))
+    layout.add(b.build(), "wall", (0, 0, 0))
 
 
 def _doors(layout: Layout) -> None:
@@ -176,6 +176,18 @@ def _against(
     offset = (mesh.lower + mesh.upper) / 2 * (1, 1, 0)
     layout.add(mesh, class_name, spot.at(-offset), spot.yaw)
     return spot
+
+
+def _insist(
+    layout: Layout, design: Callable[[np.random.Generator], Mesh], class_name: str, clearance: float
+) -> tuple[Mesh, Spot | None]:
+    """Stand a thing the room is named for against a wall; several designs are tried."""
+    for attempt in range(8):
+        mesh = design(layout.rng)
+        spot = _against(layout, mesh, class_name, clearance if attempt < 3 else 0.0)
+        if spot:
+            break
+    return mesh, spot
 
 
 def _tops(layout: Layout, spot: Spot, w: float, d: float, z: float, most: int, y: float = 0.0) -> None:
@@ -276,8 +288,7 @@ def _desk_place(layout: Layout) -> None:
 def _seating(layout: Layout) -> Spot | None:
     """A sofa with pillows and, mostly, a coffee table before it."""
     rng = layout.rng
-    mesh = furniture.sofa(rng)
-    spot = _against(layout, mesh, "sofa", clearance=0.25) or _against(layout, mesh, "sofa")
+    mesh, spot = _insist(layout, furniture.sofa, "sofa", clearance=0.25)
     if not spot:
         return None
     for _ in range(int(rng.integers(0, 4))):
@@ -399,8 +410,7 @@ def _living(layout: Layout) -> None:
 
 def _bedroom(layout: Layout) -> None:
     rng = layout.rng
-    mesh = furniture.bed(rng)
-    spot = _against(layout, mesh, "bed", clearance=0.2) or _against(layout, mesh, "bed")
+    mesh, spot = _insist(layout, furniture.bed, "bed", clearance=0.2)
     if spot:
         for k in range(int(rng.integers(1, 5))):
             x = (k % 2 - 0.5) * mesh.size[0] * 0.48 + rng.normal(0, 0.04)
@@ -417,9 +427,8 @@ def _bedroom(layout: Layout) -> None:
     ):
         if rng.random() < chance:
             furnish(layout)
-    if rng.random() < 0.15:
-        second = furniture.bed(rng)
-        _against(layout, second, "bed")
+    if rng.random() < 0.25:
+        _insist(layout, furniture.bed, "bed", clearance=0.0)
     _armchairs(layout, 1)
     if rng.random() < 0.5:
         _rug(layout)
@@ -483,8 +492,7 @@ def _bathroom(layout: Layout) -> None:
     rng = layout.rng
     if rng.random() < 0.75:
         _tub(layout)
-    mesh = furniture.toilet(rng)
-    _against(layout, mesh, "toilet", clearance=0.2, gap=0.01)
+    _insist(layout, furniture.toilet, "toilet", clearance=0.2)
     _washplace(layout)
     if rng.random() < 0.3:
         _washplace(layout)
@@ -497,8 +505,7 @@ def _bathroom(layout: Layout) -> None:
 
 def _tub(layout: Layout) -> None:
     rng = layout.rng
-    mesh = furniture.bathtub(rng)
-    spot = _against(layout, mesh, "bathtub", gap=0.0)
+    mesh, spot = _insist(layout, furniture.bathtub, "bathtub", clearance=0.0)
     if spot and rng.random() < 0.7:
         hem = rng.uniform(0.15, 0.5)
         cloth = furniture.shower_curtain(rng, mesh.size[0], rng.uniform(1.85, 2.1) - hem)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros.errors import CloudError
-from ssen_ros.simulation.camera import CameraConfig, Frame, walk
+from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame, walk
 from ssen_ros.simulation.rooms import build_room
 
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
@@ -110,7 +110,7 @@ class SimulatedSlam:
     ...     publish(points, colors)
     """
 
-    def __init__(self, seed: int, config: CameraConfig = CameraConfig()):
+    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA):
         self._walk = walk(build_room(seed), config)
         self._frames = iter(self._walk)
         self._map = AccumulatedMap(min_hits=int(np.random.default_rng((23, seed)).integers(1, 3)))
@@ -141,7 +141,7 @@ class SimulatedSlam:
         return Sample(*self._map.cloud(), *self._map.truth())
 
 
-def scan(seed: int, config: CameraConfig = CameraConfig()) -> Sample:
+def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
     """The whole walk through the room of this seed; the same seed always gives the same arrays."""
     slam = SimulatedSlam(seed, config)
     slam.advance(len(slam))

@@ -1,3 +1,5 @@
+from collections import Counter, defaultdict
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
 from ssen_ros.simulation import (
     VOXEL_SIZE,
     CameraConfig,
+    Frame,
     SimulatedSlam,
     build_room,
     generate,
@@ -13,6 +16,7 @@ from ssen_ros.simulation import (
     save_sample,
     scan,
 )
+from ssen_ros.simulation.slam import AccumulatedMap
 
 QUICK = CameraConfig(width=64, height=48, frames=12)
 SEED = 3
@@ -33,7 +37,7 @@ def arrays(sample):
 
 
 def test_same_seed_gives_identical_arrays(sample):
-    for first, second in zip(arrays(sample), arrays(scan(SEED, QUICK))):
+    for first, second in zip(arrays(sample), arrays(scan(SEED, QUICK)), strict=True):
         np.testing.assert_array_equal(first, second)
 
 
@@ -98,6 +102,34 @@ def test_at_most_one_point_per_voxel(sample):
     voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE)
     # float32 rounding of a mean may cross a voxel border now and then
     assert len(np.unique(voxels, axis=0)) > 0.999 * len(sample)
+
+
+def frame_of(points, colors, semantic, instance):
+    return Frame(points, colors, semantic.astype(np.int8), instance.astype(np.int16), np.eye(4))
+
+
+@pytest.mark.parametrize("min_hits", [1, 2])
+def test_accumulated_map_equals_a_dictionary(min_hits):
+    rng = np.random.default_rng(0)
+    cells, accumulated = defaultdict(list), AccumulatedMap(min_hits)
+    for _ in range(4):
+        points = rng.uniform(-0.05, 0.05, (150, 3)).astype(np.float32)
+        colors = rng.integers(0, 256, (150, 3), np.uint8)
+        semantic = rng.integers(-1, 20, 150)
+        instance = np.where(semantic < 2, -1, semantic)
+        accumulated.integrate(frame_of(points, colors, semantic, instance))
+        for row in zip(points, colors, semantic, instance, strict=True):
+            cells[tuple(np.floor(row[0].astype(np.float64) / VOXEL_SIZE).astype(int))].append(row)
+    expected = {cell: rows for cell, rows in cells.items() if len(rows) >= min_hits}
+    points, colors = accumulated.cloud()
+    semantic, instance = accumulated.truth()
+    assert len(points) == len(expected)
+    for point, color, label, identity in zip(points, colors, semantic, instance, strict=True):
+        rows = expected[tuple(np.floor(point.astype(np.float64) / VOXEL_SIZE).astype(int))]
+        np.testing.assert_allclose(point, np.mean([r[0] for r in rows], axis=0), atol=1e-6)
+        np.testing.assert_allclose(color, np.mean([r[1] for r in rows], axis=0), atol=0.51)
+        votes = Counter((r[2], r[3]) for r in rows)
+        assert votes[(label, identity)] == max(votes.values())
 
 
 def test_live_map_grows_to_the_scanned_map(sample):
