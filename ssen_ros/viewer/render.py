@@ -62,7 +62,8 @@ def render_map(labelled: "LabelledMap") -> np.ndarray:
         view = _make_view(labelled, things)
         images = [_panel(view, colors[view.rows]) for _, colors in panels]
         images[2] = _with_boxes(images[2], view, labelled.instances)
-    subtitles = ["", "", f"{len(labelled.instances)} objects"]
+    active = sum(instance.state == "active" for instance in labelled.instances)  # those with a box
+    subtitles = ["", "", f"{active} objects"]
     titled = [
         _titled(image, title, subtitle)
         for image, (title, _), subtitle in zip(images, panels, subtitles, strict=True)
