@@ -1,4 +1,4 @@
-"""One configuration tree. The ROS parameters, the YAML file and the command line all derive from these fields.
+"""One configuration tree, whose fields the ROS parameters, the YAML file and the command line derive from.
 
 A parameter's dotted name (`clustering.min_cluster_size`) is the path through the dataclasses.
 What a network was trained with (voxel size, classes, embedding width) is not here: it comes from
@@ -35,9 +35,13 @@ class SegmenterConfig:
 @dataclass(frozen=True)
 class ClusteringConfig:
     min_cluster_size: int = param(40, "fewest voxels that make an object", unit="voxels", low=2)
-    min_samples: int = param(5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1)
+    min_samples: int = param(
+        5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1
+    )
     confidence_radius: float = param(
-        0.5, "distance to the cluster's mean at which confidence reaches 0 (delta_intra of training)", low=1e-6
+        0.5,
+        "distance to the cluster's mean at which confidence reaches 0 (delta_intra of training)",
+        low=1e-6,
     )
 
 
@@ -47,7 +51,9 @@ class InstancesConfig:
     min_overlap: float = param(
         0.25, "least voxel IoU at which a detection continues an instance", low=0.0, high=1.0
     )
-    max_missed: int = param(3, "updates an undetected instance is kept before it is retired", unit="updates", low=0)
+    max_missed: int = param(
+        3, "updates an undetected instance is kept before it is retired", unit="updates", low=0
+    )
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,12 @@ class Parameter:
             raise ConfigError(f"{self.name} = {value!r}: expected {kind.__name__}, such as {self.default!r}")
         if self.choices and value not in self.choices:
             raise ConfigError(f"{self.name} = {value!r}: expected one of {', '.join(self.choices)}")
-        if (self.low is not None and not value >= self.low) or (self.high is not None and not value <= self.high):
-            bounds = f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
+        if (self.low is not None and not value >= self.low) or (
+            self.high is not None and not value <= self.high
+        ):
+            bounds = (
+                f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
+            )
             raise ConfigError(f"{self.name} = {value!r}: expected a value in {bounds} {self.unit}".rstrip())
         return value
 

@@ -1,4 +1,4 @@
-"""Every error this package raises on purpose. Each message gives the value, the expectation and the remedy."""
+"""The errors this package raises on purpose. Each message gives the value, the expectation and the remedy."""
 
 
 class SsenError(Exception):

@@ -22,7 +22,9 @@ def floor_height(points: np.ndarray) -> float:
     return float(np.percentile(points[:, 2], _FLOOR_PERCENTILE)) if len(points) else 0.0
 
 
-def voxel_features(names: tuple[str, ...], points: np.ndarray, colors: np.ndarray, floor: float) -> np.ndarray:
+def voxel_features(
+    names: tuple[str, ...], points: np.ndarray, colors: np.ndarray, floor: float
+) -> np.ndarray:
     """(V, feature_width(names)) float32.
 
     Args:

@@ -25,7 +25,9 @@ class Segmenter:
     def __init__(self, semantic: Checkpoint, embedding: Checkpoint, device: str | torch.device = "cpu"):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
-                raise CheckpointError(f"a network for {checkpoint.spec.task!r} was given, expected one for {task!r}")
+                raise CheckpointError(
+                    f"a network for {checkpoint.spec.task!r} was given, expected one for {task!r}"
+                )
         for name in ("voxel_size", "class_names"):
             a, b = getattr(semantic.spec, name), getattr(embedding.spec, name)
             if a != b:
@@ -64,16 +66,11 @@ class Segmenter:
         return torch.log_softmax(logits, dim=1).cpu().numpy()
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
-        """(T, d) float32 embeddings of the snapshot's rows that are things (paper, Sec. III: no background)."""
+        """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
         return self._run(self._embedding, self.specs[1].features, snapshot, thing_rows).cpu().numpy()
 
     @torch.inference_mode()
     def _run(self, model, names, snapshot, rows) -> torch.Tensor:
-        if not np.isclose(snapshot.voxel_size, self.voxel_size):
-            raise CheckpointError(
-                f"the map's voxel size is {snapshot.voxel_size} m, the networks were trained at {self.voxel_size} m; "
-                "make the VoxelMap with segmenter.voxel_size"
-            )
         floor = floor_height(snapshot.points)
         features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
         coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)

@@ -41,7 +41,13 @@ def average_precision(scores: np.ndarray, correct: np.ndarray, num_truth: int) -
 
 
 def match_instances(
-    truth: np.ndarray, truth_class: np.ndarray, void: np.ndarray, masks: list[np.ndarray], classes, scores, threshold
+    truth: np.ndarray,
+    truth_class: np.ndarray,
+    void: np.ndarray,
+    masks: list[np.ndarray],
+    classes,
+    scores,
+    threshold,
 ) -> list[tuple[int, float, bool]]:
     """(class, score, matched) of each prediction that counts, in one scene.
 

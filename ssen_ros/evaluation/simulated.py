@@ -59,7 +59,9 @@ def evaluate_simulated(samples: Iterable[Sample], pipeline: SsenPipeline) -> dic
     }
 
 
-def instance_truth(voxels: LabelledVoxels, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def instance_truth(
+    voxels: LabelledVoxels, names: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(V,) instance index, (I,) class of each, and (V,) void: voxels of no annotated class or of stuff."""
     annotated = (voxels.instance_label >= 0) & (voxels.semantic_label >= 0)
     truth = np.full(len(annotated), -1, np.int64)

@@ -24,7 +24,9 @@ class NetworkSpec:
     architecture: str  # a key of ARCHITECTURES
     voxel_size: float  # m
     features: tuple[str, ...]  # input channels, names of ssen_ros.features, in order
-    class_names: tuple[str, ...]  # semantic: one an output; embedding: the classes its scenes were labelled with
+    class_names: tuple[
+        str, ...
+    ]  # semantic: one an output; embedding: the classes its scenes were labelled with
     first_kernel_size: int = 5
     embedding_width: int = 0  # d; 0 for the semantic network
 
@@ -32,14 +34,18 @@ class NetworkSpec:
         if self.task not in ("semantic", "embedding"):
             raise CheckpointError(f"task {self.task!r}: expected 'semantic' or 'embedding'")
         if self.architecture not in ARCHITECTURES:
-            raise CheckpointError(f"architecture {self.architecture!r}: expected one of {', '.join(ARCHITECTURES)}")
+            raise CheckpointError(
+                f"architecture {self.architecture!r}: expected one of {', '.join(ARCHITECTURES)}"
+            )
         if not self.voxel_size > 0:
             raise CheckpointError(f"voxel_size {self.voxel_size!r}: expected metres, more than 0")
         unknown = [name for name in self.features if name not in FEATURE_WIDTHS]
         if unknown or not self.features:
             raise CheckpointError(f"features {self.features!r}: expected some of {', '.join(FEATURE_WIDTHS)}")
         if (self.task == "embedding") != (self.embedding_width > 0):
-            raise CheckpointError(f"embedding_width {self.embedding_width} does not fit the task {self.task!r}")
+            raise CheckpointError(
+                f"embedding_width {self.embedding_width} does not fit the task {self.task!r}"
+            )
 
     @property
     def out_channels(self) -> int:
@@ -60,7 +66,9 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()
+    }
     metadata = {"ssen": json.dumps(asdict(checkpoint.spec)), "provenance": json.dumps(checkpoint.provenance)}
     save_file(tensors, str(path), metadata)
 

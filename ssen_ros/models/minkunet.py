@@ -70,7 +70,7 @@ class MinkUNet(nn.Module):
         self.final = Convolution(width, out_channels, 1, bias=True)
 
     def forward(self, features: Tensor, coords: Tensor) -> Tensor:
-        """(N, in_channels) float features on (N, 4) integer coordinates to (N, out_channels), same row order."""
+        """(N, in_channels) features on (N, 4) integer coordinates to (N, out_channels), same row order."""
         x = relu(self.bn0(self.conv0p1s1(sparse_tensor(features, coords))))
         skips = [x]
         for i, name in enumerate(self._DOWN, start=1):

@@ -101,13 +101,17 @@ class CoordinateManager:
 
     def __init__(self, coords: Tensor):
         if coords.ndim != 2 or coords.shape[1] != 4 or coords.is_floating_point():
-            raise ValueError(f"coords has shape {tuple(coords.shape)} and {coords.dtype}, expected (N, 4) integers")
+            raise ValueError(
+                f"coords has shape {tuple(coords.shape)} and {coords.dtype}, expected (N, 4) integers"
+            )
         coords = coords.long()
         keys = _Frame(coords, 0).keys(coords) if len(coords) else coords.new_empty(0)
         keys, self.order = torch.sort(keys)  # sorted row -> caller's row
         repeated = int((keys[1:] == keys[:-1]).sum())
         if repeated:
-            raise ValueError(f"{repeated} of {len(coords)} coordinates occur twice; voxelize the points first")
+            raise ValueError(
+                f"{repeated} of {len(coords)} coordinates occur twice; voxelize the points first"
+            )
         self._levels = {1: coords[self.order]}
         self._maps: dict[tuple[int, int, int], KernelMap] = {}
 
@@ -145,7 +149,7 @@ class CoordinateManager:
         corner = outputs * torch.tensor([1, ratio, ratio, ratio], device=inputs.device)
         base = frame.keys(corner)
         step = (offsets[:, 0] * frame.extent[2] + offsets[:, 1]) * frame.extent[3] + offsets[:, 2]
-        # At equal strides, i sees o at offset k exactly where o sees i at the mirrored offset: half the search.
+        # At equal strides, i sees o at offset k just where o sees i at the mirrored offset: half the search.
         mirrored = ratio == 1 and kernel_size % 2 == 1
         for k in range(volume // 2 if mirrored else volume):
             query = base + step[k]

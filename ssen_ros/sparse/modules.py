@@ -63,7 +63,7 @@ class Convolution(nn.Module):
         self.kernel_size, self.stride, self.transposed = kernel_size, stride, transposed
         volume = kernel_size**3
         shape = (in_channels, out_channels) if volume == 1 else (volume, in_channels, out_channels)
-        # He initialisation; about half of a surface voxel's neighbours exist, one child-parent pair in an upsampling.
+        # He initialisation. About half of a surface voxel's neighbours exist; upsampling has one parent.
         fan_in = in_channels * (1 if transposed or volume == 1 else volume / 2)
         self.kernel = nn.Parameter(torch.randn(shape) * math.sqrt(2.0 / fan_in))
         self.bias = nn.Parameter(torch.zeros(1, out_channels)) if bias else None

@@ -14,15 +14,17 @@ GREY_SHARE = 0.05  # ours: maps without colour reach the networks as plain grey
 GREY = 128
 
 
-def augment(rng: np.random.Generator, points: np.ndarray, colors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def augment(
+    rng: np.random.Generator, points: np.ndarray, colors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """(N, 3) points in m and (N, 3) uint8 colours, both changed at random."""
     return augment_points(rng, points), augment_colors(rng, colors)
 
 
 def augment_points(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
-    """Any turn about z, a slight tilt about x, one scale, a mirror image half the time, a random offset of up to 1 m.
+    """Any turn about z, a slight tilt about x, one scale; mirrored half the time (released code).
 
-    The offset moves the scene against the voxel grid.
+    A random offset of up to 1 m moves the scene against the voxel grid.
     """
     turn = _rotation_z(rng.uniform(0, 2 * np.pi))
     tilt = np.clip(rng.normal(0, TILT_DEG), -MAX_TILT_DEG, MAX_TILT_DEG)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ssen_ros import voxel_keys
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import floor_height, voxel_features
-from ssen_ros.labels import IGNORE_INDEX, is_thing
+from ssen_ros.labels import IGNORE_INDEX, NUM_CLASSES, is_thing
 from ssen_ros.simulation import Sample, load_sample
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.augmentation import augment
@@ -27,7 +27,9 @@ class LabelledVoxels:
     def rows(self, keep: np.ndarray) -> "LabelledVoxels":
         """The voxels where the (V,) bool mask is set."""
         s = self.snapshot
-        snapshot = VoxelSnapshot(s.voxel_coords[keep], s.points[keep], s.colors[keep], s.voxel_size, s.version)
+        snapshot = VoxelSnapshot(
+            s.voxel_coords[keep], s.points[keep], s.colors[keep], s.voxel_size, s.version
+        )
         return LabelledVoxels(snapshot, self.semantic_label[keep], self.instance_label[keep])
 
 
@@ -52,9 +54,7 @@ def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
     # One code a (class, instance) pair, so that both come from the same points.
     pair = (sample.semantic_label.astype(np.int64) + 1) << 32 | (sample.instance_label.astype(np.int64) + 1)
     winner = _majority(inverse, pair)
-    snapshot = VoxelSnapshot(
-        voxel_coords, points.astype(np.float32), colors.astype(np.uint8), voxel_size
-    )
+    snapshot = VoxelSnapshot(voxel_coords, points.astype(np.float32), colors.astype(np.uint8), voxel_size)
     return LabelledVoxels(snapshot, (winner >> 32) - 1, (winner & 0xFFFFFFFF) - 1)
 
 
@@ -81,7 +81,9 @@ class RoomDataset:
         self._samples: dict[Path, Sample] = {}
         self.refresh()
         if not self.paths:
-            raise ConfigError(f"data = {str(folder)!r}: no .npz samples; make some with `ssen simulate --out {folder}`")
+            raise ConfigError(
+                f"data = {str(folder)!r}: no .npz samples; make some with `ssen simulate --out {folder}`"
+            )
 
     def refresh(self) -> None:
         self.paths = sorted(self.folder.glob("*.npz"))
@@ -95,6 +97,17 @@ class RoomDataset:
             self._samples[path] = load_sample(path)
         return self._samples[path]
 
+    def class_weight(self, balance: float, rooms: int = 60) -> Tensor:
+        """(C,) float32 loss weights, share^-balance, with mean 1 over the voxels of the first rooms.
+
+        balance 0 weighs voxels alike, 1 would weigh classes alike; no class gets more than 20 times another.
+        """
+        labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
+        counts = sum(np.bincount(label[label >= 0], minlength=NUM_CLASSES) for label in labels)
+        weight = np.maximum(counts / counts.sum(), 1e-6) ** -balance
+        weight = np.minimum(weight, 20 * weight.min())
+        return torch.tensor(weight * counts.sum() / (weight * counts).sum(), dtype=torch.float32)
+
     def scene(self, rng: np.random.Generator, max_voxels: int) -> LabelledVoxels:
         """One random room, augmented, voxelized, and cropped as a map still growing would be."""
         sample = self.sample(int(rng.integers(len(self))))
@@ -104,7 +117,10 @@ class RoomDataset:
 
 
 def crop(rng: np.random.Generator, voxels: LabelledVoxels, max_voxels: int) -> LabelledVoxels:
-    """Half the time a share of the room, always at most `max_voxels`: those nearest, seen from above, to one of them."""
+    """A share of the room, as of a map still growing: the voxels nearest, seen from above, to one of them.
+
+    Half the time 30 to 100 %, else all; never more than `max_voxels`.
+    """
     total = len(voxels.snapshot)
     keep = total if rng.random() < 0.5 else int(total * rng.uniform(0.3, 1.0))
     keep = min(keep, max_voxels)

@@ -90,8 +90,11 @@ def intra_loss(means: Tensor, delta_intra: float) -> Tensor:
     return F.relu(2 * delta_intra - distance).sum() * 2 / (count * (count - 1))
 
 
-def semantic_loss(logits: Tensor, semantic_label: Tensor) -> Tensor:
-    """Mean cross-entropy over the annotated voxels: (N, C) logits, (N,) labels, IGNORE_INDEX left out."""
+def semantic_loss(logits: Tensor, semantic_label: Tensor, class_weight: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy over the annotated voxels: (N, C) logits, (N,) labels, IGNORE_INDEX left out.
+
+    With a (C,) class_weight the mean is weighted by it.
+    """
     if not (semantic_label != IGNORE_INDEX).any():
         return logits.sum() * 0.0
-    return F.cross_entropy(logits, semantic_label, ignore_index=IGNORE_INDEX)
+    return F.cross_entropy(logits, semantic_label, class_weight, ignore_index=IGNORE_INDEX)

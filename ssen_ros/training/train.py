@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import subprocess
 import time
 from dataclasses import asdict, dataclass
@@ -35,16 +36,23 @@ class TrainConfig:
     gamma_intra: float = param(10.0, "Eq. 1", low=0.0)
     delta_inter: float = param(0.1, "Eq. 4", low=0.0)
     delta_intra: float = param(0.5, "Eq. 2", low=0.0)
+    class_balance: float = param(
+        0.0, "semantic loss: classes weigh share^-this; 0: every voxel alike (paper)", low=0.0, high=1.0
+    )
     batch_size: int = param(8, "scenes a step", low=1)
     max_voxels: int = param(100_000, "largest crop of a scene", unit="voxels", low=100)
     learning_rate: float = param(1e-4, "peak", low=0.0)
     schedule: str = param(
-        "step", "step: 0.8 every 10,000 steps (paper); cosine: warm-up, then down to 0", choices=("step", "cosine")
+        "step",
+        "step: 0.8 every 10,000 steps (paper); cosine: warm-up, then down to 0",
+        choices=("step", "cosine"),
     )
     weight_decay: float = param(0.0, "decoupled (AdamW)", low=0.0)
     clip_norm: float = param(0.5, "gradient norm is cut to this (released code)", low=0.0)
     steps: int = param(50_000, "", low=1)
-    max_minutes: float = param(0.0, "stop, and finish the cosine, after this long; 0: never", unit="min", low=0.0)
+    max_minutes: float = param(
+        0.0, "stop, and finish the cosine, after this long; 0: never", unit="min", low=0.0
+    )
     checkpoint_minutes: float = param(3.0, "between checkpoints", unit="min", low=0.0)
     seed: int = param(0, "")
     num_threads: int = param(0, "CPU threads; 0: torch's default", low=0)
@@ -95,12 +103,18 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+    class_weight = rooms.class_weight(config.class_balance).to(config.device)
     first, elapsed_before = _restore(out / "state.pt", model, optimizer) if resume else (0, 0.0)
     started = saved = time.monotonic()
 
     def checkpoint(step: int) -> None:
         elapsed = elapsed_before + time.monotonic() - started
-        state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "elapsed": elapsed}
+        state = {
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": step,
+            "elapsed": elapsed,
+        }
         torch.save(state, out / "state.tmp")
         (out / "state.tmp").rename(out / "state.pt")
         provenance = _provenance(config, step, elapsed, len(rooms))
@@ -118,7 +132,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             for group in optimizer.param_groups:
                 group["lr"] = rate
             batch = draw_batch(task, rooms, config, spec.features, step)
-            terms = _loss_terms(task, model, batch, config)
+            terms = _loss_terms(task, model, batch, config, class_weight)
             optimizer.zero_grad()
             terms["loss"].backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
@@ -127,7 +141,13 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             for name, value in terms.items():
                 smooth[name] = 0.95 * smooth.get(name, value.item()) + 0.05 * value.item()
             if step % 10 == 0:
-                line = {"step": step, "minutes": round(elapsed / 60, 2), "lr": rate, "rooms": len(rooms), **smooth}
+                line = {
+                    "step": step,
+                    "minutes": round(elapsed / 60, 2),
+                    "lr": rate,
+                    "rooms": len(rooms),
+                    **smooth,
+                }
                 journal.write(json.dumps(line) + "\n")
                 journal.flush()
                 log.info("%s", {k: round(v, 4) for k, v in line.items()})
@@ -146,10 +166,12 @@ def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
     warm_up = 0.05
     if progress < warm_up:
         return config.learning_rate * max(progress, 1e-3) / warm_up
-    return config.learning_rate * 0.5 * (1 + np.cos(np.pi * (progress - warm_up) / (1 - warm_up)))
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
-def draw_batch(task: str, rooms: RoomDataset, config: TrainConfig, names: tuple[str, ...], step: int) -> Batch:
+def draw_batch(
+    task: str, rooms: RoomDataset, config: TrainConfig, names: tuple[str, ...], step: int
+) -> Batch:
     rng = np.random.default_rng([config.seed, step])
     scenes = [rooms.scene(rng, config.max_voxels) for _ in range(config.batch_size)]
     if task == "embedding":
@@ -159,13 +181,15 @@ def draw_batch(task: str, rooms: RoomDataset, config: TrainConfig, names: tuple[
     return collate(scenes, masks, names)
 
 
-def _loss_terms(task: str, model, batch: Batch, config: TrainConfig) -> dict[str, torch.Tensor]:
+def _loss_terms(
+    task: str, model, batch: Batch, config: TrainConfig, class_weight: torch.Tensor
+) -> dict[str, torch.Tensor]:
     device = config.device
     output = model(batch.features.to(device), batch.coords.to(device))
     if task == "semantic":
         label = batch.semantic_label.to(device)
         accuracy = (output.argmax(1) == label)[label >= 0].float().mean()
-        return {"loss": semantic_loss(output, label), "accuracy": accuracy}
+        return {"loss": semantic_loss(output, label, class_weight), "accuracy": accuracy}
     loss = embedding_loss(
         output,
         batch.instance_label.to(device),
@@ -194,7 +218,13 @@ def _restore(path: Path, model, optimizer) -> tuple[int, float]:
 
 def _provenance(config: TrainConfig, step: int, elapsed: float, rooms: int) -> dict:
     settings = {k: v for k, v in asdict(config).items() if k != "data"}
-    return {"config": settings, "steps": step, "minutes": round(elapsed / 60, 1), "rooms": rooms, "commit": _commit()}
+    return {
+        "config": settings,
+        "steps": step,
+        "minutes": round(elapsed / 60, 1),
+        "rooms": rooms,
+        "commit": _commit(),
+    }
 
 
 def _commit() -> str:

@@ -84,3 +84,14 @@ def test_unannotated_voxels_teach_nothing():
     assert loss.item() == pytest.approx(torch.log(torch.tensor(20.0)).item())
     assert logits.grad[0].any() and not logits.grad[1:].any()
     assert semantic_loss(logits, torch.full((3,), -1)).item() == 0.0
+
+
+def test_class_weights_by_hand():
+    logits = torch.zeros(3, 20)
+    logits[0, 3] = 2.0
+    label = torch.tensor([3, 5, 5])
+    weight = torch.ones(20)
+    weight[5] = 4.0
+    each = -torch.log_softmax(logits, 1)[torch.arange(3), label]
+    expected = (each[0] + 4 * each[1] + 4 * each[2]) / 9
+    assert semantic_loss(logits, label, weight).item() == pytest.approx(expected.item())

@@ -81,7 +81,10 @@ def sparse_coords(span: int = 6):
 
 
 @settings(max_examples=60, deadline=None)
-@given(sparse_coords(), st.sampled_from([(1, 1, 3), (1, 1, 5), (1, 2, 2), (1, 2, 3), (2, 1, 2), (2, 2, 3), (4, 2, 2)]))
+@given(
+    sparse_coords(),
+    st.sampled_from([(1, 1, 3), (1, 1, 5), (1, 2, 2), (1, 2, 3), (2, 1, 2), (2, 2, 3), (4, 2, 2)]),
+)
 def test_kernel_map_equals_naive_search(coords, key):
     manager = CoordinateManager(coords)
     in_stride, out_stride, size = key

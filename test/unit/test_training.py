@@ -16,7 +16,7 @@ from ssen_ros.training.train import TrainConfig, draw_batch, learning_rate, load
 
 
 def toy_room(seed: int = 0) -> Sample:
-    """A floor and two boxes: class 1 without instance, class 4 instance 1, class 6 instance 2, some not annotated."""
+    """A floor, a chair (instance 1), a table (instance 2) and a box that nobody annotated."""
     rng = np.random.default_rng(seed)
     floor = rng.uniform([0, 0, 0], [2, 2, 0.01], (4000, 3))
     chair = rng.uniform([0.2, 0.2, 0.1], [0.7, 0.7, 0.6], (3000, 3))
@@ -40,8 +40,10 @@ def rooms(tmp_path):
 
 
 def small_config(rooms, **changes) -> TrainConfig:
-    values = dict(data=str(rooms), voxel_size=0.15, first_kernel_size=3, batch_size=2, steps=10, learning_rate=3e-3)
-    return TrainConfig(**{**values, "clip_norm": 5.0, **changes})
+    values = dict(
+        data=str(rooms), voxel_size=0.15, first_kernel_size=3, batch_size=2, steps=10, learning_rate=3e-3
+    )
+    return TrainConfig(**{**values, "clip_norm": 5.0, "schedule": "cosine", **changes})
 
 
 def test_voxelize_takes_the_majority():
@@ -98,6 +100,17 @@ def test_embedding_sees_the_unannotated_but_little_background():
     assert min(shares) == 0.0 and 0.0 < max(shares) < 0.9
 
 
+def test_rare_classes_weigh_more(rooms):
+    dataset = RoomDataset(rooms, 0.1)
+    assert dataset.class_weight(0.0).tolist() == [1.0] * 20
+    weight = dataset.class_weight(0.5)
+    counts = sum(np.bincount(dataset.sample(i).semantic_label + 1, minlength=21)[1:] for i in range(2))
+    assert counts[1] > counts[4] > 0
+    assert weight[4] / weight[1] == pytest.approx((counts[1] / counts[4]) ** 0.5, rel=1e-4)
+    assert (weight.numpy() * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
+    assert weight.max() / weight.min() <= 20.001
+
+
 def test_collate_keeps_scenes_apart(rooms):
     dataset = RoomDataset(rooms, 0.1)
     scenes = [voxelize(dataset.sample(i), 0.1) for i in range(2)]
@@ -110,16 +123,30 @@ def test_collate_keeps_scenes_apart(rooms):
 
 def test_the_same_step_draws_the_same_batch(rooms):
     config = small_config(rooms)
-    first, again, other = (draw_batch("semantic", RoomDataset(rooms, 0.1), config, ("rgb",), s) for s in (3, 3, 4))
+    first, again, other = (
+        draw_batch("semantic", RoomDataset(rooms, 0.1), config, ("rgb",), s) for s in (3, 3, 4)
+    )
     assert first.features.equal(again.features)
     assert first.features.shape != other.features.shape or not first.features.equal(other.features)
 
 
+def interrupted_at(last_step: int):
+    def draw(task, rooms, config, names, step):
+        if step == last_step:
+            raise KeyboardInterrupt
+        return draw_batch(task, rooms, config, names, step)
+
+    return draw
+
+
 @pytest.mark.parametrize("task", ["semantic", "embedding"])
-def test_training_learns_and_resumes_exactly(task, rooms, tmp_path):
+def test_training_learns_and_resumes_exactly(task, rooms, tmp_path, monkeypatch):
     whole = train(task, small_config(rooms), tmp_path / "whole")
-    train(task, small_config(rooms, steps=6), tmp_path / "parts")
-    parts = train(task, small_config(rooms), tmp_path / "parts", resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("ssen_ros.training.train.draw_batch", interrupted_at(6))
+        with pytest.raises(KeyboardInterrupt):
+            train(task, small_config(rooms, checkpoint_minutes=0.0), tmp_path / "parts")
+    parts = train(task, small_config(rooms, checkpoint_minutes=0.0), tmp_path / "parts", resume=True)
     a, b = load_checkpoint(whole), load_checkpoint(parts)
     assert a.provenance["steps"] == b.provenance["steps"] == 10 and a.spec.task == task
     for name, tensor in a.model.state_dict().items():
@@ -151,7 +178,11 @@ def test_config_file(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("p: 0.5\nsteps: 3\n")
     assert load_config(path) == TrainConfig(p=0.5, steps=3)
-    for text, words in [("p: 2.0", r"p = 2.0.*\[0.0, 1.0\]"), ("lr: 1", "unknown parameter 'lr'"), ("- 1", "mapping")]:
+    for text, words in [
+        ("p: 2.0", r"p = 2.0.*\[0.0, 1.0\]"),
+        ("lr: 1", "unknown parameter 'lr'"),
+        ("- 1", "mapping"),
+    ]:
         path.write_text(text)
         with pytest.raises(ConfigError, match=words):
             load_config(path)
