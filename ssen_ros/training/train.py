@@ -86,7 +86,8 @@ def network_spec(task: str, config: TrainConfig) -> NetworkSpec:
 def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = False) -> Path:
     """Train one network; returns the path of its checkpoint.
 
-    `out_dir` receives `weights.safetensors`, `state.pt` (to resume), `config.yaml` and `log.jsonl`.
+    `out_dir` receives `weights.safetensors` and, for people, its metadata as `weights.json`; `state.pt` (to
+    resume), `config.yaml` and `log.jsonl`.
     Every step draws from its own generator, seeded by (seed, step): a resumed run sees what an
     uninterrupted one would have seen.
 
@@ -119,6 +120,9 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         (out / "state.tmp").rename(out / "state.pt")
         provenance = _provenance(config, step, elapsed, len(rooms))
         save_checkpoint(out / "weights.safetensors", Checkpoint(spec, model, provenance))
+        (out / "weights.json").write_text(
+            json.dumps({**asdict(spec), "training": provenance}, indent=2) + "\n"
+        )
 
     step = first
     smooth: dict[str, float] = {}

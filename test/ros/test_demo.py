@@ -30,7 +30,6 @@ from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResul
 from ssen_ros.voxel_map import VoxelMap
 
 ROOT = Path(__file__).parents[2]
-WEIGHTS = ROOT / "ssen_ros" / "weights"
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 STAMP_NS = 1_700_000_000_123_456_789
 
@@ -44,7 +43,6 @@ def ssen(*arguments, timeout_s=300):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (WEIGHTS / "semantic.safetensors").is_file(), reason="no weights are shipped yet")
 def test_demo_ends_by_itself_and_leaves_its_files(tmp_path):
     done = ssen("demo", "--out", tmp_path, "--maps", 4)
     assert done.returncode == 0, done.stderr
