@@ -1,4 +1,4 @@
-"""The weights in the package: they load, fit each other, say how they came to be, and know a simulated room."""
+"""The weights in the package: they load, say how they came to be, and know a simulated room."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_provenance_lies_beside_the_weights(task):
 
 
 def test_a_held_out_room_is_mostly_right():
-    """Far above chance, well below the figures in the README: this guards against broken weights or features."""
+    """Far above chance, well below the figures in the README: guards against broken weights or features."""
     pipeline = SsenPipeline.from_config(SsenConfig())
     result = evaluate_simulated([scan(7)], pipeline)
     assert result["semantic"]["accuracy"] > 0.6
