@@ -44,7 +44,9 @@ class MapChange:
 
 
 @dataclass(frozen=True)
-class _State:
+class MapState:
+    """All that a map holds at one moment; immutable, and cheap to keep until it is summarised."""
+
     keys: np.ndarray  # (S,) int64, voxel key << 3 | octant, ascending and unique
     ranks: np.ndarray  # (S,) int64, the representative of each sub-cell
     voxels: int = 0
@@ -69,7 +71,7 @@ class VoxelMap:
             raise ConfigError(f"map.mode = {mode!r}: expected one of {', '.join(MODES)}")
         self.voxel_size = float(voxel_size)
         self.mode = mode
-        self._state = _State(_EMPTY_KEYS, _EMPTY_KEYS)
+        self._state = MapState(_EMPTY_KEYS, _EMPTY_KEYS)
         self._snapshot: VoxelSnapshot | None = None
         self._writing = threading.Lock()  # held while a cloud is worked in
         self._swapping = threading.Lock()  # held for a few assignments only, by readers too
@@ -82,9 +84,10 @@ class VoxelMap:
     def version(self) -> int:
         return self._current().version
 
-    def integrate(self, points: np.ndarray, colors: np.ndarray) -> MapChange:
+    def integrate(self, points: np.ndarray, colors: np.ndarray, anew: bool = False) -> MapChange:
         """Work one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
+        `anew` forgets what was there before, whatever the mode.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Raises CloudError for wrong shapes or types, for non-finite points and for points beyond
         the range of the keys (+-2^19 voxels an axis); the map is then as it was.
@@ -92,7 +95,7 @@ class VoxelMap:
         with self._writing:
             before = self._current()
             keys, ranks = _representatives(points, colors, self.voxel_size)
-            if self.mode == "incremental":
+            if self.mode == "incremental" and not anew:
                 keys, ranks = _join(before.keys, before.ranks, keys, ranks)
             return self._replace(before, keys, ranks)
 
@@ -101,13 +104,19 @@ class VoxelMap:
         with self._writing:
             return self._replace(self._current(), _EMPTY_KEYS, _EMPTY_KEYS)
 
-    def snapshot(self) -> VoxelSnapshot:
-        """The map now: per voxel the mean place and colour of its representatives, sorted by x, y, z.
+    @property
+    def state(self) -> MapState:
+        """The map now, for a `snapshot` of it later."""
+        return self._current()
 
-        Computed once per version; asking again gives the same object.
+    def snapshot(self, state: MapState | None = None) -> VoxelSnapshot:
+        """A state of this map, by default the map now, summarised: sorted by x, y, z, and per voxel the
+        mean place and colour of its representatives.
+
+        Computed once per version; asking again gives the same object while the map stays so.
         """
         with self._swapping:
-            state, cached = self._state, self._snapshot
+            state, cached = self._state if state is None else state, self._snapshot
         if cached is None or cached.version != state.version:
             cached = _summarize(state, self.voxel_size)
             with self._swapping:
@@ -115,15 +124,15 @@ class VoxelMap:
                     self._snapshot = cached
         return cached
 
-    def _current(self) -> _State:
+    def _current(self) -> MapState:
         with self._swapping:
             return self._state
 
-    def _replace(self, before: _State, keys: np.ndarray, ranks: np.ndarray) -> MapChange:
+    def _replace(self, before: MapState, keys: np.ndarray, ranks: np.ndarray) -> MapChange:
         added, removed, changed = _difference(before, keys, ranks)
         if not (added or removed or changed):
             return MapChange(before.version, 0, 0, 0)
-        after = _State(keys, ranks, before.voxels + added - removed, before.version + 1)
+        after = MapState(keys, ranks, before.voxels + added - removed, before.version + 1)
         with self._swapping:
             self._state = after
         return MapChange(after.version, added, removed, changed)
@@ -220,7 +229,7 @@ def _join(
     return np.insert(keys, place, fresh_keys), np.insert(joined, place, new_ranks[~known])
 
 
-def _difference(before: _State, keys: np.ndarray, ranks: np.ndarray) -> tuple[int, int, int]:
+def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[int, int, int]:
     """Voxels added, removed and changed between two states."""
     row = voxel_keys.find(before.keys, keys)
     same = row >= 0
@@ -240,7 +249,7 @@ def _occupied(keys: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     return after > first
 
 
-def _summarize(state: _State, voxel_size: float) -> VoxelSnapshot:
+def _summarize(state: MapState, voxel_size: float) -> VoxelSnapshot:
     if len(state.keys) == 0:
         return VoxelSnapshot(
             voxel_coords=np.empty((0, 3), dtype=np.int32),
@@ -265,14 +274,14 @@ def _summarize(state: _State, voxel_size: float) -> VoxelSnapshot:
     )
 
 
-def _decode_steps(state: _State) -> np.ndarray:
+def _decode_steps(state: MapState) -> np.ndarray:
     """(S, 3) int64 steps 0..511 in the voxel."""
     octants = np.stack([(state.keys >> bit) & 1 for bit in (2, 1, 0)], axis=1)
     places = np.stack([(state.ranks >> (_PLACE_SHIFT + shift)) & 255 for shift in (16, 8, 0)], axis=1)
     return octants * _HALF_STEPS + places
 
 
-def _decode_colors(state: _State) -> np.ndarray:
+def _decode_colors(state: MapState) -> np.ndarray:
     return np.stack([(state.ranks >> shift) & 255 for shift in (16, 8, 0)], axis=1)
 
 

@@ -11,11 +11,10 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from ssen_ros.errors import CloudError
+from ssen_ros.labels import NO_COLOR
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
 from ssen_ros.structures import Box, Event, Instance, StepResult
-
-NO_COLOR = 128  # grey given to a cloud that carries no colour
 
 _DATATYPES = {  # PointField.datatype -> (its name, numpy's name without the byte order)
     PointField.INT8: ("INT8", "i1"),
@@ -55,6 +54,11 @@ def from_msg(msg: PointCloud2) -> tuple[np.ndarray, np.ndarray, bool]:
         CloudError: the cloud cannot be read, or not one of its points is finite.
     """
     if msg.width * msg.height == 0:
+        if len(msg.data) > 0:  # taken as empty it would wipe the map
+            raise CloudError(
+                f"width * height = {msg.width} * {msg.height} = 0, but data holds {len(msg.data)} bytes: "
+                "expected none in an empty cloud; set both in the publisher (height = 1 if unorganised)"
+            )
         return np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8), True
     columns = _Columns(msg)
     points = _read_points(columns)

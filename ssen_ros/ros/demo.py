@@ -49,6 +49,8 @@ STOP_TIMEOUT_S = 10.0
 
 # Higher domains use ports that Linux hands to clients; 0 is everybody's.
 _DOMAINS = range(20, 100)
+# Kilted and later read the first, Humble and Jazzy the second.
+_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 _SHARED_MEMORY_BYTES = 256 * 2**20  # what the Fast DDS profile may take for three processes, and some
 _LOG_TAIL = 15  # lines
 _STATES = {InstanceMsg.ACTIVE: "active", InstanceMsg.MISSING: "missing"}
@@ -178,8 +180,9 @@ def demo_environment(out_dir: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     profile = config_file("fastdds_large_clouds.xml")
-    if profile and "FASTDDS_DEFAULT_PROFILES_FILE" not in os.environ and _shared_memory_suffices():
-        values["FASTDDS_DEFAULT_PROFILES_FILE"] = str(profile)
+    own_profile = any(name in os.environ for name in _PROFILE_VARIABLES)
+    if profile and not own_profile and _shared_memory_suffices():
+        values.update(dict.fromkeys(_PROFILE_VARIABLES, str(profile)))
     return values
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
@@ -21,13 +22,14 @@ _MAX_REMEMBERED = 100
 class ErrorThrottle:
     """Lets each kind of message through once in a while; numbers in it do not make a new kind."""
 
-    def __init__(self, period_s: float):
+    def __init__(self, period_s: float, clock: Callable[[], float] = time.monotonic):
         self._period_s = period_s
+        self._clock = clock  # s
         self._last_s: dict[str, float] = {}
 
     def allows(self, message: str) -> bool:
         kind = re.sub(r"\d+", "#", message)
-        now_s = time.monotonic()
+        now_s = self._clock()
         if now_s - self._last_s.get(kind, -self._period_s) < self._period_s:
             return False
         if len(self._last_s) >= _MAX_REMEMBERED:
@@ -43,7 +45,6 @@ class Health:
     weights: str = ""
     device: str = ""
     degraded: bool = False
-    busy: bool = False
     last_error: str = ""
     rejected_at_s: float = -_RECENT_S  # monotonic clock
     pass_failed: bool = False  # the last pass

@@ -1,14 +1,13 @@
 """The map between two threads: clouds come in on one, passes over it are taken on the other. Knows no ROS."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.voxel_map import VoxelMap
+from ssen_ros.voxel_map import MapState, VoxelMap
 
 
 class Stamped(Protocol):
@@ -35,21 +34,30 @@ class Counters:
     processed: int = 0  # their map was published, or they changed nothing
     superseded: int = 0  # integrated; a newer cloud came before their turn
     rejected: int = 0  # could not be used; the map stayed as it was
-    failed: int = 0  # the pass over their map raised
+    failed: int = 0  # the pass over their map raised, and so did the second one if there was time for it
     pending: int = 0  # integrated; waiting, or in the pass that is running
     unchanged: int = 0  # of those processed: changed nothing, so no pass was made
 
 
 class LiveMap:
-    """A voxel map, the header of its newest cloud, and the account of all clouds. The latest cloud wins."""
+    """A voxel map, the header of its newest cloud, and the account of all clouds. The latest cloud wins.
 
-    def __init__(self, make_map: Callable[[], VoxelMap]):
-        self._make_map = make_map
-        self._map = make_map()
-        self._lock = threading.Lock()
+    Safe with any thread in any method. Only `receive` and `take` work for long, on points; they do not
+    wait for each other, and nothing else waits for either: `_lock` is held for assignments alone.
+
+    A map whose pass failed gets one more at the next `take`, unless a newer map has come by then.
+    If that fails too, the map is given up until a cloud, be it the same one, is received.
+    """
+
+    def __init__(self, voxel_map: VoxelMap):
+        self._map = voxel_map
+        self._receiving = threading.Lock()  # one cloud is worked in at a time
+        self._lock = threading.Lock()  # of all that follows
         self._header: Stamped | None = None  # of the newest accepted cloud
-        self._waiting = False  # the newest cloud has had no pass yet
-        self._taken_version = 0  # of the last snapshot handed out
+        self._state: MapState = voxel_map.state  # what that cloud made of the map
+        self._waiting = False  # that state is to be passed over
+        self._taken_version = voxel_map.version  # of the last state handed out; -1 if it has no result
+        self._failed_version = -1  # of the last state over which a pass failed
         self._epoch = 0
         self._counters = Counters()
 
@@ -74,43 +82,57 @@ class LiveMap:
         else None. If integrating raises, the error is passed on, the cloud counts as rejected and
         the map is as it was.
         """
-        with self._lock:
+        with self._receiving:
+            left_frame = self._left_frame(header)
             try:
-                left_frame = self._start_anew_if_moved(header, points, colors)
-                version = self._map.integrate(points, colors).version
+                self._map.integrate(points, colors, anew=left_frame is not None)
             except Exception:
-                self._count(received=1, rejected=1)
+                self.reject()
                 raise
-            self._header = header
-            self._account(version)
+            with self._lock:
+                self._header, self._state = header, self._map.state
+                if left_frame is not None:
+                    self._epoch += 1
+                    self._taken_version = -1  # a map in another frame is another map, equal or not
+                self._account(self._state.version)
             return left_frame
 
     def take(self) -> Work | None:
-        """The newest map that had no pass yet, with the header of its cloud; None if there is none."""
+        """The newest map that had no pass yet, with the header of its cloud; None if there is none.
+
+        If summarising the map raises, the error is passed on, and counts as a failed pass.
+        """
         with self._lock:
             if not self._waiting:
                 return None
-            snapshot = self._map.snapshot()
+            header, state, epoch = self._header, self._state, self._epoch
             self._waiting = False
-            self._taken_version = snapshot.version
-            return Work(self._header, snapshot, self._epoch)
+            self._taken_version = state.version
+        try:
+            return Work(header, self._map.snapshot(state), epoch)
+        except Exception:
+            self.fail(state.version)
+            raise
 
     def finish(self) -> None:
         """The pass over the work taken has been published."""
         with self._lock:
             self._count(processed=1, pending=-1)
 
-    def fail(self) -> None:
-        """The pass over the work taken has raised; the next changed map gets the next pass."""
+    def fail(self, version: int) -> None:
+        """The pass over the work taken, a map of `version`, has raised."""
         with self._lock:
-            self._count(failed=1, pending=-1)
+            first = version != self._failed_version
+            self._failed_version = version
+            self._taken_version = -1  # the same map, sent again, is to get a pass
+            if first and not self._waiting:
+                self._waiting = True  # still pending: it takes its place again
+            else:
+                self._count(failed=1, pending=-1)
 
-    def _start_anew_if_moved(self, header: Stamped, points: np.ndarray, colors: np.ndarray) -> str | None:
+    def _left_frame(self, header: Stamped) -> str | None:
         if self._header is None or header.frame_id == self._header.frame_id:
             return None
-        self._make_map().integrate(points, colors)  # raises before the old map is given up
-        self._map.clear()
-        self._epoch += 1
         return self._header.frame_id
 
     def _account(self, version: int) -> None:

@@ -14,6 +14,8 @@ BOXES, LABELS = "boxes", "labels"  # marker namespaces; the marker id is the ins
 
 _ALPHA = {"active": 0.35, "missing": 0.12}
 _TEXT_HEIGHT_M = 0.15
+# The topic keeps one sample, and one that is missed must not leave a ghost.
+_DELETIONS = 5
 _LEAST_EDGE_M = 0.01  # RViz refuses a scale of zero
 
 
@@ -21,20 +23,33 @@ class MarkerBoard:
     """What one marker topic shows now; knows which markers to take away."""
 
     def __init__(self):
+        self._started = False
         self._shown: frozenset[int] = frozenset()  # instance ids
+        self._deletions: dict[int, int] = {}  # id of a vanished instance -> DELETEs still to be sent
 
     def update(self, header: Header, instances: Sequence[Instance]) -> MarkerArray:
-        """ADD for every instance, DELETE for those shown before and gone now."""
+        """ADD for every instance, DELETE for those that vanished in this or one of the last updates.
+
+        The very first update takes away whatever an earlier run of the node has left in the display.
+        """
         now = frozenset(int(instance.id) for instance in instances)
-        markers = [
-            Marker(header=header, ns=namespace, id=gone, action=Marker.DELETE)
-            for gone in sorted(self._shown - now)
-            for namespace in (BOXES, LABELS)
-        ]
+        markers = [] if self._started else [Marker(header=header, action=Marker.DELETEALL)]
+        self._started = True
+        markers += self._delete(header, now)
         for instance in instances:
             markers += [_box(header, instance), _text(header, instance)]
         self._shown = now
         return MarkerArray(markers=markers)
+
+    def _delete(self, header: Header, now: frozenset[int]) -> list[Marker]:
+        self._deletions |= dict.fromkeys(self._shown - now, _DELETIONS)
+        due = sorted(self._deletions.keys() - now)
+        self._deletions = {gone: self._deletions[gone] - 1 for gone in due if self._deletions[gone] > 1}
+        return [
+            Marker(header=header, ns=namespace, id=gone, action=Marker.DELETE)
+            for gone in due
+            for namespace in (BOXES, LABELS)
+        ]
 
 
 def _box(header: Header, instance: Instance) -> Marker:

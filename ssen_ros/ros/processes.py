@@ -35,29 +35,26 @@ class NodeProcess:
 
 
 def ssen_node_process(
-    cloud_topic: str = "cloud_map", parameters: dict[str, ParameterValue] | None = None, name: str = "ssen"
+    cloud_topic: str = "cloud_map", parameters: dict[str, ParameterValue] | None = None
 ) -> NodeProcess:
     """The segmenting node, listening on `cloud_topic`."""
-    return _process("ssen_node", name, cloud_topic, parameters)
+    return _process("ssen_node", "ssen", cloud_topic, parameters)
 
 
 def simulator_process(
-    cloud_topic: str = "cloud_map",
-    parameters: dict[str, ParameterValue] | None = None,
-    name: str = "ssen_simulator",
+    cloud_topic: str = "cloud_map", parameters: dict[str, ParameterValue] | None = None
 ) -> NodeProcess:
     """The simulated SLAM, publishing its accumulated map on `cloud_topic`."""
-    return _process("simulator_node", name, cloud_topic, parameters)
+    return _process("simulator_node", "ssen_simulator", cloud_topic, parameters)
 
 
 def player_process(
     cloud: str | PathLike,
     cloud_topic: str = "cloud_map",
     parameters: dict[str, ParameterValue] | None = None,
-    name: str = "ssen_player",
 ) -> NodeProcess:
     """The player of a stored cloud (.ply, .pcd, .npz), publishing it as a growing map on `cloud_topic`."""
-    return _process("player_node", name, cloud_topic, {"cloud": str(cloud), **(parameters or {})})
+    return _process("player_node", "ssen_player", cloud_topic, {"cloud": str(cloud), **(parameters or {})})
 
 
 def _process(

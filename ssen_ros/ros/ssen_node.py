@@ -1,7 +1,7 @@
 """The node `/ssen`: takes the map of a SLAM as it grows, publishes its objects.
 
 Three threads of work that never wait for each other's long parts: the subscription converts and
-integrates (milliseconds), the timers wake and report, the worker runs the networks.
+integrates (up to seconds for a million points), the timers wake and report, the worker runs the networks.
 """
 
 import sys
@@ -55,7 +55,7 @@ class SsenNode(Node):
         self._colorless_warned = False
         self._pipeline = self._load_pipeline(make_pipeline)
         voxel_size = self._pipeline.segmenter.voxel_size
-        self._live_map = LiveMap(lambda: VoxelMap(voxel_size, self.config.map.mode))
+        self._live_map = LiveMap(VoxelMap(voxel_size, self.config.map.mode))
         self._outputs = _Outputs(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._worker = InferenceWorker(self._live_map, self._pipeline, self._publish, self._on_failed_pass)
@@ -131,7 +131,9 @@ class SsenNode(Node):
         message = f"{type(error).__name__}: {error}"
         self._health.failed(message)
         if self._throttle.allows(message):
-            self.get_logger().error(f"the pass over the map failed, going on with the next map: {message}")
+            self.get_logger().error(
+                f"the pass over the map failed, trying once more or with a newer map: {message}"
+            )
 
     def _publish(self, header: Header, result: StepResult) -> None:
         self._outputs.publish(header, result)

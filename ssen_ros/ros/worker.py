@@ -17,9 +17,9 @@ THREAD_NAME = "ssen_inference"
 class InferenceWorker:
     """Waits for `trigger`, then makes one pass over the newest map, if it has changed.
 
-    No exception of a pass ends the thread: it is handed to `report`, and the next map gets its
-    turn. A GPU that runs out of memory is retried once with its cache emptied; then the networks
-    move to the CPU and stay there.
+    No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
+    same map gets a second pass, or a newer one its first. A GPU that runs out of memory is retried
+    at once with its cache emptied; then the networks move to the CPU and stay there.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class InferenceWorker:
             if not self._stopping:  # the publishers may be gone by now
                 self._publish(work.header, result)
         except Exception as error:
-            self._live_map.fail()
+            self._live_map.fail(work.snapshot.version)
             self._report(error)
         else:
             self._live_map.finish()
