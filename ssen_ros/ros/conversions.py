@@ -10,7 +10,8 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from ssen_ros.errors import CloudError
+from ssen_ros.errors import CloudError, SsenError
+from ssen_ros.labelled_map import InstanceRecord, LabelledMap, spread_ids, voxel_colors
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
@@ -29,6 +30,7 @@ _DATATYPES = {  # PointField.datatype -> (its name, numpy's name without the byt
 _DATATYPE_OF = {numpy_name: datatype for datatype, (_, numpy_name) in _DATATYPES.items()}
 
 _STATES = {"active": InstanceMsg.ACTIVE, "missing": InstanceMsg.MISSING}
+_STATE_OF = {number: state for state, number in _STATES.items()}
 _EVENT_KINDS = {
     "created": InstanceEvent.CREATED,
     "merged": InstanceEvent.MERGED,
@@ -252,6 +254,16 @@ def to_size(box: Box) -> Vector3:
     return Vector3(x=x, y=y, z=z)
 
 
+def from_pose_and_size(pose: Pose, size: Vector3) -> Box:
+    """The inverse of `to_pose` and `to_size`."""
+    turn = 2.0 * math.atan2(pose.orientation.z, pose.orientation.w)
+    return Box(center=_xyz(pose.position), size=_xyz(size), yaw=turn % math.pi)
+
+
+def _xyz(value: Point | Vector3) -> np.ndarray:
+    return np.array([value.x, value.y, value.z])
+
+
 def to_instance_array(header: Header, result: StepResult) -> InstanceArray:
     """All instances and events of one update."""
     return InstanceArray(
@@ -280,6 +292,22 @@ def _to_instance(instance: Instance) -> InstanceMsg:
     )
 
 
+def from_instance_msg(msg: InstanceMsg) -> InstanceRecord:
+    """One instance of an array, as it was sent."""
+    return InstanceRecord(
+        id=msg.id,
+        class_id=msg.class_id,
+        class_name=msg.class_name,
+        score=msg.score,
+        box=from_pose_and_size(msg.box_pose, msg.box_size),
+        centroid=_xyz(msg.centroid),
+        voxel_count=msg.voxel_count,
+        first_seen_ns=ns_from_time(msg.first_seen),
+        last_seen_ns=ns_from_time(msg.last_seen),
+        state=_STATE_OF[msg.state],
+    )
+
+
 def _to_events(events: Iterable[Event]) -> list[InstanceEvent]:
     return [
         InstanceEvent(
@@ -287,3 +315,40 @@ def _to_events(events: Iterable[Event]) -> list[InstanceEvent]:
         )
         for event in events
     ]
+
+
+def to_labelled_map(
+    cloud: PointCloud2, semantic: PointCloud2, instance: PointCloud2, instances: InstanceArray
+) -> LabelledMap:
+    """The labelled map that four messages of one stamp describe.
+
+    Colours come from the SLAM's own cloud: the node's clouds carry the colours of classes and ids.
+
+    Raises:
+        SsenError: a cloud lacks a field, or the instance cloud has a point that the semantic cloud has not.
+    """
+    points = np.ascontiguousarray(from_msg(semantic)[0], dtype=np.float32)
+    thing_points, _, _ = from_msg(instance)
+    map_points, map_colors, _ = from_msg(cloud)
+    voxel_size = round(float(instances.voxel_size), 6)  # 0.04 travels as a float32
+    return LabelledMap(
+        points=points,
+        colors=voxel_colors(points, map_points, map_colors, voxel_size),
+        semantic_label=_read_column(semantic, "label").astype(np.int32),
+        instance_id=spread_ids(points, thing_points, _read_column(instance, "instance_id")),
+        confidence=_read_column(semantic, "confidence").astype(np.float32),
+        instances=tuple(map(from_instance_msg, instances.instances)),
+        voxel_size=voxel_size,
+        version=int(instances.map_version),
+        stamp_ns=ns_from_time(instances.header.stamp),
+    )
+
+
+def _read_column(cloud: PointCloud2, name: str) -> np.ndarray:
+    """(N,) view of one 32-bit field of a cloud that a `CloudWriter` wrote."""
+    if cloud.width * cloud.height == 0:
+        return np.empty(0, np.int32)
+    columns = _Columns(cloud)
+    if name not in columns.fields:
+        raise SsenError(f"the cloud's fields are {', '.join(columns.fields)}; expected a field {name!r}")
+    return columns.view(columns.fields[name].offset, columns.dtype(name, ("i4", "u4", "f4")))[:, 0]

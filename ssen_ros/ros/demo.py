@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
@@ -27,20 +26,16 @@ from rclpy.signals import SignalHandlerOptions
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
-from scipy.spatial import cKDTree
-from sensor_msgs.msg import PointCloud2, PointField
+from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.errors import SsenError
-from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray
-from ssen_ros.results import InstanceRecord, LabelledMap, save_map
-from ssen_ros.ros.conversions import from_msg, ns_from_time
+from ssen_ros.results import save_map
+from ssen_ros.ros.conversions import ns_from_time, to_labelled_map
 from ssen_ros.ros.diagnostics import STATUS_NAME
 from ssen_ros.ros.processes import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.simulation import SimulatedSlam
-from ssen_ros.structures import Box
-from ssen_ros.voxel_map import VoxelMap
 
 START_TIMEOUT_S = 120.0  # for the networks to load, on a machine busy with other things
 LAST_MAP_TIMEOUT_S = 180.0  # for the last map to be segmented once the walk is over
@@ -53,8 +48,6 @@ _DOMAINS = range(20, 100)
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 _SHARED_MEMORY_BYTES = 256 * 2**20  # what the Fast DDS profile may take for three processes, and some
 _LOG_TAIL = 15  # lines
-_STATES = {InstanceMsg.ACTIVE: "active", InstanceMsg.MISSING: "missing"}
-_COLUMN_TYPES = {PointField.INT32: "i4", PointField.UINT32: "u4", PointField.FLOAT32: "f4"}
 
 
 def run_demo(
@@ -92,7 +85,7 @@ def run_demo(
     if result is None:
         _explain(node)
         raise SsenError(f"no segmented map arrived; expected some before the end; see {node.log_path}")
-    saved = save_map(labelled_map(*result), out_dir)
+    saved = save_map(to_labelled_map(*result), out_dir)
     for path in (*vars(saved).values(), node.log_path, simulator.log_path):
         print(path)
     return 0
@@ -284,7 +277,7 @@ class _Received:
         return tuple(messages[name] for name in _TOPICS)
 
 
-_TOPICS = {  # in the order of `labelled_map`
+_TOPICS = {  # in the order of `to_labelled_map`
     "cloud_map": (PointCloud2, "cloud_map"),
     "semantic_cloud": (PointCloud2, "/ssen/semantic_cloud"),
     "instance_cloud": (PointCloud2, "/ssen/instance_cloud"),
@@ -353,93 +346,6 @@ def _settled(received: _Received, since_s: float) -> bool:
     """The node has nothing left to do: a last map equal to the one before it gets no pass of its own."""
     fresh = received.status_at_s > since_s + SETTLED_S
     return fresh and received.status.get("state") == "up to date" and received.complete_ns >= 0
-
-
-# --- the picture of what arrived ---------------------------------------------------------------
-
-
-def labelled_map(
-    cloud: PointCloud2, semantic: PointCloud2, instance: PointCloud2, instances: InstanceArray
-) -> LabelledMap:
-    """The labelled map that four messages of one stamp describe.
-
-    Colours come from the SLAM's own cloud: the node's clouds carry the colours of classes and ids.
-
-    Raises:
-        SsenError: the instance cloud has a point that the semantic cloud has not.
-    """
-    points, _, _ = from_msg(semantic)
-    points = np.ascontiguousarray(points, dtype=np.float32)
-    voxel_size = round(float(instances.voxel_size), 6)  # 0.04 travels as a float32
-    return LabelledMap(
-        points=points,
-        colors=_map_colors(cloud, points, voxel_size),
-        semantic_label=_column(semantic, "label").astype(np.int32),
-        instance_id=_ids(instance, points),
-        confidence=_column(semantic, "confidence").astype(np.float32),
-        instances=tuple(_record(msg) for msg in instances.instances),
-        voxel_size=voxel_size,
-        version=int(instances.map_version),
-        stamp_ns=ns_from_time(instances.header.stamp),
-    )
-
-
-def _map_colors(cloud: PointCloud2, points: np.ndarray, voxel_size: float) -> np.ndarray:
-    """(V, 3) uint8 colours of the voxels at `points` (V, 3), by voxelizing the raw map as the node does."""
-    if len(points) == 0:
-        return np.empty((0, 3), np.uint8)
-    raw_points, raw_colors, _ = from_msg(cloud)
-    voxel_map = VoxelMap(voxel_size)
-    voxel_map.integrate(raw_points, raw_colors)
-    snapshot = voxel_map.snapshot()
-    return snapshot.colors[cKDTree(snapshot.points).query(points)[1]]
-
-
-def _ids(instance: PointCloud2, points: np.ndarray) -> np.ndarray:
-    """(V,) int32: the id of each of `points` (V, 3), -1 where the instance cloud has no such point."""
-    ids = np.full(len(points), -1, np.int32)
-    thing_points, _, _ = from_msg(instance)
-    if len(thing_points) == 0:
-        return ids
-    distance, row = cKDTree(points).query(thing_points)
-    if distance.max() > 1e-6:
-        raise SsenError(
-            f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "
-            "expected points of that cloud only"
-        )
-    ids[row] = _column(instance, "instance_id")
-    return ids
-
-
-def _column(cloud: PointCloud2, name: str) -> np.ndarray:
-    """(N,) view of one field of a dense, little-endian cloud of the node."""
-    described = {f.name: f for f in cloud.fields}
-    if name not in described or described[name].datatype not in _COLUMN_TYPES:
-        raise SsenError(f"the cloud's fields are {', '.join(described)}; expected a 32-bit field {name!r}")
-    kind = "<" + _COLUMN_TYPES[described[name].datatype]
-    count = cloud.width * cloud.height
-    return np.ndarray((count,), kind, cloud.data, described[name].offset, (cloud.point_step,))
-
-
-def _record(msg: InstanceMsg) -> InstanceRecord:
-    pose, size, centroid = msg.box_pose, msg.box_size, msg.centroid
-    box = Box(
-        center=np.array([pose.position.x, pose.position.y, pose.position.z]),
-        size=np.array([size.x, size.y, size.z]),
-        yaw=float(2.0 * np.arctan2(pose.orientation.z, pose.orientation.w) % np.pi),
-    )
-    return InstanceRecord(
-        id=msg.id,
-        class_id=msg.class_id,
-        class_name=msg.class_name,
-        score=msg.score,
-        box=box,
-        centroid=np.array([centroid.x, centroid.y, centroid.z]),
-        voxel_count=msg.voxel_count,
-        first_seen_ns=ns_from_time(msg.first_seen),
-        last_seen_ns=ns_from_time(msg.last_seen),
-        state=_STATES[msg.state],
-    )
 
 
 # --- the live table ----------------------------------------------------------------------------

@@ -19,11 +19,11 @@ from std_msgs.msg import Header
 from ssen_ros import config
 from ssen_ros.cloud_io import read_ply_vertices
 from ssen_ros.errors import SsenError
+from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
-from ssen_ros.results import LabelledMap
-from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array
-from ssen_ros.ros.demo import _LiveScreen, _Received, labelled_map, walk_process
+from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array, to_labelled_map
+from ssen_ros.ros.demo import _LiveScreen, _Received, demo_environment, walk_process
 from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult
@@ -90,6 +90,21 @@ def test_the_walk_takes_about_as_many_maps_as_asked_for():
     assert parameters["exit_when_done"] is True
 
 
+@pytest.mark.parametrize("own", ["", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"])
+def test_every_fast_dds_gets_the_profile_unless_the_user_has_one(monkeypatch, tmp_path, own):
+    names = {"FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"}
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    if own:
+        monkeypatch.setenv(own, "/some/profile.xml")
+    monkeypatch.setattr("ssen_ros.ros.demo._shared_memory_suffices", lambda: True)
+    environment = demo_environment(tmp_path)
+    assert names & set(environment) == (set() if own else names)
+    assert all(
+        Path(environment[name]).name == "fastdds_large_clouds.xml" for name in names & set(environment)
+    )
+
+
 def messages() -> tuple[StepResult, list]:
     """A result, and what the node and the SLAM would have sent of it, once over the wire."""
     raw = np.stack(np.meshgrid(*[np.arange(0.01, 0.5, 0.02)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -134,7 +149,7 @@ def messages() -> tuple[StepResult, list]:
 
 def test_the_map_rebuilt_from_messages_equals_the_result():
     result, received = messages()
-    rebuilt, expected = labelled_map(*received), LabelledMap.from_step(result)
+    rebuilt, expected = to_labelled_map(*received), LabelledMap.from_step(result)
     for name in ("points", "colors", "semantic_label", "instance_id", "confidence"):
         np.testing.assert_array_equal(getattr(rebuilt, name), getattr(expected, name), err_msg=name)
     assert (rebuilt.voxel_size, rebuilt.version, rebuilt.stamp_ns) == (0.04, 1, STAMP_NS)
@@ -150,7 +165,21 @@ def test_an_instance_cloud_of_another_map_is_refused():
         things.header, raw, np.zeros((1, 3), np.uint8), instance_id=np.array([3])
     )
     with pytest.raises(SsenError, match="off the semantic cloud"):
-        labelled_map(cloud, semantic, other, instances)
+        to_labelled_map(cloud, semantic, other, instances)
+
+
+@pytest.mark.parametrize("emptied", [(2,), (0, 1, 2)])
+def test_a_map_without_things_and_an_empty_one_are_rebuilt_too(emptied):
+    _, sent = messages()
+    header, none = sent[0].header, np.empty((0, 3), np.float32)
+    extra = {"label": none[:, 0], "confidence": none[:, 0]}
+    writers = [CloudWriter(), CloudWriter(label="u4", confidence="f4"), CloudWriter(instance_id="i4")]
+    extras = [{}, extra, {"instance_id": none[:, 0]}]
+    for k in emptied:
+        sent[k] = writers[k].write(header, none, none.astype(np.uint8), **extras[k])
+    rebuilt = to_labelled_map(*sent)
+    assert len(rebuilt) == sent[1].width == len(rebuilt.colors) == len(rebuilt.semantic_label)
+    assert (rebuilt.instance_id == -1).all()
 
 
 def test_messages_of_different_maps_are_never_mixed():

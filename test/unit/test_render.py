@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from ssen_ros.labelled_map import InstanceRecord, LabelledMap
 from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors
-from ssen_ros.results import InstanceRecord, LabelledMap
 from ssen_ros.structures import Box
 from ssen_ros.viewer.camera import fit_camera, view_axes
 from ssen_ros.viewer.cutaway import make_plan, visible_rows

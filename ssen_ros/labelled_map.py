@@ -1,0 +1,132 @@
+"""What is kept of one update: the one value behind every saved file and picture.
+
+It is built from a `StepResult` or, on the far side of ROS, from clouds: both give the same files.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ssen_ros.errors import SsenError
+from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.structures import Box, Instance, StepResult
+from ssen_ros.voxel_map import VoxelMap
+
+_SAME_POINT_M = 1e-6
+
+
+@dataclass(frozen=True)
+class InstanceRecord:
+    """One object as it is reported: an `Instance` without its voxels."""
+
+    id: int
+    class_id: int
+    class_name: str
+    score: float  # 0..1
+    box: Box
+    centroid: np.ndarray  # (3,) float64, m
+    voxel_count: int
+    first_seen_ns: int
+    last_seen_ns: int
+    state: str  # "active" | "missing"
+
+    @classmethod
+    def from_instance(cls, instance: Instance) -> "InstanceRecord":
+        return cls(**{field.name: getattr(instance, field.name) for field in fields(cls)})
+
+    def to_json(self) -> dict:
+        """Plain numbers and lists; the keys are the fields of `Instance`."""
+        return {
+            "id": int(self.id),
+            "class_id": int(self.class_id),
+            "class_name": self.class_name,
+            "score": float(self.score),
+            "box": {
+                "center": [float(v) for v in self.box.center],
+                "size": [float(v) for v in self.box.size],
+                "yaw": float(self.box.yaw),
+            },
+            "centroid": [float(v) for v in self.centroid],
+            "voxel_count": int(self.voxel_count),
+            "first_seen_ns": int(self.first_seen_ns),
+            "last_seen_ns": int(self.last_seen_ns),
+            "state": self.state,
+        }
+
+
+@dataclass(frozen=True)
+class LabelledMap:
+    """A map with what was found in it; map frame, metres, +Z up."""
+
+    points: np.ndarray  # (V, 3) float32, m
+    colors: np.ndarray  # (V, 3) uint8 RGB
+    semantic_label: np.ndarray  # (V,) int32, index into class_names, -1 unlabelled
+    instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
+    confidence: np.ndarray  # (V,) float32, 0..1
+    instances: tuple[InstanceRecord, ...]
+    voxel_size: float  # m
+    version: int  # of the map
+    stamp_ns: int  # of the map
+    class_names: tuple[str, ...] = CLASS_NAMES
+
+    @classmethod
+    def from_step(cls, result: StepResult, class_names: tuple[str, ...] = CLASS_NAMES) -> "LabelledMap":
+        return cls(
+            points=result.snapshot.points,
+            colors=result.snapshot.colors,
+            semantic_label=result.segmentation.semantic_label,
+            instance_id=result.instance_id,
+            confidence=result.confidence,
+            instances=tuple(InstanceRecord.from_instance(i) for i in result.instances),
+            voxel_size=result.snapshot.voxel_size,
+            version=result.snapshot.version,
+            stamp_ns=result.stamp_ns,
+            class_names=class_names,
+        )
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def to_json(self) -> dict:
+        """The content of instances.json."""
+        return {
+            "map_version": int(self.version),
+            "voxel_size": float(self.voxel_size),
+            "voxels": len(self),
+            "instances": [instance.to_json() for instance in self.instances],
+        }
+
+
+def voxel_colors(
+    points: np.ndarray, map_points: np.ndarray, map_colors: np.ndarray, voxel_size: float
+) -> np.ndarray:
+    """(V, 3) uint8 colours of the voxels at `points` (V, 3), m, of a map sent as one cloud.
+
+    The cloud, `map_points` (N, 3), m, and `map_colors` (N, 3) uint8, is voxelized as it was for the networks.
+    """
+    if len(points) == 0:
+        return np.empty((0, 3), np.uint8)
+    voxel_map = VoxelMap(voxel_size)
+    voxel_map.integrate(map_points, map_colors)
+    snapshot = voxel_map.snapshot()
+    return snapshot.colors[cKDTree(snapshot.points).query(points)[1]]
+
+
+def spread_ids(points: np.ndarray, thing_points: np.ndarray, thing_ids: np.ndarray) -> np.ndarray:
+    """(V,) int32: the id of each of `points` (V, 3), m; -1 for those not among `thing_points` (T, 3), m.
+
+    Raises:
+        SsenError: one of `thing_points` is none of `points`.
+    """
+    ids = np.full(len(points), -1, np.int32)
+    if len(thing_points) == 0:
+        return ids
+    distance, row = cKDTree(points).query(thing_points)
+    if distance.max() > _SAME_POINT_M:
+        raise SsenError(
+            f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "
+            "expected points of that cloud only: take both from one update"
+        )
+    ids[row] = thing_ids
+    return ids
