@@ -2,6 +2,7 @@
 
 import hdbscan
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
 
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import SsenError
@@ -36,35 +37,63 @@ def _check(embeddings: np.ndarray) -> None:
 
 
 def _label(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    """HDBSCAN, corrected by what training fixes: the scale of the space.
+
+    The loss gathers an object's embeddings and pushes the means of objects 2 delta_intra apart (Eq. 2, 4).
+    HDBSCAN knows no scale: of a hierarchy without sharp levels it may select one cluster that holds most
+    of a room, or several within one object.
+    """
     if len(points) < config.min_cluster_size:
         return np.full(len(points), NOISE, dtype=np.int32)
+    label = _merge_near(points, _divide_wide(points, config), config.confidence_radius)
+    if label.max(initial=NOISE) <= 0:
+        label = _as_one_object(points, label, config)
+    return _by_size(label)
+
+
+def _divide_wide(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    """HDBSCAN's labels; a cluster too wide to be one object is clustered again by itself, as far as it goes.
+
+    By itself a cluster is the root of the tree, which HDBSCAN never selects, so it has to come apart.
+    """
     label = hdbscan.HDBSCAN(
         min_cluster_size=config.min_cluster_size,
         min_samples=config.min_samples,
         core_dist_n_jobs=1,  # threads would sum in another order each time
     ).fit_predict(points)
-    if _could_be_one_object(points, label, config.confidence_radius):
-        label = _as_one_object(points, label, config)
-    return _by_size(label)
+    divided = np.full(len(points), NOISE, dtype=np.int64)
+    for k in range(int(label.max(initial=NOISE)) + 1):
+        member = label == k
+        parts = np.zeros(int(member.sum()), dtype=np.int64)
+        if _spread(points[member]) > config.max_spread:
+            found = _divide_wide(points[member], config)
+            parts = found if found.max() > NOISE else parts
+        divided[member] = np.where(parts > NOISE, parts + divided.max() + 1, NOISE)
+    return divided
 
 
-def _could_be_one_object(points: np.ndarray, label: np.ndarray, radius: float) -> bool:
-    """Did HDBSCAN find nothing, or only parts nearer to each other than training leaves two objects?
+def _spread(points: np.ndarray) -> float:
+    """Mean distance to the mean."""
+    return float(np.linalg.norm(points - points.mean(axis=0), axis=1).mean())
 
-    HDBSCAN never selects the root of its tree, so a lone object comes out as noise or in pieces.
-    `allow_single_cluster=True`, as in the authors' code, is no remedy: it then keeps only the
-    densest `min_cluster_size` points of a lone object (97 % of a ball of 1,400 became noise), and
-    the `cluster_selection_epsilon` that cures this joins neighbours across a bridge of outliers.
-    The scale of the space is known, though: means are pushed 2 delta_intra apart (Eq. 2), so
-    clusters that all lie within delta_intra of each other are one object.
-    """
+
+def _merge_near(points: np.ndarray, label: np.ndarray, distance: float) -> np.ndarray:
+    """Clusters whose means are, by average linkage, nearer than `distance` become one."""
     count = int(label.max(initial=NOISE)) + 1
+    if count < 2:
+        return label
     means = np.array([points[label == k].mean(axis=0) for k in range(count)])
-    return count == 0 or bool(np.linalg.norm(means[:, None] - means[None], axis=2).max() < radius)
+    group = fcluster(linkage(means, "average"), distance, "distance") - 1
+    return np.where(label > NOISE, group[label], NOISE)
 
 
 def _as_one_object(points: np.ndarray, label: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    """Everything within the radius of the median as one cluster, provided that it is most of the points."""
+    """Everything within the radius of the median as one cluster, provided that it is most of the points.
+
+    A lone object is the root of HDBSCAN's tree and comes out as noise or in pieces.
+    `allow_single_cluster=True`, as in the authors' code, is no remedy: it keeps only the densest
+    `min_cluster_size` points of a lone object (97 % of a ball of 1,400 became noise).
+    """
     distance = np.linalg.norm(points - np.median(points, axis=0), axis=1)
     member = distance <= config.confidence_radius
     if member.sum() < max(config.min_cluster_size, len(points) / 2):

@@ -34,13 +34,20 @@ class SegmenterConfig:
 
 @dataclass(frozen=True)
 class ClusteringConfig:
-    min_cluster_size: int = param(40, "fewest voxels that make an object", unit="voxels", low=2)
+    min_cluster_size: int = param(80, "fewest voxels that make an object", unit="voxels", low=2)
     min_samples: int = param(
         5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1
     )
     confidence_radius: float = param(
         0.5,
-        "distance to the cluster's mean at which confidence reaches 0 (delta_intra of training)",
+        "delta_intra of the embedding network's training: confidence is 0 at this distance from the "
+        "cluster's mean, and clusters whose means are nearer than this are one object",
+        low=1e-6,
+    )
+    max_spread: float = param(
+        0.7,
+        "mean distance of a cluster's embeddings to their mean above which it cannot be one object and is "
+        "clustered again",
         low=1e-6,
     )
 
@@ -49,7 +56,10 @@ class ClusteringConfig:
 class InstancesConfig:
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
     min_overlap: float = param(
-        0.25, "least voxel IoU at which a detection continues an instance", low=0.0, high=1.0
+        0.25,
+        "least voxel IoU at which a detection continues an instance; sharing half of the smaller one does too",
+        low=0.0,
+        high=1.0,
     )
     max_missed: int = param(
         3, "updates an undetected instance is kept before it is retired", unit="updates", low=0

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,7 +7,7 @@ from ssen_ros.clustering import cluster
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import SsenError
 
-CONFIG = ClusteringConfig()
+CONFIG = ClusteringConfig(min_cluster_size=40, min_samples=5)
 DELTA = CONFIG.confidence_radius
 
 
@@ -73,11 +75,27 @@ def test_a_lone_object_with_two_modes_stays_one():
     assert cluster(modes.astype(np.float32), CONFIG).count == 1
 
 
-def test_two_modes_stay_two_beside_another_object_only_if_hdbscan_says_so():
-    """The scale rule speaks for whole maps only: it never joins some clusters of several."""
+def test_parts_nearer_than_two_objects_can_be_are_one():
     rng = np.random.default_rng(0)
-    parts = [ball(rng, c, 200, 0.05) for c in (np.zeros(8), np.eye(8)[0] * 0.45, np.eye(8)[1] * 2)]
-    assert cluster(np.concatenate(parts).astype(np.float32), CONFIG).count == 3
+    centers = (np.zeros(8), np.eye(8)[0] * 0.4, np.eye(8)[1] * 2)
+    embeddings = np.concatenate([ball(rng, c, 200, 0.05) for c in centers]).astype(np.float32)
+    assert cluster(embeddings, CONFIG).instance_label.tolist() == [0] * 400 + [1] * 200
+    strict = replace(CONFIG, confidence_radius=0.3)
+    assert cluster(embeddings, strict).count == 3
+
+
+def test_a_cluster_too_wide_for_one_object_is_divided():
+    """Four fuzzy objects in a row, and one far away that makes HDBSCAN take the row for one."""
+    rng = np.random.default_rng(0)
+    row = [np.eye(8)[0] * k + rng.normal(scale=0.14, size=(400, 8)) for k in range(4)]
+    far = ball(rng, np.eye(8)[1] * 40, 300)
+    embeddings = np.concatenate([*row, far]).astype(np.float32)
+    assert cluster(embeddings, replace(CONFIG, max_spread=100.0)).count == 2
+    labels = cluster(embeddings, CONFIG).instance_label
+    assert labels.max() == 4 and (labels[1600:] == labels[1600]).all()
+    for k in range(4):
+        part = labels[400 * k : 400 * (k + 1)]
+        assert (part == np.bincount(part[part >= 0]).argmax()).mean() > 0.5
 
 
 def test_scattered_embeddings_are_noise():
