@@ -57,7 +57,7 @@ class InstancesConfig:
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
     min_overlap: float = param(
         0.25,
-        "least voxel IoU at which a detection continues an instance; sharing half of the smaller one does too",
+        "least voxel IoU at which a detection continues an instance; sharing half of the smaller does too",
         low=0.0,
         high=1.0,
     )
