@@ -87,7 +87,7 @@ class VoxelMap:
     def integrate(self, points: np.ndarray, colors: np.ndarray, anew: bool = False) -> MapChange:
         """Work one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
-        `anew` forgets what was there before, whatever the mode.
+        `anew` forgets what was there before, in either mode; the version goes on counting.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Raises CloudError for wrong shapes or types, for non-finite points and for points beyond
         the range of the keys (+-2^19 voxels an axis); the map is then as it was.
@@ -98,11 +98,6 @@ class VoxelMap:
             if self.mode == "incremental" and not anew:
                 keys, ranks = _join(before.keys, before.ranks, keys, ranks)
             return self._replace(before, keys, ranks)
-
-    def clear(self) -> MapChange:
-        """Forget every voxel; the version goes on counting."""
-        with self._writing:
-            return self._replace(self._current(), _EMPTY_KEYS, _EMPTY_KEYS)
 
     @property
     def state(self) -> MapState:

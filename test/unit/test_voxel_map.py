@@ -199,11 +199,23 @@ def test_empty_cloud_clears_an_accumulated_map_and_adds_nothing_to_an_incrementa
     assert len(incremental) == len(incremental.snapshot()) == 2
 
 
-def test_clear_forgets_and_counts_on():
-    voxel_map = map_of("incremental", as_cloud([(0, 0, 0, 1, 2, 3)]))
-    assert voxel_map.clear() == MapChange(version=2, added=0, removed=1, changed=0)
-    assert voxel_map.clear().version == 2
-    assert len(voxel_map.snapshot()) == 0 and voxel_map.snapshot().version == 2
+@pytest.mark.parametrize("mode", ["accumulated", "incremental"])
+def test_anew_forgets_and_counts_on(mode):
+    voxel_map = map_of(mode, as_cloud([(0, 0, 0, 1, 2, 3), (1, 0, 0, 1, 2, 3)]))
+    other = as_cloud([(1, 0, 0, 1, 2, 3), (9, 9, 9, 4, 5, 6), (8, 8, 8, 4, 5, 6)])
+    assert voxel_map.integrate(*other, anew=True) == MapChange(version=2, added=2, removed=1, changed=0)
+    assert voxel_map.integrate(*other, anew=True).version == 2
+    assert_same_map(voxel_map.snapshot(), map_of(mode, other).snapshot())
+
+
+def test_a_state_is_summarised_as_it_was_then():
+    voxel_map = map_of("accumulated", as_cloud([(0, 0, 0, 1, 2, 3)]))
+    then, state = voxel_map.snapshot(), voxel_map.state
+    voxel_map.integrate(*as_cloud([(5, 5, 5, 1, 2, 3)]))
+    now = voxel_map.snapshot()
+    assert_same_map(voxel_map.snapshot(state), then)
+    assert voxel_map.snapshot(state).version == 1
+    assert voxel_map.snapshot() is now  # the past does not take its place
 
 
 POINTS = np.zeros((2, 3), np.float32)
