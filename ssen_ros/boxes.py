@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
+from ssen_ros.rotations import turn_z
 from ssen_ros.structures import Box
 
 
@@ -26,7 +27,7 @@ def fit_box(points: np.ndarray) -> Box:
     angle, low, high = _least_rectangle(outline, _candidate_angles(outline))
     bottom, top = local[:, 2].min(), local[:, 2].max()
     middle = (low + high) / 2
-    center = np.array([*(_rotation(angle) @ middle), (bottom + top) / 2])
+    center = np.array([*(turn_z(angle)[:2, :2] @ middle), (bottom + top) / 2])
     length, width = high - low
     if width > length:
         length, width, angle = width, length, angle + np.pi / 2
@@ -68,8 +69,3 @@ def _first_least(area: np.ndarray, perimeter: np.ndarray) -> int:
     candidates = np.flatnonzero(area <= area.min() + tolerance)
     shortest = perimeter[candidates]
     return int(candidates[np.flatnonzero(shortest <= shortest.min() * (1 + 1e-9))[0]])
-
-
-def _rotation(angle: float) -> np.ndarray:
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.array([[cos, -sin], [sin, cos]])

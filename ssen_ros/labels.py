@@ -1,6 +1,6 @@
 """The 20 ScanNet classes, in the order of the output channels of the public checkpoints.
 
-Source: the ScanNet v2 benchmark (class list, nyu40 ids and the palette of its figures).
+Source: the ScanNet v2 benchmark (class list and the palette of its figures).
 """
 
 import numpy as np
@@ -10,8 +10,6 @@ CLASS_NAMES = (
     "picture", "counter", "desk", "curtain", "refrigerator", "shower curtain", "toilet", "sink",
     "bathtub", "otherfurniture",
 )  # fmt: skip
-
-NYU40_IDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39)
 
 STUFF_NAMES = frozenset({"wall", "floor"})  # background: labelled, never an instance
 
@@ -32,6 +30,8 @@ PALETTE = np.array(
 
 UNLABELLED_COLOR = np.array((60, 60, 60), dtype=np.uint8)
 
+NO_COLOR = 128  # grey given to a cloud that carries no colour
+
 
 def is_thing(class_names: tuple[str, ...] = CLASS_NAMES) -> np.ndarray:
     """(C,) bool: True where the class is made of countable objects."""
@@ -39,8 +39,13 @@ def is_thing(class_names: tuple[str, ...] = CLASS_NAMES) -> np.ndarray:
 
 
 def semantic_colors(semantic_label: np.ndarray) -> np.ndarray:
-    """(V, 3) uint8 colours of (V,) class indices; IGNORE_INDEX is dark grey."""
-    return np.vstack([PALETTE, UNLABELLED_COLOR])[semantic_label]
+    """(V, 3) uint8 colours of (V,) class indices; below zero is dark grey.
+
+    Classes beyond the palette take the hues of `instance_colors`.
+    """
+    label = np.asarray(semantic_label, dtype=np.int64)
+    beyond = np.arange(len(PALETTE), label.max(initial=0) + 1)
+    return np.vstack([PALETTE, instance_colors(beyond), UNLABELLED_COLOR])[np.maximum(label, -1)]
 
 
 def instance_colors(instance_id: np.ndarray) -> np.ndarray:

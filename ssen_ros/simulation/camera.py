@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter, zoom
 
+from ssen_ros.errors import SsenError
+from ssen_ros.rotations import turn_z
 from ssen_ros.simulation.layout import footprint, overlap
 from ssen_ros.simulation.materials import MaterialTable
-from ssen_ros.simulation.mesh import turn_z
 from ssen_ros.simulation.rooms import Room
 
 _NEAR = 0.4  # m, nearest depth
@@ -44,12 +45,9 @@ class Frame:
 
 
 class Scene:
-    """The room as triangles that rays can be cast at; room frame."""
+    """The room as triangles that rays can be cast at; room frame. Raises SsenError without embreex."""
 
     def __init__(self, room: Room):
-        from embreex.mesh_construction import TriangleMesh
-        from embreex.rtcore_scene import EmbreeScene
-
         objects = room.objects
         vertices, faces, materials, material, owner = [], [], [], [], []
         count = 0
@@ -62,8 +60,7 @@ class Scene:
             owner.append(np.full(len(mesh.faces), row))
             count += len(mesh.vertices)
         corners = np.concatenate(vertices).astype(np.float32)[np.concatenate(faces)]
-        self._embree = EmbreeScene()
-        TriangleMesh(self._embree, np.ascontiguousarray(corners))
+        self._embree = _embree_scene(corners)
         self._material = np.concatenate(material)
         self._table = MaterialTable(materials)
         self._owner = np.concatenate(owner)
@@ -96,6 +93,21 @@ class Scene:
         c, s = self._cos[row], self._sin[row]
         local = np.stack([c * d[:, 0] + s * d[:, 1], c * d[:, 1] - s * d[:, 0], d[:, 2]], axis=1)
         return self._table.colors(material, local), self._table.dropout[material]
+
+
+def _embree_scene(corners: np.ndarray):
+    """An embreex scene of (m, 3, 3) triangle corners."""
+    try:
+        from embreex.mesh_construction import TriangleMesh
+        from embreex.rtcore_scene import EmbreeScene
+    except ImportError as error:
+        raise SsenError(
+            f"the simulator casts its rays with embreex, which does not import here ({error}); "
+            "`pip install embreex`, whose wheels are for x86-64 only"
+        ) from error
+    scene = EmbreeScene()
+    TriangleMesh(scene, np.ascontiguousarray(corners))
+    return scene
 
 
 class Lighting:
@@ -347,6 +359,6 @@ class Walk:
         return len(self._positions)
 
     def __iter__(self) -> Iterator[Frame]:
+        # Made here, not at the first frame: what the camera lacks is told before the walk begins.
         camera = Camera(self._room, self._config, np.random.default_rng((22, self._room.seed)))
-        for rotation, position in zip(self._rotations, self._positions):
-            yield camera.capture(rotation, position)
+        return (camera.capture(*pose) for pose in zip(self._rotations, self._positions))

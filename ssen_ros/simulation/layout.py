@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ssen_ros.labels import CLASS_NAMES, IGNORE_INDEX, STUFF_NAMES
+from ssen_ros.rotations import turn_z
 from ssen_ros.simulation.furniture import Part
 from ssen_ros.simulation.materials import Material
-from ssen_ros.simulation.mesh import Mesh, MeshBuilder, turn_z
+from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
 WALL_THICKNESS = 0.12  # m
 _OUTLINE_SLACK = 0.01  # m a footprint may reach into a wall

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ssen_ros.rotations import turn_x, turn_z
 from ssen_ros.simulation.materials import Material
 
 _BOX_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) / 2
@@ -42,25 +43,10 @@ class Mesh:
         """(3,) extent, m."""
         return self.upper - self.lower
 
-    def scaled(self, factors: tuple[float, float, float]) -> "Mesh":
-        return Mesh(self.vertices * np.float32(factors), self.faces, self.material, self.materials)
-
     def grounded(self) -> "Mesh":
         """The same mesh with its footprint centred on the origin and its lowest point at z = 0."""
         shift = np.append((self.lower[:2] + self.upper[:2]) / 2, self.lower[2]).astype(np.float32)
         return Mesh(self.vertices - shift, self.faces, self.material, self.materials)
-
-
-def turn_z(angle: float) -> np.ndarray:
-    """(3, 3) rotation by `angle` rad about +Z."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-
-
-def turn_x(angle: float) -> np.ndarray:
-    """(3, 3) rotation by `angle` rad about +X."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
 
 
 class MeshBuilder:

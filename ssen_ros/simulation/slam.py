@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
+from ssen_ros.grouping import majority
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame, walk
 from ssen_ros.simulation.rooms import build_room
 
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
 
-_KEY_BITS = 20  # per axis: +-10 km at 2 cm
-_KEY_OFFSET = 1 << (_KEY_BITS - 1)
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
 
 
@@ -48,7 +48,7 @@ class AccumulatedMap:
         if not len(frame.points):
             return
         points = frame.points.astype(np.float64)
-        keys = _pack(np.floor(points / VOXEL_SIZE).astype(np.int64))
+        keys = voxel_keys.pack(np.floor(points / VOXEL_SIZE).astype(np.int64))
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         starts = np.flatnonzero(np.diff(keys, prepend=-1))
@@ -61,16 +61,15 @@ class AccumulatedMap:
 
     def _rows_of(self, keys: np.ndarray) -> np.ndarray:
         """Rows of sorted unique keys; unknown keys get new rows."""
-        at = np.searchsorted(self._keys, keys)
-        known = np.zeros(len(keys), bool)
-        inside = at < len(self._keys)
-        known[inside] = self._keys[at[inside]] == keys[inside]
+        at = voxel_keys.find(self._keys, keys)
+        known = at >= 0
         new_rows = self._count + np.arange(np.count_nonzero(~known))
         rows = np.empty(len(keys), np.int64)
         rows[known] = self._rows[at[known]]
         rows[~known] = new_rows
-        self._keys = np.insert(self._keys, at[~known], keys[~known])
-        self._rows = np.insert(self._rows, at[~known], new_rows)
+        place = np.searchsorted(self._keys, keys[~known])
+        self._keys = np.insert(self._keys, place, keys[~known])
+        self._rows = np.insert(self._rows, place, new_rows)
         self._count += len(new_rows)
         while self._count > len(self._sums):
             self._sums = np.concatenate([self._sums, np.zeros_like(self._sums)])
@@ -87,19 +86,9 @@ class AccumulatedMap:
         """Majority semantic label (V,) int8 and instance label (V,) int16, rows as in `cloud`."""
         if not self._votes:
             return np.empty(0, np.int8), np.empty(0, np.int16)
-        votes, counts = np.unique(np.concatenate(self._votes), return_counts=True)
-        row = votes // _LABEL_CODES
-        order = np.lexsort((counts, row))
-        last = np.flatnonzero(np.diff(row[order], append=self._count))
-        code = votes[order][last] % _LABEL_CODES
+        code = majority(*np.divmod(np.concatenate(self._votes), _LABEL_CODES))
         code = code[self._sums[: self._count, 6] >= self._min_hits]
         return (code % 32 - 1).astype(np.int8), (code // 32 - 1).astype(np.int16)
-
-
-def _pack(voxels: np.ndarray) -> np.ndarray:
-    """(n,) int64 keys of (n, 3) voxel indices."""
-    shifted = voxels + _KEY_OFFSET
-    return (shifted[:, 0] << (2 * _KEY_BITS)) | (shifted[:, 1] << _KEY_BITS) | shifted[:, 2]
 
 
 class SimulatedSlam:

@@ -10,6 +10,7 @@ from torch import Tensor
 from ssen_ros import voxel_keys
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.grouping import majority
 from ssen_ros.labels import IGNORE_INDEX, NUM_CLASSES, is_thing
 from ssen_ros.simulation import Sample, load_sample
 from ssen_ros.structures import VoxelSnapshot
@@ -46,14 +47,14 @@ class Batch:
 
 def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
     """Mean position and colour of each voxel, and the label most of its points carry."""
-    coords = np.floor(sample.points / voxel_size).astype(np.int32)
+    coords = np.floor(sample.points.astype(np.float64) / voxel_size).astype(np.int32)
     keys, inverse, count = np.unique(voxel_keys.pack(coords), return_inverse=True, return_counts=True)
     voxel_coords = voxel_keys.unpack(keys)
     points = _group_mean(sample.points, inverse, count)
     colors = np.floor(_group_mean(sample.colors, inverse, count) + 0.5)
     # One code a (class, instance) pair, so that both come from the same points.
     pair = (sample.semantic_label.astype(np.int64) + 1) << 32 | (sample.instance_label.astype(np.int64) + 1)
-    winner = _majority(inverse, pair)
+    winner = majority(inverse, pair)
     snapshot = VoxelSnapshot(voxel_coords, points.astype(np.float32), colors.astype(np.uint8), voxel_size)
     return LabelledVoxels(snapshot, (winner >> 32) - 1, (winner & 0xFFFFFFFF) - 1)
 
@@ -61,16 +62,6 @@ def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
 def _group_mean(values: np.ndarray, group: np.ndarray, count: np.ndarray) -> np.ndarray:
     sums = [np.bincount(group, weights=column, minlength=len(count)) for column in values.T]
     return np.stack(sums, axis=1) / count[:, None]
-
-
-def _majority(group: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """The most frequent value of each group 0..G-1; of equals, the largest."""
-    values, code = np.unique(value, return_inverse=True)
-    votes, count = np.unique(group * len(values) + code.reshape(-1), return_counts=True)
-    owner = votes // len(values)
-    order = np.lexsort((count, owner))
-    last = np.append(owner[order][1:] != owner[order][:-1], True)
-    return values[votes[order][last] % len(values)]
 
 
 class RoomDataset:

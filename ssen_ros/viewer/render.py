@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ssen_ros.labels import PALETTE, STUFF_NAMES, UNLABELLED_COLOR, instance_colors, semantic_colors
+from ssen_ros.labels import STUFF_NAMES, UNLABELLED_COLOR, instance_colors, semantic_colors
+from ssen_ros.rotations import turn_z
 from ssen_ros.viewer.camera import Camera, extent, fit_camera, view_axes
 from ssen_ros.viewer.cutaway import make_plan, visible_rows
 from ssen_ros.viewer.splat import Frame, edge_shade, halved, slope_shade, splat
 
 if TYPE_CHECKING:
-    from ssen_ros.results import InstanceRecord, LabelledMap
+    from ssen_ros.labelled_map import InstanceRecord, LabelledMap
 
 PANEL_WIDTH = 720  # px
 PANEL_HEIGHTS = 360, 660  # px, least and most: as high as the map needs
@@ -142,9 +143,7 @@ def _box_corners(instance: "InstanceRecord") -> np.ndarray:
     """(8, 3) m; the bits of a row's number choose the side along the box's own x, y and z."""
     box = instance.box
     signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
-    cos, sin = np.cos(box.yaw), np.sin(box.yaw)
-    map_T_box = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-    return box.center + (signs * box.size) @ map_T_box.T
+    return box.center + (signs * box.size) @ turn_z(box.yaw).T
 
 
 def _dark(color: np.ndarray) -> tuple[int, int, int]:
@@ -209,7 +208,9 @@ def _titled(image: np.ndarray, title: str, subtitle: str) -> np.ndarray:
 def _legend(labelled: "LabelledMap", width: int) -> np.ndarray:
     """A strip with a swatch and a name for each class in the map; as many lines as it takes."""
     font = ImageFont.load_default(size=14)
-    entries = [(labelled.class_names[i], PALETTE[i]) for i in present_classes(labelled)]
+    classes = present_classes(labelled)
+    names = [labelled.class_names[i] for i in classes]
+    entries = list(zip(names, semantic_colors(np.array(classes, dtype=np.int64)), strict=True))
     if (labelled.semantic_label < 0).any():
         entries.append(("unlabelled", UNLABELLED_COLOR))
     line_height, swatch, pad = 24, 14, 12

@@ -1,9 +1,10 @@
+import sys
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
-from ssen_ros.errors import CloudError
+from ssen_ros.errors import CloudError, SsenError
 from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
 from ssen_ros.simulation import (
     VOXEL_SIZE,
@@ -141,6 +142,13 @@ def test_live_map_grows_to_the_scanned_map(sample):
     np.testing.assert_array_equal(points, sample.points)
     np.testing.assert_array_equal(colors, sample.colors)
     assert not slam.advance()
+
+
+def test_without_embreex_the_walk_does_not_begin(monkeypatch):
+    monkeypatch.setitem(sys.modules, "embreex", None)
+    monkeypatch.setitem(sys.modules, "embreex.mesh_construction", None)
+    with pytest.raises(SsenError, match="pip install embreex"):
+        SimulatedSlam(SEED, QUICK)
 
 
 def test_sample_round_trips_through_a_file(sample, tmp_path):
