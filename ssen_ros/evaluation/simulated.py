@@ -1,6 +1,7 @@
 """How good the networks are on simulated rooms that they were not trained on."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ssen_ros.labels import is_thing
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.simulation import Sample
 from ssen_ros.training.dataset import LabelledVoxels, voxelize
+from ssen_ros.voxel_map import VoxelMap
 
 THRESHOLDS = {"ap50": 0.5, "ap25": 0.25}
 
@@ -28,7 +30,7 @@ def evaluate_simulated(samples: Iterable[Sample], pipeline: SsenPipeline) -> dic
     rooms = 0
     for sample in samples:
         rooms += 1
-        voxels = voxelize(sample, pipeline.segmenter.voxel_size)
+        voxels = labelled_map(sample, pipeline.segmenter.voxel_size)
         pipeline.reset()
         result = pipeline.step(voxels.snapshot, stamp_ns=0)
         confusion += confusion_matrix(voxels.semantic_label, result.segmentation.semantic_label, len(names))
@@ -57,6 +59,13 @@ def evaluate_simulated(samples: Iterable[Sample], pipeline: SsenPipeline) -> dic
             },
         },
     }
+
+
+def labelled_map(sample: Sample, voxel_size: float) -> LabelledVoxels:
+    """The map as users have it, `VoxelMap`'s, with the truth that `voxelize` gives the same voxels."""
+    voxel_map = VoxelMap(voxel_size)
+    voxel_map.integrate(sample.points, sample.colors)
+    return replace(voxelize(sample, voxel_size), snapshot=voxel_map.snapshot())
 
 
 def instance_truth(
