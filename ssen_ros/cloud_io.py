@@ -5,10 +5,13 @@ without open3d's system libraries can still open a file; compressed PCD goes thr
 Formats: Turk's PLY (paulbourke.net/dataformats/ply), PCL's PCD 0.7 (pointclouds.org).
 """
 
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -29,10 +32,20 @@ _PLY_TYPES = {
     "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
     "float": "f4", "float32": "f4", "double": "f8", "float64": "f8",
 }  # fmt: skip
+_PCD_TYPES = {
+    ("I", "1"): "i1", ("I", "2"): "i2", ("I", "4"): "i4", ("I", "8"): "i8",
+    ("U", "1"): "u1", ("U", "2"): "u2", ("U", "4"): "u4", ("U", "8"): "u8",
+    ("F", "4"): "f4", ("F", "8"): "f8",
+}  # fmt: skip
 _PLY_NAMES = {"i1": "char", "u1": "uchar", "i4": "int", "f4": "float"}  # what the writer needs
 _COLOR_NAMES = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
 _MILLIMETRES = (np.int16, np.int32)
 _MAX_HEADER_LINES = 1000
+# What the parsers here, numpy's and zipfile's, raise on damaged bytes; MemoryError: a size that is nonsense.
+_DAMAGE = (
+    OSError, ValueError, LookupError, EOFError, OverflowError, MemoryError,
+    BadZipFile, zlib.error, TokenError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ def read_cloud(path: str | Path) -> Cloud:
         raise CloudError(f"{path}: no such file; give the path of a .ply, .pcd or .npz cloud")
     try:
         cloud = _finite(reader(path))
-    except (OSError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); export it again") from error
     if len(cloud) == 0:
@@ -206,7 +219,6 @@ def _read_pcd(path: Path) -> Cloud:
 
 def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, str]]:
     """[(unique name, numpy type)], one entry per number: a field of COUNT n becomes n entries."""
-    kinds = {"F": "f", "I": "i", "U": "u"}
     counts = header.get("COUNT", ["1"] * len(header["FIELDS"]))
     fields = []
     for i, (name, size, kind, repeat) in enumerate(
@@ -214,7 +226,7 @@ def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, 
     ):
         unique = f"{name}{i}" if name == "_" else name  # PCL names every padding field "_"
         names = [unique] if repeat == "1" else [f"{unique}[{k}]" for k in range(int(repeat))]
-        fields += [(n, f"{order}{kinds[kind]}{size}") for n in names]
+        fields += [(n, f"{order}{_PCD_TYPES[kind, size]}") for n in names]
     return fields
 
 
@@ -231,7 +243,10 @@ def _read_with_open3d(path: Path) -> Cloud:
 
 
 def _read_npz(path: Path) -> Cloud:
-    with np.load(path, allow_pickle=False) as archive:
+    with open(path, "rb") as stream:  # numpy would leave the file open when it is damaged
+        archive = np.load(stream, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array, without names")
         if "voxel_coords" in archive and "points" not in archive:
             return _read_sample(path)
         arrays = {name: archive[name] for name in ("points", "colors", "first_frame") if name in archive}

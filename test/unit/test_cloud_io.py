@@ -1,6 +1,11 @@
+import warnings
+from contextlib import suppress
+from io import BytesIO
+from zipfile import ZipFile
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -191,6 +196,63 @@ def test_truncated_ply_says_what_is_missing(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(CloudError, match="promises 2 points of 27 bytes but holds 53"):
         read_cloud(path)
+
+
+def damage(data: bytes, draw) -> bytes:
+    """Cut off, or with one byte changed."""
+    at = draw(st.integers(0, len(data) - 1))
+    if draw(st.booleans()):
+        return data[:at]
+    return data[:at] + bytes([draw(st.integers(0, 255))]) + data[at + 1 :]
+
+
+def intact_file(path, suffix: str) -> bytes:
+    if suffix == ".npz":
+        np.savez_compressed(path, points=POINTS, colors=COLORS)
+    elif suffix == ".ply":
+        write_labelled_ply(path, POINTS, COLORS, np.zeros(2), np.zeros(2), np.zeros(2))
+    else:
+        path.write_bytes(PCD_HEADER.format(rgb="F", data="binary").encode() + pcd_rows().tobytes())
+    return path.read_bytes()
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), suffix=st.sampled_from([".npz", ".ply", ".pcd"]))
+def test_a_damaged_file_is_read_or_refused(data, suffix, tmp_path_factory):
+    path = tmp_path_factory.mktemp("damaged") / f"a{suffix}"
+    path.write_bytes(damage(intact_file(path, suffix), data.draw))
+    with suppress(CloudError), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        read_cloud(path)
+
+
+def npy_bytes(array) -> bytes:
+    stream = BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def broken_npz_header(path):
+    with ZipFile(path, "w") as archive:
+        archive.writestr("points.npy", npy_bytes(POINTS).replace(b"(2, 3)", b"(2, 3,"))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("empty.npz", lambda path: path.write_bytes(b"")),
+        ("cut.npz", lambda path: path.write_bytes(intact_file(path, ".npz")[:-30])),
+        ("array.npz", lambda path: path.write_bytes(npy_bytes(POINTS))),
+        ("header.npz", broken_npz_header),
+        ("bare.pcd", lambda path: path.write_text("FIELDS x y z\nPOINTS\nDATA ascii\n")),
+        ("type.pcd", lambda path: path.write_text(PCD_HEADER.format(rgb="Q", data="binary"))),
+        ("less.pcd", lambda path: path.write_text("FIELDS x y z\nPOINTS -1\nDATA ascii\n")),
+    ],
+)
+def test_known_damage_is_named(tmp_path, name, write):
+    write(tmp_path / name)
+    with pytest.raises(CloudError, match=f"{name}: not a readable"):
+        read_cloud(tmp_path / name)
 
 
 def test_point_spacing_of_a_grid():
