@@ -9,7 +9,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from ssen_ros.structures import StepResult
 
 log = logging.getLogger(__name__)
-
-GREY = 128  # given to a cloud without colours
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,7 +71,7 @@ def _add_demo(commands: Any) -> None:
     parser = _command(commands, "demo", _demo, text)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results and logs")
     parser.add_argument("--seconds", type=_positive_float, help="end after this long at the latest")
-    parser.add_argument("--seed", type=int, default=7, help="of the simulated room and walk")
+    parser.add_argument("--seed", type=_seed, default=7, help="of the simulated room and walk")
     parser.add_argument("--maps", type=_positive_int, default=20, help="maps that the walk publishes, about")
     _add_pipeline_options(parser)
 
@@ -179,10 +177,12 @@ def _segment(args: argparse.Namespace) -> int:
 def _usable_colors(cloud: "Cloud") -> "np.ndarray":
     import numpy as np
 
+    from ssen_ros.labels import NO_COLOR
+
     if cloud.colors is not None:
         return cloud.colors
     log.warning("the cloud has no colour: taken as grey; the networks learnt from colour and will do worse")
-    return np.full((len(cloud), 3), GREY, np.uint8)
+    return np.full((len(cloud), 3), NO_COLOR, np.uint8)
 
 
 def _warn_if_sparse(cloud: "Cloud", voxel_size: float) -> None:
@@ -263,7 +263,7 @@ def _add_simulate(commands: Any) -> None:
     parser = _command(commands, "simulate", _simulate, text)
     parser.add_argument("--rooms", type=_positive_int, required=True, metavar="N", help="how many")
     parser.add_argument(
-        "--seed", type=int, default=1000, help="of the first room; 0 to 99 are for evaluation"
+        "--seed", type=_seed, default=1000, help="of the first room; 0 to 99 are for evaluation"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     parser.add_argument("--workers", type=_positive_int, default=1, help="processes")
@@ -272,8 +272,21 @@ def _add_simulate(commands: Any) -> None:
 def _simulate(args: argparse.Namespace) -> int:
     from ssen_ros.simulation import generate
 
-    generate(range(args.seed, args.seed + args.rooms), args.out, args.workers)
+    seeds = range(args.seed, args.seed + args.rooms)
+    _warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
+    generate(seeds, args.out, args.workers)
     return 0
+
+
+def _warn_of_held_out(seeds: Iterable[int], remedy: str) -> None:
+    from ssen_ros.simulation import HELD_OUT_SEEDS
+
+    held_out = sorted(set(seeds) & set(HELD_OUT_SEEDS))
+    if held_out:
+        log.warning(
+            "%d of the rooms (seeds %d to %d) are held out for evaluation; %s",
+            len(held_out), held_out[0], held_out[-1], remedy,
+        )  # fmt: skip
 
 
 # --- ssen train --------------------------------------------------------------------------------
@@ -292,8 +305,11 @@ def _train(args: argparse.Namespace) -> int:
     from ssen_ros.training.train import load_config, train
 
     logging.getLogger("ssen_ros").setLevel(logging.INFO)  # progress is what one wants to see here
-    weights = train(args.task, load_config(args.config), args.out or Path("runs") / args.task, args.resume)
-    print(weights)
+    config = load_config(args.config)
+    # `ssen simulate` names a file after its seed.
+    seeds = [int(path.stem) for path in Path(config.data).glob("*.npz") if path.stem.isdecimal()]
+    _warn_of_held_out(seeds, f"take them out of {config.data}, or no score on them means anything")
+    print(train(args.task, config, args.out or Path("runs") / args.task, args.resume))
     return 0
 
 
@@ -388,6 +404,13 @@ def _positive_int(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text}: expected 0 or more")
     return value
 
 

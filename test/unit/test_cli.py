@@ -137,6 +137,8 @@ def test_errors_are_one_line_and_exit_code_1(
         ["evaluate", "simulated", "--seeds", "5:5"],
         ["evaluate", "simulated", "--seeds", "0:2", "--rooms", "x"],
         ["demo", "--seconds", "-1"],
+        ["demo", "--seed", "-3"],
+        ["simulate", "--rooms", "1", "--seed", "-5", "--out", "x"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments, capsys):
@@ -144,6 +146,27 @@ def test_wrong_usage_is_exit_code_2(arguments, capsys):
         main(arguments)
     assert exit_.value.code == 2
     assert "usage: ssen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("first", "told"), [(98, "2 of the rooms (seeds 98 to 99) are held out"), (100, ""), (1000, "")]
+)
+def test_simulate_warns_of_held_out_rooms(first, told, monkeypatch, caplog, tmp_path):
+    made = []
+    monkeypatch.setattr("ssen_ros.simulation.generate", lambda seeds, *_: made.extend(seeds))
+    assert main(["simulate", "--rooms", "3", "--seed", str(first), "--out", str(tmp_path)]) == 0
+    assert made == [first, first + 1, first + 2]
+    assert told in caplog.text and bool(told) == bool(caplog.records)
+
+
+@pytest.mark.parametrize(("name", "is_held_out"), [("000007", True), ("001000", False), ("kitchen", False)])
+def test_train_warns_of_held_out_rooms(name, is_held_out, monkeypatch, caplog, tmp_path):
+    monkeypatch.setattr("ssen_ros.training.train.train", lambda *_: tmp_path / "weights")
+    (tmp_path / f"{name}.npz").touch()
+    (tmp_path / "c.yaml").write_text(f"data: {tmp_path}\n")
+    assert main(["train", "semantic", "--config", str(tmp_path / "c.yaml")]) == 0
+    assert ("1 of the rooms (seeds 7 to 7) are held out" in caplog.text) == is_held_out
+    assert bool(caplog.records) == is_held_out
 
 
 def test_settings_take_the_type_of_the_default():
