@@ -42,6 +42,10 @@ class NetworkSpec:
         unknown = [name for name in self.features if name not in FEATURE_WIDTHS]
         if unknown or not self.features:
             raise CheckpointError(f"features {self.features!r}: expected some of {', '.join(FEATURE_WIDTHS)}")
+        if self.first_kernel_size < 1 or self.first_kernel_size % 2 == 0:
+            raise CheckpointError(
+                f"first_kernel_size {self.first_kernel_size}: expected an odd number, as 3 or 5"
+            )
         if (self.task == "embedding") != (self.embedding_width > 0):
             raise CheckpointError(
                 f"embedding_width {self.embedding_width} does not fit the task {self.task!r}"

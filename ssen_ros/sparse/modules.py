@@ -49,16 +49,17 @@ class Convolution(nn.Module):
     """Submanifold (stride 1), strided, or transposed convolution.
 
     Args:
-        kernel_size: any odd size at stride 1; any size at stride 2.
+        kernel_size: any odd size at stride 1; any size from 2 on at stride 2.
         stride: 1 or 2; the output lies on the voxels of `input stride * stride`.
         transposed: back to the voxels of `input stride / stride`, which the input was made from.
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, bias=False, transposed=False):
         super().__init__()
-        if stride not in (1, 2) or (stride == 1 and kernel_size % 2 == 0):
+        if stride not in (1, 2) or kernel_size < stride or (stride == 1 and kernel_size % 2 == 0):
             raise ValueError(
-                f"kernel size {kernel_size} at stride {stride}: expected an odd size at stride 1, or stride 2"
+                f"kernel size {kernel_size} at stride {stride}: expected an odd size at stride 1, or a size "
+                "of 2 or more at stride 2"
             )
         self.kernel_size, self.stride, self.transposed = kernel_size, stride, transposed
         volume = kernel_size**3

@@ -71,6 +71,8 @@ def test_weights_of_another_network(saved, change, words):
         (dict(voxel_size=0.0), "more than 0"),
         (dict(features=("rgb", "normals")), "normals"),
         (dict(embedding_width=8), "embedding_width 8"),
+        (dict(first_kernel_size=4), "first_kernel_size 4: expected an odd"),
+        (dict(first_kernel_size=-1), "first_kernel_size -1: expected an odd"),
     ],
 )
 def test_impossible_spec(change, words):

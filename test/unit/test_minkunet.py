@@ -28,24 +28,61 @@ def with_statistics(model):
     return model.eval()
 
 
-def test_layout_is_upstreams():
-    """Counts and shapes of MinkowskiEngine's MinkUNet34C: 374 entries, conv0 5³, kernels (K, in, out)."""
-    state = build_network("MinkUNet34C", 3, 20).state_dict()
-    assert len(state) == 374
-    shapes = {
-        "conv0p1s1.kernel": (125, 3, 32),
-        "bn0.bn.weight": (32,),
-        "conv4p8s2.kernel": (8, 128, 128),
-        "block4.5.conv2.kernel": (27, 256, 256),
-        "block2.0.downsample.0.kernel": (32, 64),
-        "block2.0.downsample.1.bn.running_var": (64,),
-        "convtr4p16s2.kernel": (8, 256, 256),
-        "bntr7.bn.bias": (96,),
-        "block8.0.conv1.kernel": (27, 128, 96),
-        "final.kernel": (96, 20),
-        "final.bias": (1, 20),
-    }
-    assert {name: tuple(state[name].shape) for name in shapes} == shapes
+# Of examples/minkunet.py in MinkowskiEngine: width of each block's output, and its number of residual blocks.
+UPSTREAM = {
+    "MinkUNet14A": ((32, 64, 128, 256, 128, 128, 96, 96), (1, 1, 1, 1, 1, 1, 1, 1)),
+    "MinkUNet18A": ((32, 64, 128, 256, 128, 128, 96, 96), (2, 2, 2, 2, 2, 2, 2, 2)),
+    "MinkUNet34A": ((32, 64, 128, 256, 256, 128, 64, 64), (2, 3, 4, 6, 2, 2, 2, 2)),
+    "MinkUNet34C": ((32, 64, 128, 256, 256, 128, 96, 96), (2, 3, 4, 6, 2, 2, 2, 2)),
+}
+
+
+def upstream_layout(name: str, in_channels: int, classes: int) -> dict[str, tuple[int, ...]]:
+    """State-dict names and shapes, layer by layer: kernels are (K, in, out), those of 1³ (in, out)."""
+    (a, b, c, d, e, f, g, h), blocks = UPSTREAM[name]
+    layout: dict[str, tuple[int, ...]] = {}
+
+    def norm(name, width):
+        for entry in ("weight", "bias", "running_mean", "running_var"):
+            layout[f"{name}.bn.{entry}"] = (width,)
+        layout[f"{name}.bn.num_batches_tracked"] = ()
+
+    for conv, bn, shape in [
+        ("conv0p1s1", "bn0", (125, in_channels, 32)),
+        ("conv1p1s2", "bn1", (8, 32, 32)),
+        ("conv2p2s2", "bn2", (8, a, a)),
+        ("conv3p4s2", "bn3", (8, b, b)),
+        ("conv4p8s2", "bn4", (8, c, c)),
+        ("convtr4p16s2", "bntr4", (8, d, e)),
+        ("convtr5p8s2", "bntr5", (8, e, f)),
+        ("convtr6p4s2", "bntr6", (8, f, g)),
+        ("convtr7p2s2", "bntr7", (8, g, h)),
+    ]:
+        layout[f"{conv}.kernel"] = shape
+        norm(bn, shape[-1])
+    # Going up, a block's input is joined to the output of the block of its stride on the way down.
+    widths = [(32, a), (a, b), (b, c), (c, d), (e + c, e), (f + b, f), (g + a, g), (h + 32, h)]
+    for number, ((width_in, width), count) in enumerate(zip(widths, blocks), start=1):
+        for k in range(count):
+            block, first = f"block{number}.{k}", width_in if k == 0 else width
+            layout[f"{block}.conv1.kernel"] = (27, first, width)
+            layout[f"{block}.conv2.kernel"] = (27, width, width)
+            norm(f"{block}.norm1", width)
+            norm(f"{block}.norm2", width)
+            if first != width:
+                layout[f"{block}.downsample.0.kernel"] = (first, width)
+                norm(f"{block}.downsample.1", width)
+    return layout | {"final.kernel": (h, classes), "final.bias": (1, classes)}
+
+
+@pytest.mark.parametrize("name", sorted(UPSTREAM))
+def test_layout_is_upstreams(name):
+    state = build_network(name, 3, 20).state_dict()
+    assert {key: tuple(tensor.shape) for key, tensor in state.items()} == upstream_layout(name, 3, 20)
+
+
+def test_upstreams_largest_has_374_entries():
+    assert len(upstream_layout("MinkUNet34C", 3, 20)) == 374
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -47,7 +47,7 @@ def test_submanifold_equals_dense(size, batches):
 
 
 @pytest.mark.parametrize("batches", [1, 3])
-@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("size", [2, 3, 5])
 def test_strided_equals_dense(size, batches):
     torch.manual_seed(1)
     shape = (6, 4, 8)
@@ -61,17 +61,20 @@ def test_strided_equals_dense(size, batches):
 
 
 @pytest.mark.parametrize("batches", [1, 3])
-def test_transposed_equals_dense(batches):
+@pytest.mark.parametrize("size", [2, 3])
+def test_transposed_equals_dense(size, batches):
     torch.manual_seed(2)
     shape = (6, 4, 8)
     manager = CoordinateManager(filled_grid(batches, *shape))
     half = [n // 2 for n in shape]
     x = torch.randn(len(manager.coords(2)), 3, dtype=torch.float64, requires_grad=True)
-    kernel = torch.randn(8, 3, 5, dtype=torch.float64, requires_grad=True)
-    ours = convolve(x, kernel, manager.kernel_map(2, 1, 2))
+    kernel = torch.randn(size**3, 3, 5, dtype=torch.float64, requires_grad=True)
+    ours = convolve(x, kernel, manager.kernel_map(2, 1, size))
     grid = x.view(batches, *half, 3).permute(0, 4, 1, 2, 3)
-    weight = dense_kernel(kernel, 2).transpose(0, 1)
-    theirs = F.conv_transpose3d(grid, weight, stride=2)
+    weight = dense_kernel(kernel, size).transpose(0, 1)
+    # An odd kernel is centred on its parent; output_padding fills the grid's last plane again.
+    edge = dict(padding=size // 2, output_padding=1) if size % 2 else {}
+    theirs = F.conv_transpose3d(grid, weight, stride=2, **edge)
     compare(ours, theirs.permute(0, 2, 3, 4, 1).reshape(-1, 5), (x, kernel))
 
 
@@ -192,6 +195,12 @@ def test_empty_and_single_voxel():
 def test_bad_coordinates_are_named(coords, words):
     with pytest.raises(ValueError, match=words):
         CoordinateManager(coords)
+
+
+@pytest.mark.parametrize("size, stride", [(1, 2), (0, 1), (2, 1), (4, 1), (3, 3), (3, 0)])
+def test_a_convolution_that_the_engine_has_not_is_named(size, stride):
+    with pytest.raises(ValueError, match=f"kernel size {size} at stride {stride}"):
+        Convolution(2, 3, size, stride=stride)
 
 
 def test_mismatched_features_are_named():
