@@ -1,11 +1,12 @@
 # make demo    the main job on a simulated map; ends by itself, results in out/demo
 # make test    all tests
 # make lint    style
-# make clean   remove what the build and the demo wrote; .venv stays
+# make clean   remove what the build and the demo wrote; .venv and runs stay
 #
 # Each target first sets up what it needs in .venv, and is quick when that is done.
 #   PYTHON=python3.12            another interpreter
-#   TORCH='torch==2.13.0+cpu'    another build of PyTorch; anything that `pip install` understands
+#   TORCH='torch==2.13.0'        this is the default; another version or build is whatever `pip install`
+#                                understands, such as 'torch --index-url ADDRESS-OF-THE-CPU-BUILDS'
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -51,7 +52,7 @@ lint: $(STAMPS)/ruff
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf build install log out .pytest_cache .ruff_cache .hypothesis ssen_ros.egg-info
+	rm -rf build install log out/demo .pytest_cache .ruff_cache .hypothesis ssen_ros.egg-info
 
 $(STAMPS)/venv:
 	@echo "== $(VENV): making a virtual environment with $$($(PYTHON) --version)"

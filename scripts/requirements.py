@@ -7,7 +7,13 @@ install a project's requirements without building the project, which here needs 
 import sys
 from pathlib import Path
 
-import tomllib
+try:
+    import tomllib
+except ModuleNotFoundError:
+    raise SystemExit(
+        f"Python {sys.version.split()[0]}: expected 3.11 or newer, which has tomllib; "
+        "remove .venv and name another interpreter, such as `make PYTHON=python3.12`"
+    ) from None
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 
