@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ssen_ros.labelled_map import InstanceRecord, LabelledMap
-from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors
+from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors, semantic_colors
 from ssen_ros.structures import Box
 from ssen_ros.viewer.camera import fit_camera, view_axes
 from ssen_ros.viewer.cutaway import make_plan, visible_rows
@@ -139,6 +141,13 @@ def test_legend_lists_the_classes_present_and_no_others(toy):
     legend = render_map(toy)[-30:]
     shown = {i for i in range(len(CLASS_NAMES)) if (legend == PALETTE[i]).all(axis=2).sum() >= 100}
     assert shown == {FLOOR, CHAIR, TABLE}
+
+
+def test_the_legend_names_classes_beyond_the_palette():
+    names = tuple(f"class {i}" for i in range(25))
+    labelled = replace(room_map([(FLOOR_POINTS, 22, -1, (9, 9, 9))]), class_names=names)
+    legend = render_map(labelled)[-30:]
+    assert (legend == semantic_colors(np.array([22]))).all(axis=2).sum() >= 100
 
 
 def test_labels_stay_inside_the_picture():
