@@ -126,40 +126,42 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
 
     step = first
     smooth: dict[str, float] = {}
-    with open(out / "log.jsonl", "a" if resume else "w") as journal:
-        while step < config.steps:
-            elapsed = elapsed_before + time.monotonic() - started
-            progress = _progress(config, step, elapsed)
-            if progress >= 1.0:
-                break
-            rate = learning_rate(config, step, progress)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            batch = draw_batch(task, rooms, config, spec.features, step)
-            terms = _loss_terms(task, model, batch, config, class_weight)
-            optimizer.zero_grad()
-            terms["loss"].backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            optimizer.step()
-            step += 1
-            for name, value in terms.items():
-                smooth[name] = 0.95 * smooth.get(name, value.item()) + 0.05 * value.item()
-            if step % 10 == 0:
-                line = {
-                    "step": step,
-                    "minutes": round(elapsed / 60, 2),
-                    "lr": rate,
-                    "rooms": len(rooms),
-                    **smooth,
-                }
-                journal.write(json.dumps(line) + "\n")
-                journal.flush()
-                log.info("%s", {k: round(v, 4) for k, v in line.items()})
-            if time.monotonic() - saved > 60 * config.checkpoint_minutes:
-                checkpoint(step)
-                rooms.refresh()
-                saved = time.monotonic()
-    checkpoint(step)
+    try:
+        with open(out / "log.jsonl", "a" if resume else "w") as journal:
+            while step < config.steps:
+                elapsed = elapsed_before + time.monotonic() - started
+                progress = _progress(config, step, elapsed)
+                if progress >= 1.0:
+                    break
+                rate = learning_rate(config, step, progress)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                batch = draw_batch(task, rooms, config, spec.features, step)
+                terms = _loss_terms(task, model, batch, config, class_weight)
+                optimizer.zero_grad()
+                terms["loss"].backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+                optimizer.step()
+                step += 1
+                for name, value in terms.items():
+                    smooth[name] = 0.95 * smooth.get(name, value.item()) + 0.05 * value.item()
+                if step % 10 == 0:
+                    line = {
+                        "step": step,
+                        "minutes": round(elapsed / 60, 2),
+                        "lr": rate,
+                        "rooms": len(rooms),
+                        **smooth,
+                    }
+                    journal.write(json.dumps(line) + "\n")
+                    journal.flush()
+                    log.info("%s", {k: round(v, 4) for k, v in line.items()})
+                if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                    checkpoint(step)
+                    rooms.refresh()
+                    saved = time.monotonic()
+    finally:  # an interrupted run can be resumed from its last step
+        checkpoint(step)
     return out / "weights.safetensors"
 
 

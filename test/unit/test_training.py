@@ -43,7 +43,7 @@ def small_config(rooms, **changes) -> TrainConfig:
     values = dict(
         data=str(rooms), voxel_size=0.15, first_kernel_size=3, batch_size=2, steps=10, learning_rate=3e-3
     )
-    return TrainConfig(**{**values, "clip_norm": 5.0, "schedule": "cosine", **changes})
+    return TrainConfig(**{**values, "clip_norm": 5.0, "num_threads": 1, "schedule": "cosine", **changes})
 
 
 def test_voxelize_takes_the_majority():
@@ -145,8 +145,8 @@ def test_training_learns_and_resumes_exactly(task, rooms, tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("ssen_ros.training.train.draw_batch", interrupted_at(6))
         with pytest.raises(KeyboardInterrupt):
-            train(task, small_config(rooms, checkpoint_minutes=0.0), tmp_path / "parts")
-    parts = train(task, small_config(rooms, checkpoint_minutes=0.0), tmp_path / "parts", resume=True)
+            train(task, small_config(rooms), tmp_path / "parts")
+    parts = train(task, small_config(rooms), tmp_path / "parts", resume=True)
     a, b = load_checkpoint(whole), load_checkpoint(parts)
     assert a.provenance["steps"] == b.provenance["steps"] == 10 and a.spec.task == task
     for name, tensor in a.model.state_dict().items():
