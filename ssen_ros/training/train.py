@@ -107,6 +107,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     class_weight = rooms.class_weight(config.class_balance).to(config.device)
     first, elapsed_before = _restore(out / "state.pt", model, optimizer) if resume else (0, 0.0)
     started = saved = time.monotonic()
+    commit = _commit()  # of the code that runs: the checkout may move on below it
 
     def checkpoint(step: int) -> None:
         elapsed = elapsed_before + time.monotonic() - started
@@ -118,7 +119,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         }
         torch.save(state, out / "state.tmp")
         (out / "state.tmp").rename(out / "state.pt")
-        provenance = _provenance(config, step, elapsed, len(rooms))
+        provenance = _provenance(config, step, elapsed, len(rooms), commit)
         save_checkpoint(out / "weights.safetensors", Checkpoint(spec, model, provenance))
         (out / "weights.json").write_text(
             json.dumps({**asdict(spec), "training": provenance}, indent=2) + "\n"
@@ -222,14 +223,14 @@ def _restore(path: Path, model, optimizer) -> tuple[int, float]:
     return state["step"], state["elapsed"]
 
 
-def _provenance(config: TrainConfig, step: int, elapsed: float, rooms: int) -> dict:
+def _provenance(config: TrainConfig, step: int, elapsed: float, rooms: int, commit: str) -> dict:
     settings = {k: v for k, v in asdict(config).items() if k != "data"}
     return {
         "config": settings,
         "steps": step,
         "minutes": round(elapsed / 60, 1),
         "rooms": rooms,
-        "commit": _commit(),
+        "commit": commit,
     }
 
 
