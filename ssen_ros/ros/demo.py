@@ -44,8 +44,9 @@ STOP_TIMEOUT_S = 10.0
 
 # Higher domains use ports that Linux hands to clients; 0 is everybody's.
 _DOMAINS = range(20, 100)
-# Kilted and later read the first, Humble and Jazzy the second.
+# Kilted and later read the first and warn of the second, which is all that Humble and Jazzy know.
 _PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+_OLDER_DISTRIBUTIONS = ("humble", "iron", "jazzy")
 _SHARED_MEMORY_BYTES = 256 * 2**20  # what the Fast DDS profile may take for three processes, and some
 _LOG_TAIL = 15  # lines
 
@@ -175,7 +176,8 @@ def demo_environment(out_dir: Path) -> dict[str, str]:
     profile = config_file("fastdds_large_clouds.xml")
     own_profile = any(name in os.environ for name in _PROFILE_VARIABLES)
     if profile and not own_profile and _shared_memory_suffices():
-        values.update(dict.fromkeys(_PROFILE_VARIABLES, str(profile)))
+        is_older = os.environ.get("ROS_DISTRO") in _OLDER_DISTRIBUTIONS
+        values[_PROFILE_VARIABLES[is_older]] = str(profile)
     return values
 
 
