@@ -89,6 +89,9 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigError(f"segmenter.device = {name!r}: expected auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"segmenter.device = {name!r}: torch finds no CUDA GPU here; use auto or cpu")
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"segmenter.device = {name!r}: expected auto, cpu, cuda or cuda:N")
+    gpus = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        raise ConfigError(f"segmenter.device = {name!r}: torch finds {gpus} CUDA GPUs here; use auto or cpu")
     return device

@@ -22,8 +22,8 @@ class VoxelSnapshot:
     """The map at one moment; immutable, safe to hand to another thread."""
 
     voxel_coords: np.ndarray  # (V, 3) int32, floor(point / voxel_size), unique, sorted by x, y, z
-    points: np.ndarray  # (V, 3) float32, m: mean of the voxel's points, inside the voxel
-    colors: np.ndarray  # (V, 3) uint8 RGB: mean of the voxel's points
+    points: np.ndarray  # (V, 3) float32, m: mean of the points that represent the voxel, inside it
+    colors: np.ndarray  # (V, 3) uint8 RGB: mean of the same points
     voxel_size: float  # m
     version: int = 0  # grows by one with every cloud that changed the map
 

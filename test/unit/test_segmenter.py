@@ -73,11 +73,9 @@ def test_tasks_must_not_be_swapped():
         Segmenter(checkpoint(EMBEDDING), checkpoint(SEMANTIC))
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:77"])
+@pytest.mark.parametrize("device", ["gpu", "meta", "cuda:77"])
 def test_bad_device(device):
-    if device.startswith("cuda") and torch.cuda.is_available():
-        pytest.skip("this machine has a GPU: an absent one cannot be asked for by name")
-    with pytest.raises((ConfigError, CheckpointError), match="segmenter.device|no such file"):
+    with pytest.raises(ConfigError, match=f"segmenter.device = '{device}'"):
         Segmenter.from_config(SegmenterConfig(device=device))
 
 
