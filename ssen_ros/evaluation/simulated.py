@@ -30,7 +30,7 @@ def evaluate_simulated(samples: Iterable[Sample], pipeline: SsenPipeline) -> dic
     rooms = 0
     for sample in samples:
         rooms += 1
-        voxels = labelled_map(sample, pipeline.segmenter.voxel_size)
+        voxels = map_with_truth(sample, pipeline.segmenter.voxel_size)
         pipeline.reset()
         result = pipeline.step(voxels.snapshot, stamp_ns=0)
         confusion += confusion_matrix(voxels.semantic_label, result.segmentation.semantic_label, len(names))
@@ -61,7 +61,7 @@ def evaluate_simulated(samples: Iterable[Sample], pipeline: SsenPipeline) -> dic
     }
 
 
-def labelled_map(sample: Sample, voxel_size: float) -> LabelledVoxels:
+def map_with_truth(sample: Sample, voxel_size: float) -> LabelledVoxels:
     """The map as users have it, `VoxelMap`'s, with the truth that `voxelize` gives the same voxels."""
     voxel_map = VoxelMap(voxel_size)
     voxel_map.integrate(sample.points, sample.colors)

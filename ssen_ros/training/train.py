@@ -104,7 +104,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.yaml").write_text(yaml.safe_dump(asdict(config), sort_keys=False))
-    class_weight = rooms.class_weight(config.class_balance).to(config.device)
+    class_weight = rooms.class_weight(config.class_balance).to(config.device) if task == "semantic" else None
     first, elapsed_before = _restore(out / "state.pt", model, optimizer) if resume else (0, 0.0)
     started = saved = time.monotonic()
     commit = _commit()  # of the code that runs: the checkout may move on below it
@@ -189,7 +189,7 @@ def draw_batch(
 
 
 def _loss_terms(
-    task: str, model, batch: Batch, config: TrainConfig, class_weight: torch.Tensor
+    task: str, model, batch: Batch, config: TrainConfig, class_weight: torch.Tensor | None
 ) -> dict[str, torch.Tensor]:
     device = config.device
     output = model(batch.features.to(device), batch.coords.to(device))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssen_ros.evaluation.simulated import labelled_map
+from ssen_ros.evaluation.simulated import map_with_truth
 from ssen_ros.simulation import Sample
 from ssen_ros.training.dataset import voxelize
 from ssen_ros.voxel_map import VoxelMap
@@ -18,7 +18,7 @@ def test_truth_and_map_have_the_same_voxels(voxel_size):
     semantic = rng.integers(-1, 20, len(points)).astype(np.int8)
     sample = Sample(points, colors, semantic, np.where(semantic < 2, -1, semantic).astype(np.int16))
 
-    voxels, truth = labelled_map(sample, voxel_size), voxelize(sample, voxel_size)
+    voxels, truth = map_with_truth(sample, voxel_size), voxelize(sample, voxel_size)
     users = VoxelMap(voxel_size)
     users.integrate(points, colors)
 
