@@ -115,7 +115,8 @@ class Convolution(nn.Module):
 
     def packed(self, engine: Engine) -> Any:
         """The kernel as `engine` wants it, kept until either changes."""
-        key = engine, self.kernel.data_ptr(), self.kernel._version
+        version = None if self.kernel.is_inference() else self.kernel._version
+        key = engine, self.kernel.data_ptr(), version
         if self._packed is None or self._packed[0] != key:
             self._packed = key, engine.pack(self.kernel3d)
         return self._packed[1]

@@ -6,8 +6,14 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.sparse import BatchNorm, Convolution, CoordinateManager, convolve, sparse_tensor
-from ssen_ros.sparse import KernelMap, TorchEngine, NativeEngine
+from ssen_ros.sparse import (
+    BatchNorm,
+    Convolution,
+    CoordinateManager,
+    KernelMap,
+    convolve,
+    sparse_tensor,
+)
 from ssen_ros.sparse.coordinates import kernel_offsets
 from ssen_ros.sparse.modules import fold_batch_norm
 
