@@ -10,6 +10,7 @@ from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
+from ssen_ros.models.tiling import run_in_tiles
 from ssen_ros.structures import VoxelSnapshot
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,11 @@ class Segmenter:
         floor = floor_height(snapshot.points)
         features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
         coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
-        return model(torch.from_numpy(features).to(self.device), torch.from_numpy(coords).to(self.device))
+        features, coords = (
+            torch.from_numpy(features).to(self.device),
+            torch.from_numpy(coords).to(self.device),
+        )
+        return run_in_tiles(model, features, coords, model.reach)
 
 
 def shipped_weights(task: str) -> str:
