@@ -1,5 +1,6 @@
 # make demo    the main job on a simulated map; ends by itself, results in out/demo
 # make test    all tests
+# make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 # make lint    style
 # make clean   remove what the build and the demo wrote; .venv and runs stay
 #
@@ -30,11 +31,11 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 # All that ends up in the installed package. The list itself is a prerequisite too: it tells of deleted files.
 PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard README.md) \
-  $(shell find cmake config launch msg scripts ssen_ros -type f -not -name '*.pyc' | LC_ALL=C sort)
+  $(shell find cmake config launch msg scripts src ssen_ros -type f -not -name '*.pyc' | LC_ALL=C sort)
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint clean FORCE
+.PHONY: help setup demo test test-sanitizers lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -46,6 +47,17 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# Python itself is not built with the sanitizer, so its run-time library has to be there first. What Python and
+# PyTorch leave allocated at exit is not ours to judge.
+test-sanitizers: setup
+	@$(BIN)/cmake -S src -B build/sanitizers -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSSEN_SANITIZE=address,undefined
+	@$(BIN)/cmake --build build/sanitizers --parallel
+	PYTHONPATH=$(CURDIR) SSEN_NATIVE_LIBRARY=$(CURDIR)/build/sanitizers/libssen_native.so \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) \
+	    $$($(CXX) -print-file-name=libstdc++.so)" \
+	  $(BIN)/pytest test/unit/test_native_engine.py test/unit/test_sparse.py
 
 lint: $(STAMPS)/ruff
 	$(BIN)/ruff check .

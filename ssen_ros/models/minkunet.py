@@ -5,12 +5,22 @@ strictly into the other. `pXsY` in a name reads: input at stride X, stride of th
 """
 
 import copy
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from ssen_ros.errors import CheckpointError
-from ssen_ros.sparse import BatchNorm, Convolution, SparseTensor, concatenate, relu, sparse_tensor
-from ssen_ros.sparse.modules import fold_batch_norm
+from ssen_ros.sparse import (
+    BatchNorm,
+    Convolution,
+    CoordinateManager,
+    Coordinates,
+    SparseTensor,
+    concatenate,
+    convolve_normalize_relu,
+    fold_batch_norm,
+    sparse_tensor,
+)
 
 
 class BasicBlock(nn.Module):
@@ -28,9 +38,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        y = relu(self.norm1(self.conv1(x)))
-        y = self.norm2(self.conv2(y))
-        return relu(y.with_features(y.features + shortcut.features))
+        y = convolve_normalize_relu(self.conv1, self.norm1, x)
+        return convolve_normalize_relu(self.conv2, self.norm2, y, shortcut)
 
 
 class MinkUNet(nn.Module):
@@ -52,6 +61,7 @@ class MinkUNet(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, first_kernel_size: int = 5):
         super().__init__()
         planes, layers = self.PLANES, self.LAYERS
+        self.coordinates: Callable[[Tensor], Coordinates] = CoordinateManager  # which engine computes
         self.conv0p1s1 = Convolution(in_channels, self.STEM, first_kernel_size)
         self.bn0 = BatchNorm(self.STEM)
         width, skips = self.STEM, [self.STEM]
@@ -71,20 +81,34 @@ class MinkUNet(nn.Module):
 
     def forward(self, features: Tensor, coords: Tensor) -> Tensor:
         """(N, in_channels) features on (N, 4) integer coordinates to (N, out_channels), same row order."""
-        x = relu(self.bn0(self.conv0p1s1(sparse_tensor(features, coords))))
+        x = sparse_tensor(features, coords, self.coordinates)
+        x = convolve_normalize_relu(self.conv0p1s1, self.bn0, x)
         skips = [x]
         for i, name in enumerate(self._DOWN, start=1):
-            x = relu(getattr(self, f"bn{i}")(getattr(self, name)(x)))
+            x = convolve_normalize_relu(getattr(self, name), getattr(self, f"bn{i}"), x)
             x = getattr(self, f"block{i}")(x)
             skips.append(x)
         skips.pop()
         for i, name in enumerate(self._UP, start=4):
-            x = relu(getattr(self, f"bntr{i}")(getattr(self, name)(x)))
+            x = convolve_normalize_relu(getattr(self, name), getattr(self, f"bntr{i}"), x)
             x = getattr(self, f"block{i + 1}")(concatenate(x, skips.pop()))
-        return self.final(x).in_callers_order()
+        return self.final(x).in_callers_order().to(features.dtype)
+
+    @property
+    def reach(self) -> int:
+        """Voxels along each axis, to either side, beyond which nothing changes an output."""
+        reach = self.conv0p1s1.kernel_size // 2
+        for level, count in enumerate(self.LAYERS, start=1):
+            # Blocks 1..4 lie at strides 2, 4, 8, 16, blocks 5..8 at 8, 4, 2, 1; each has two 3³ convolutions.
+            stride = 2 ** (level if level <= 4 else 8 - level)
+            reach += 2 * count * stride
+        return reach + 15  # a voxel's ancestors at strides 2 to 16 begin, and their children end, so far away
 
     def for_inference(self) -> "MinkUNet":
-        """A copy in evaluation mode with every batch norm folded into the convolution before it."""
+        """A copy in evaluation mode with every batch norm folded into the convolution before it.
+
+        Set its `coordinates` to compute with another engine.
+        """
         model = copy.deepcopy(self).eval().requires_grad_(False)
         pairs = [("conv0p1s1", "bn0")]
         pairs += [(name, f"bn{i}") for i, name in enumerate(self._DOWN, start=1)]

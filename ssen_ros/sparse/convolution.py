@@ -1,81 +1,116 @@
-"""Sparse convolution over a kernel map, with gradients.
+"""Sparse convolution by whichever engine, with gradients."""
 
-    output[o] = Σ_k  features[table[o, k]] · kernel[k]
-
-Two ways to the same sum. Dense tables (submanifold, strided) gather all K neighbours of a chunk of
-outputs and multiply once: large GEMMs that keep every core busy, at the price of multiplying zeros
-where there is no neighbour. Thin tables (transposed: one parent a voxel) go offset by offset.
-"""
+from functools import cache
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from ssen_ros.sparse.coordinates import KernelMap
+from ssen_ros.errors import ConfigError
+from ssen_ros.sparse.kernel_map import KernelMap
+from ssen_ros.sparse.native_engine import NativeEngine, best_instruction_set
+from ssen_ros.sparse.torch_engine import TorchEngine
 
-_CHUNK_BYTES = 4 << 20  # of gathered neighbours: stays in the last-level cache
-_DENSE = 0.3  # share of present neighbours above which multiplying the absent ones is cheaper than scattering
+
+class Engine(Protocol):
+    """What finds neighbours and multiplies; `TorchEngine` documents each method."""
+
+    dtype: torch.dtype | None  # of the features that it takes; None: any
+
+    def empty(self, rows: int, channels: int, like: Tensor) -> Tensor: ...
+
+    def find_neighbours(self, keys: Tensor, base: Tensor, step: Tensor, depth: int) -> Tensor: ...
+
+    def transpose(self, kernel_map: KernelMap) -> KernelMap: ...
+
+    def pack(self, kernel: Tensor) -> Any: ...
+
+    def convolve(
+        self,
+        features: Tensor,
+        packed: Any,
+        kernel_map: KernelMap | None,
+        bias: Tensor | None,
+        shortcut: Tensor | None,
+        relu: bool,
+    ) -> Tensor: ...
+
+    def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor: ...
 
 
-def convolve(features: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
-    """(N, Cin) features and a (K, Cin, Cout) kernel to (M, Cout); differentiable in both."""
-    if features.shape[0] != kernel_map.num_inputs or kernel.shape[0] != kernel_map.volume:
-        raise ValueError(
-            f"features {tuple(features.shape)} and kernel {tuple(kernel.shape)} do not fit a map of "
-            f"{kernel_map.num_inputs} inputs and {kernel_map.volume} offsets"
+REFERENCE = TorchEngine()
+
+
+@cache
+def default_engine(device_type: str, dtype: torch.dtype = torch.float32) -> Engine:
+    """The fastest in float32 or bfloat16 for `cpu` or `cuda`.
+
+    Raises ConfigError for bfloat16 on a CPU whose bfloat16 is not faster.
+    """
+    if device_type == "cpu" and (isa := best_instruction_set(dtype)):
+        return NativeEngine(isa)
+    if dtype == torch.float32:
+        return REFERENCE
+    if device_type == "cpu":
+        raise ConfigError(
+            "segmenter.precision = 'bfloat16' on the CPU: expected a CPU with AMX, and the compiled library "
+            "built by GCC 11 or newer; use float32, which is the faster one here"
         )
-    return _Convolve.apply(features, kernel, kernel_map)
+    return TorchEngine(dtype)
+
+
+def convolve(
+    features: Tensor,
+    kernel: Tensor,
+    kernel_map: KernelMap | None,
+    engine: Engine | None = None,
+) -> Tensor:
+    """(N, Cin) features and a (K, Cin, Cout) kernel to (M, Cout); differentiable in both.
+
+    Without a kernel map (K = 1) each voxel is its own neighbour.
+    Raises ValueError where the shapes do not fit the map.
+    """
+    _check(features, kernel.shape, kernel_map)
+    engine = engine_for(features, engine or default_engine(features.device.type))
+    return _Convolve.apply(features, kernel, kernel_map, engine)
+
+
+def engine_for(features: Tensor, engine: Engine) -> Engine:
+    """The engine, or the reference for a type that the engine does not compute in."""
+    return engine if engine.dtype in (None, features.dtype) else REFERENCE
+
+
+def _check(features: Tensor, kernel_shape: tuple[int, ...], kernel_map: KernelMap | None) -> None:
+    inputs, volume = (len(features), 1) if kernel_map is None else (kernel_map.num_inputs, kernel_map.volume)
+    if tuple(features.shape) != (inputs, kernel_shape[1]) or kernel_shape[0] != volume:
+        raise ValueError(
+            f"features {tuple(features.shape)} and kernel {tuple(kernel_shape)} do not fit a map of "
+            f"{inputs} inputs and {volume} offsets"
+        )
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, features, kernel, kernel_map):
+    def forward(ctx, features, kernel, kernel_map, engine):
         ctx.save_for_backward(features, kernel)
-        ctx.kernel_map = kernel_map
-        return _apply(features, kernel, kernel_map)
+        ctx.kernel_map, ctx.engine = kernel_map, engine
+        return engine.convolve(features, engine.pack(kernel), kernel_map)
 
     @staticmethod
     def backward(ctx, gradient):
         features, kernel = ctx.saved_tensors
+        kernel_map, engine = ctx.kernel_map, ctx.engine
         gradient = gradient.contiguous()
         to_features = to_kernel = None
         if ctx.needs_input_grad[0]:
-            to_features = _apply(gradient, kernel.transpose(1, 2), ctx.kernel_map.transposed)
+            turned = kernel.transpose(1, 2)
+            if kernel_map is None:
+                back = None
+            elif kernel_map.mirrored:  # the same table, read from its other end
+                turned, back = turned.flip(0), kernel_map
+            else:
+                back = kernel_map.transposed(engine)
+            to_features = engine.convolve(gradient, engine.pack(turned), back)
         if ctx.needs_input_grad[1]:
-            to_kernel = _kernel_gradient(features, gradient, ctx.kernel_map)
-        return to_features, to_kernel, None
-
-
-def _apply(features: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
-    if kernel_map.density < _DENSE:
-        output = features.new_zeros(kernel_map.num_outputs, kernel.shape[2])
-        for weight, (inputs, outputs) in zip(kernel, kernel_map.pairs):
-            output.index_add_(0, outputs, features.index_select(0, inputs) @ weight)
-        return output
-    output = features.new_empty(kernel_map.num_outputs, kernel.shape[2])
-    weight = kernel.reshape(-1, kernel.shape[2])
-    for rows, gathered in _gather(features, kernel_map):
-        torch.mm(gathered, weight, out=output[rows])
-    return output
-
-
-def _kernel_gradient(features: Tensor, gradient: Tensor, kernel_map: KernelMap) -> Tensor:
-    shape = (kernel_map.volume, features.shape[1], gradient.shape[1])
-    if kernel_map.density < _DENSE:
-        terms = [features.index_select(0, i).T @ gradient.index_select(0, o) for i, o in kernel_map.pairs]
-        return torch.stack(terms)
-    total = features.new_zeros(shape[0] * shape[1], shape[2])
-    for rows, gathered in _gather(features, kernel_map):
-        total.addmm_(gathered.T, gradient[rows])
-    return total.view(shape)
-
-
-def _gather(features: Tensor, kernel_map: KernelMap):
-    """Chunks of (output rows, (rows, K · C) neighbours' features, zeros where there is no neighbour)."""
-    channels = features.shape[1]
-    padded = torch.cat([features, features.new_zeros(1, channels)])
-    width = kernel_map.volume * channels
-    step = max(256, _CHUNK_BYTES // (width * features.element_size()))
-    for start in range(0, kernel_map.num_outputs, step):
-        rows = slice(start, min(start + step, kernel_map.num_outputs))
-        index = kernel_map.table[rows].reshape(-1)
-        yield rows, padded.index_select(0, index).view(-1, width)
+            to_kernel = engine.kernel_gradient(features, gradient, kernel_map)
+        return to_features, to_kernel, None, None

@@ -5,50 +5,16 @@ are enumerated x fastest, as MinkowskiEngine's HYPER_CUBE region does, so that i
 odd sizes are centred, even sizes start at the voxel itself.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ssen_ros.sparse.convolution import Engine, convolve, default_engine, engine_for
+from ssen_ros.sparse.kernel_map import KernelMap
 
-@dataclass(frozen=True)
-class KernelMap:
-    """Neighbours of every output voxel."""
-
-    table: Tensor  # (M, K) int32: row of the input voxel at each offset; `num_inputs` where there is none
-    num_inputs: int
-
-    @property
-    def num_outputs(self) -> int:
-        return self.table.shape[0]
-
-    @property
-    def volume(self) -> int:
-        return self.table.shape[1]
-
-    @cached_property
-    def pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """For each offset, the (input rows, output rows) that meet there, int64."""
-        hit = self.table != self.num_inputs
-        outputs = [column.nonzero().squeeze(1) for column in hit.T]
-        return [(self.table[rows, k].long(), rows) for k, rows in enumerate(outputs)]
-
-    @cached_property
-    def density(self) -> float:
-        """Share of the table that points at a voxel."""
-        if self.table.numel() == 0:
-            return 1.0
-        return float((self.table != self.num_inputs).float().mean())
-
-    @cached_property
-    def transposed(self) -> "KernelMap":
-        """The map of the transposed convolution, which is also that of the gradient to the input."""
-        shape = (self.num_inputs, self.volume)
-        table = torch.full(shape, self.num_outputs, dtype=torch.int32, device=self.table.device)
-        for k, (inputs, outputs) in enumerate(self.pairs):
-            table[inputs, k] = outputs.int()
-        return KernelMap(table, self.num_outputs)
+if TYPE_CHECKING:
+    from ssen_ros.sparse.modules import Convolution
 
 
 def kernel_offsets(kernel_size: int, device: torch.device | None = None) -> Tensor:
@@ -94,12 +60,13 @@ class CoordinateManager:
 
     Args:
         coords: (N, 4) integer tensor: batch index, x, y, z; unique, any order, negatives welcome.
+        engine: what finds neighbours and multiplies; by default the fastest for the device of `coords`.
 
     Raises:
         ValueError: for a wrong shape, a floating dtype, or coordinates that occur twice.
     """
 
-    def __init__(self, coords: Tensor):
+    def __init__(self, coords: Tensor, engine: Engine | None = None):
         if coords.ndim != 2 or coords.shape[1] != 4 or coords.is_floating_point():
             raise ValueError(
                 f"coords has shape {tuple(coords.shape)} and {coords.dtype}, expected (N, 4) integers"
@@ -113,7 +80,21 @@ class CoordinateManager:
                 f"{repeated} of {len(coords)} coordinates occur twice; voxelize the points first"
             )
         self._levels = {1: coords[self.order]}
+        self.engine = engine or default_engine(coords.device.type)
         self._maps: dict[tuple[int, int, int], KernelMap] = {}
+
+    def arrange(self, features: Tensor) -> Tensor:
+        """(N, C) features in the caller's order to that of the voxels at stride 1, in the engine's type."""
+        if features.dtype == torch.float32 and self.engine.dtype is not None and not torch.is_grad_enabled():
+            features = features.to(self.engine.dtype)
+        return features.index_select(0, self.order)
+
+    def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
+        """(N, Ca + Cb)."""
+        if torch.is_grad_enabled():
+            return torch.cat([a, b], dim=1)
+        out = engine_for(a, self.engine).empty(len(a), a.shape[1] + b.shape[1], a)
+        return torch.cat([a, b], dim=1, out=out)
 
     def coords(self, stride: int) -> Tensor:
         """(N, 4) int64, in units of `stride` voxels, in lexicographic order."""
@@ -131,7 +112,7 @@ class CoordinateManager:
         key = (in_stride, out_stride, kernel_size)
         if key not in self._maps:
             if out_stride < in_stride:
-                self._maps[key] = self.kernel_map(out_stride, in_stride, kernel_size).transposed
+                self._maps[key] = self.kernel_map(out_stride, in_stride, kernel_size).transposed(self.engine)
             else:
                 self._maps[key] = self._find_neighbours(in_stride, out_stride, kernel_size)
         return self._maps[key]
@@ -139,29 +120,38 @@ class CoordinateManager:
     def _find_neighbours(self, in_stride: int, out_stride: int, kernel_size: int) -> KernelMap:
         inputs, outputs = self.coords(in_stride), self.coords(out_stride)
         ratio = out_stride // in_stride
-        offsets = kernel_offsets(kernel_size, inputs.device)
-        volume, n = len(offsets), len(inputs)
-        table = torch.full((len(outputs), volume), n, dtype=torch.int32, device=inputs.device)
-        if n == 0:
-            return KernelMap(table, n)
-        frame = _Frame(inputs, margin=kernel_size + ratio)
-        keys = frame.keys(inputs)
-        corner = outputs * torch.tensor([1, ratio, ratio, ratio], device=inputs.device)
-        base = frame.keys(corner)
-        step = (offsets[:, 0] * frame.extent[2] + offsets[:, 1]) * frame.extent[3] + offsets[:, 2]
-        # At equal strides, i sees o at offset k just where o sees i at the mirrored offset: half the search.
         mirrored = ratio == 1 and kernel_size % 2 == 1
-        for k in range(volume // 2 if mirrored else volume):
-            query = base + step[k]
-            row = torch.searchsorted(keys, query).clamp_max_(n - 1)
-            found = (keys[row] == query).nonzero().squeeze(1)
-            neighbour = row[found]
-            table[found, k] = neighbour.int()
-            if mirrored:
-                table[neighbour, volume - 1 - k] = found.int()
-        if mirrored:
-            table[:, volume // 2] = torch.arange(n, dtype=torch.int32, device=inputs.device)
-        kernel_map = KernelMap(table, n)
-        if mirrored:
-            kernel_map.__dict__["transposed"] = KernelMap(table.flip(1), n)
-        return kernel_map
+        n, volume = len(inputs), kernel_size**3
+        if n == 0:
+            return KernelMap(inputs.new_empty((len(outputs), volume), dtype=torch.int32), n, mirrored)
+        frame = _Frame(inputs, margin=kernel_size + ratio)
+        corner = frame.keys(outputs * torch.tensor([1, ratio, ratio, ratio], device=inputs.device))
+        x, y, z = kernel_offsets(kernel_size, inputs.device)[: kernel_size**2].unbind(1)
+        step = (x * frame.extent[2] + y) * frame.extent[3] + z
+        return KernelMap(
+            self.engine.find_neighbours(frame.keys(inputs), corner, step, kernel_size), n, mirrored
+        )
+
+    def convolve(
+        self,
+        features: Tensor,
+        layer: "Convolution",
+        in_stride: int,
+        out_stride: int,
+        shortcut: Tensor | None = None,
+        relu: bool = False,
+    ) -> Tensor:
+        """(N, Cin) features at `in_stride` to (M, Cout) at `out_stride`: relu(convolution + bias + shortcut).
+
+        Where gradients are asked for, they flow; else it is one fused step of the engine.
+        """
+        size = layer.kernel_size
+        kernel_map = None if size == 1 else self.kernel_map(in_stride, out_stride, size)
+        if not torch.is_grad_enabled():
+            engine = engine_for(features, self.engine)
+            packed, bias = layer.packed(engine), layer.bias
+            return engine.convolve(features, packed, kernel_map, bias, shortcut, relu)
+        output = convolve(features, layer.kernel3d, kernel_map, self.engine)
+        output = output if layer.bias is None else output + layer.bias
+        output = output if shortcut is None else output + shortcut
+        return torch.relu(output) if relu else output

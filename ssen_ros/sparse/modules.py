@@ -1,22 +1,48 @@
 """Layers over sparse tensors. Parameter names and shapes are MinkowskiEngine's, so its checkpoints fit."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ssen_ros.sparse.convolution import convolve
+from ssen_ros.sparse.convolution import Engine
 from ssen_ros.sparse.coordinates import CoordinateManager
+
+
+class Coordinates(Protocol):
+    """The voxels of one input at every stride, and convolution between them: `CoordinateManager`, or another
+    library's."""
+
+    order: Tensor  # (N,) rows of the caller, in the order in which features are kept at stride 1
+
+    def arrange(self, features: Tensor) -> Tensor:
+        """(N, C) features in the caller's order to the order, type and memory that are computed in."""
+
+    def convolve(
+        self,
+        features: Tensor,
+        layer: "Convolution",
+        in_stride: int,
+        out_stride: int,
+        shortcut: Tensor | None = None,
+        relu: bool = False,
+    ) -> Tensor:
+        """relu(layer(features) + shortcut)."""
+
+    def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
+        """Channels of both."""
 
 
 @dataclass(frozen=True)
 class SparseTensor:
     """Features on the voxels of one stride."""
 
-    features: Tensor  # (N, C), rows in the order of manager.coords(stride)
+    features: Tensor  # (N, C), rows in the order of the manager's voxels at this stride
     stride: int
-    manager: CoordinateManager
+    manager: Coordinates
 
     def with_features(self, features: Tensor) -> "SparseTensor":
         return replace(self, features=features)
@@ -28,12 +54,14 @@ class SparseTensor:
         return torch.empty_like(self.features).index_copy(0, self.manager.order, self.features)
 
 
-def sparse_tensor(features: Tensor, coords: Tensor) -> SparseTensor:
+def sparse_tensor(
+    features: Tensor, coords: Tensor, coordinates: Callable[[Tensor], Coordinates] = CoordinateManager
+) -> SparseTensor:
     """(N, C) features on (N, 4) integer coordinates (batch, x, y, z), in any order."""
     if len(features) != len(coords):
         raise ValueError(f"{len(features)} feature rows for {len(coords)} coordinates")
-    manager = CoordinateManager(coords)
-    return SparseTensor(features.index_select(0, manager.order), 1, manager)
+    manager = coordinates(coords)
+    return SparseTensor(manager.arrange(features), 1, manager)
 
 
 def relu(x: SparseTensor) -> SparseTensor:
@@ -42,7 +70,7 @@ def relu(x: SparseTensor) -> SparseTensor:
 
 def concatenate(a: SparseTensor, b: SparseTensor) -> SparseTensor:
     """Channels of both, on the same voxels."""
-    return a.with_features(torch.cat([a.features, b.features], dim=1))
+    return a.with_features(a.manager.concatenate(a.features, b.features))
 
 
 class Convolution(nn.Module):
@@ -68,17 +96,30 @@ class Convolution(nn.Module):
         fan_in = in_channels * (1 if transposed or volume == 1 else volume / 2)
         self.kernel = nn.Parameter(torch.randn(shape) * math.sqrt(2.0 / fan_in))
         self.bias = nn.Parameter(torch.zeros(1, out_channels)) if bias else None
+        self._packed: tuple[tuple, Any] | None = None
 
-    def forward(self, x: SparseTensor) -> SparseTensor:
-        if self.kernel.ndim == 2:
-            features, stride = x.features @ self.kernel, x.stride
-        else:
-            stride = x.stride // self.stride if self.transposed else x.stride * self.stride
-            kernel_map = x.manager.kernel_map(x.stride, stride, self.kernel_size)
-            features = convolve(x.features, self.kernel, kernel_map)
-        if self.bias is not None:
-            features = features + self.bias
-        return SparseTensor(features, stride, x.manager)
+    def forward(
+        self, x: SparseTensor, shortcut: SparseTensor | None = None, relu: bool = False
+    ) -> SparseTensor:
+        """The convolution; on request plus a shortcut on the same voxels, and ReLU, in one step."""
+        stride = x.stride // self.stride if self.transposed else x.stride * self.stride
+        added = None if shortcut is None else shortcut.features
+        return SparseTensor(
+            x.manager.convolve(x.features, self, x.stride, stride, added, relu), stride, x.manager
+        )
+
+    @property
+    def kernel3d(self) -> Tensor:
+        """(K, Cin, Cout), for 1³ too."""
+        return self.kernel[None] if self.kernel.ndim == 2 else self.kernel
+
+    def packed(self, engine: Engine) -> Any:
+        """The kernel as `engine` wants it, kept until either changes."""
+        version = None if self.kernel.is_inference() else self.kernel._version
+        key = engine, self.kernel.data_ptr(), version
+        if self._packed is None or self._packed[0] != key:
+            self._packed = key, engine.pack(self.kernel3d)
+        return self._packed[1]
 
     def extra_repr(self) -> str:
         kind = "transposed " if self.transposed else ""
@@ -94,6 +135,16 @@ class BatchNorm(nn.Module):
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         return x.with_features(self.bn(x.features))
+
+
+def convolve_normalize_relu(
+    convolution: Convolution, norm: nn.Module, x: SparseTensor, shortcut: SparseTensor | None = None
+) -> SparseTensor:
+    """relu(norm(convolution(x)) + shortcut); one step of the engine where the norm has been folded away."""
+    if isinstance(norm, nn.Identity):
+        return convolution(x, shortcut, relu=True)
+    y = norm(convolution(x))
+    return relu(y if shortcut is None else y.with_features(y.features + shortcut.features))
 
 
 @torch.no_grad()

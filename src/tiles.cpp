@@ -1,0 +1,219 @@
+// Sparse convolution in bfloat16 with sums in float32, on 16 x 16 tiles. Compiled for AMX, and with SSEN_PLAIN_TILES
+// for any CPU: slow there, for tests and to see what bfloat16 does to the labels.
+//
+// 32 rows at a time: their neighbours are laid side by side for every offset that any of the rows has, and all
+// sums stay in tiles until the rows are done. `order` brings rows with the same neighbours together, so that few
+// of the rows laid out are zeros.
+#include "convolution.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#if !defined(SSEN_PLAIN_TILES)
+#include <immintrin.h>
+#endif
+
+namespace ssen {
+namespace SSEN_ISA {
+
+typedef uint16_t bfloat16;
+
+constexpr int TILE = 16;         // rows and output channels of a tile
+constexpr int DEPTH = 32;        // input channels of a tile
+constexpr int ROWS = 2 * TILE;   // rows, and output channels, worked on together: 2 x 2 tiles
+constexpr int FEW = 8;           // input channels up to which all neighbours of a row are laid side by side instead
+constexpr int AREA = TILE * DEPTH;
+
+inline int32_t padded(int32_t n) { return (n + 31) / 32 * 32; }
+
+inline float widen(bfloat16 value) {
+  const uint32_t bits = uint32_t(value) << 16;
+  float result;
+  std::memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+// To nearest, ties to even; NaN stays NaN.
+inline bfloat16 narrow(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (std::isnan(value)) return bfloat16(bits >> 16 | 0x40);
+  return bfloat16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+// Four sums of 16 x 16: rows 0-15 and 16-31 by channels 0-15 and 16-31.
+#if defined(SSEN_PLAIN_TILES)
+class Tiles {
+  float sum_[4][TILE * TILE];
+
+ public:
+  void clear() { std::memset(sum_, 0, sizeof sum_); }
+  void add(const bfloat16* rows, int64_t stride, const bfloat16* low, const bfloat16* high) {
+    for (int half = 0; half < 2; ++half)
+      for (int side = 0; side < 2; ++side) {
+        const bfloat16* w = side ? high : low;
+        for (int r = 0; r < TILE; ++r)
+          for (int c = 0; c < DEPTH; ++c) {
+            const float x = widen(rows[(half * TILE + r) * stride + c]);
+            for (int j = 0; j < TILE; ++j) sum_[half * 2 + side][r * TILE + j] += x * widen(w[c / 2 * DEPTH + 2 * j + c % 2]);
+          }
+      }
+  }
+  void store(float* sums) const { std::memcpy(sums, sum_, sizeof sum_); }
+};
+#else
+class Tiles {
+ public:
+  Tiles() {
+    struct alignas(64) {
+      uint8_t palette = 1, start = 0, reserved[14] = {};
+      uint16_t row_bytes[16] = {};
+      uint8_t rows[16] = {};
+    } shape;
+    for (int i = 0; i < 8; ++i) shape.rows[i] = TILE, shape.row_bytes[i] = DEPTH * sizeof(bfloat16);
+    _tile_loadconfig(&shape);
+  }
+  ~Tiles() { _tile_release(); }
+  void clear() {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  void add(const bfloat16* rows, int64_t stride, const bfloat16* low, const bfloat16* high) {
+    _tile_loadd(4, rows, stride * sizeof(bfloat16));
+    _tile_loadd(5, rows + TILE * stride, stride * sizeof(bfloat16));
+    _tile_loadd(6, low, DEPTH * sizeof(bfloat16));
+    _tile_loadd(7, high, DEPTH * sizeof(bfloat16));
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  void store(float* sums) const {
+    constexpr int64_t bytes = TILE * sizeof(float);
+    _tile_stored(0, sums, bytes);
+    _tile_stored(1, sums + TILE * TILE, bytes);
+    _tile_stored(2, sums + 2 * TILE * TILE, bytes);
+    _tile_stored(3, sums + 3 * TILE * TILE, bytes);
+  }
+};
+#endif
+
+// A kernel over few channels is packed as one offset of volume * in_channels channels.
+struct Shape {
+  int32_t volume, channels, depth;  // depth: channels, to whole tiles
+  Shape(int32_t k, int32_t in_channels)
+      : volume(in_channels > FEW ? k : 1), channels(in_channels > FEW ? in_channels : k * in_channels), depth(padded(channels)) {}
+};
+
+int64_t packed_bytes(int32_t volume, int32_t in_channels, int32_t out_channels) {
+  const Shape shape(volume, in_channels);
+  return int64_t(shape.volume) * shape.depth * padded(out_channels) * sizeof(bfloat16);
+}
+
+// (volume, in, out) to (volume, out / 16, in / 32, 16, 16, 2): pairs of input channels stand together
+void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels, void* packed) {
+  const Shape shape(volume, in_channels);
+  bfloat16* to = static_cast<bfloat16*>(packed);
+  for (int32_t k = 0; k < shape.volume; ++k)
+    for (int32_t j = 0; j < padded(out_channels); j += TILE)
+      for (int32_t c = 0; c < shape.depth; c += 2)
+        for (int32_t i = 0; i < 2 * TILE; ++i, ++to) {
+          const int32_t in = c + i % 2, out = j + i / 2;
+          const bool inside = in < shape.channels && out < out_channels;
+          *to = inside ? narrow(kernel[(int64_t(k) * shape.channels + in) * out_channels + out]) : 0;
+        }
+}
+
+// The offsets that any of the rows has, and (offset, ROWS, depth) neighbours, zeros where there is none.
+int32_t lay_out(const Convolution& c, const Shape& shape, const int32_t* row, int32_t rows, int32_t* offsets, bfloat16* to) {
+  const bfloat16* input = static_cast<const bfloat16*>(c.input);
+  auto neighbour = [&](int32_t r, int32_t k) -> const bfloat16* {
+    if (!c.table) return input + int64_t(row[r]) * c.in_channels;
+    const int64_t i = c.table[int64_t(row[r]) * c.volume + k];
+    return i == c.num_inputs ? nullptr : input + i * c.in_channels;
+  };
+  const size_t bytes = c.in_channels * sizeof(bfloat16);
+  std::memset(to, 0, size_t(ROWS) * shape.depth * sizeof(bfloat16));
+  if (c.in_channels <= FEW) {
+    for (int32_t r = 0; r < rows; ++r)
+      for (int32_t k = 0; k < c.volume; ++k)
+        if (const bfloat16* from = neighbour(r, k)) std::memcpy(to + int64_t(r) * shape.depth + k * c.in_channels, from, bytes);
+    offsets[0] = 0;
+    return 1;
+  }
+  int32_t count = 0;
+  for (int32_t k = 0; k < c.volume; ++k) {
+    bool any = false;
+    for (int32_t r = 0; r < rows; ++r)
+      if (const bfloat16* from = neighbour(r, k)) std::memcpy(to + int64_t(r) * shape.depth, from, bytes), any = true;
+    if (!any) continue;
+    offsets[count++] = k;
+    to += int64_t(ROWS) * shape.depth;
+    if (count < c.volume) std::memset(to, 0, size_t(ROWS) * shape.depth * sizeof(bfloat16));
+  }
+  return count;
+}
+
+void finish(const Convolution& c, const float* sums, const int32_t* row, int32_t rows, int32_t channel) {
+  const int32_t channels = std::min(ROWS, c.out_channels - channel);
+  for (int32_t r = 0; r < rows; ++r) {
+    const int64_t at = int64_t(row[r]) * c.out_channels + channel;
+    const bfloat16* shortcut = c.shortcut ? static_cast<const bfloat16*>(c.shortcut) + at : nullptr;
+    bfloat16* output = static_cast<bfloat16*>(c.output) + at;
+    for (int32_t j = 0; j < channels; ++j) {
+      float value = sums[(r / TILE * 2 + j / TILE) * TILE * TILE + r % TILE * TILE + j % TILE];
+      if (c.bias) value += c.bias[channel + j];
+      if (shortcut) value += widen(shortcut[j]);
+      output[j] = narrow(c.relu ? std::max(value, 0.f) : value);
+    }
+  }
+}
+
+template <class T>
+T* scratch(std::vector<T>& memory, size_t count) {
+  if (memory.size() < count) memory.resize(count);
+  return memory.data();
+}
+
+void convolve(const Convolution& c) {
+  const Shape shape(c.volume, c.in_channels);
+  const bfloat16* packed = static_cast<const bfloat16*>(c.packed);
+  const int32_t width = padded(c.out_channels);
+  const int64_t kernel = int64_t(width) * shape.depth;  // of one offset
+#pragma omp parallel num_threads(c.threads)
+  {
+    static thread_local std::vector<bfloat16> neighbours;
+    static thread_local std::vector<int32_t> numbers;
+    bfloat16* laid = scratch(neighbours, size_t(shape.volume) * ROWS * shape.depth);
+    int32_t* offsets = scratch(numbers, size_t(shape.volume));
+    alignas(64) float sums[4 * TILE * TILE];
+    Tiles tiles;
+#pragma omp for schedule(dynamic, 4)
+    for (int64_t begin = 0; begin < c.num_outputs; begin += ROWS) {
+      const int32_t rows = int32_t(std::min<int64_t>(ROWS, c.num_outputs - begin));
+      int32_t row[ROWS];
+      for (int32_t r = 0; r < rows; ++r) row[r] = c.order ? c.order[begin + r] : int32_t(begin + r);
+      const int32_t count = lay_out(c, shape, row, rows, offsets, laid);
+      for (int32_t p = 0; p < width; p += ROWS) {
+        tiles.clear();
+        for (int32_t n = 0; n < count; ++n) {
+          const bfloat16* x = laid + int64_t(n) * ROWS * shape.depth;
+          const bfloat16 *low = packed + offsets[n] * kernel + int64_t(p) * shape.depth, *high = low + int64_t(TILE) * shape.depth;
+          for (int32_t d = 0; d < shape.depth; d += DEPTH, low += AREA, high += AREA) tiles.add(x + d, shape.depth, low, high);
+        }
+        tiles.store(sums);
+        finish(c, sums, row, rows, p);
+      }
+    }
+  }
+}
+
+extern const Kernels kernels;
+const Kernels kernels = {packed_bytes, pack, convolve, nullptr};
+
+}  // namespace SSEN_ISA
+}  // namespace ssen

@@ -1,0 +1,58 @@
+"""The compiled library `libssen_native.so` (sources in src/, built by CMakeLists.txt), called through ctypes.
+
+Whoever uses it has a slower way in plain Python for where it is missing; `library` says so once.
+"""
+
+import ctypes
+import logging
+import os
+from functools import cache
+from pathlib import Path
+
+import ssen_ros
+
+log = logging.getLogger(__name__)
+
+NAME = "libssen_native.so"
+INTERFACE = 1  # of src/native.cpp: `ssen_interface`
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The library, or None with one warning where it cannot be used.
+
+    It lies beside the modules of an installed package. The environment variable SSEN_NATIVE_LIBRARY names
+    another file; empty, it turns the library off.
+    """
+    override = os.environ.get("SSEN_NATIVE_LIBRARY")
+    if override == "":
+        return None
+    folders = [Path(folder) for folder in ssen_ros.__path__]
+    candidates = [Path(override)] if override else [folder / NAME for folder in folders]
+    path = next((p for p in candidates if p.is_file()), None)
+    if path is None:
+        return _without(f"not found in {', '.join(str(p.parent) for p in candidates)}")
+    try:
+        loaded = ctypes.CDLL(str(path))
+        found = loaded.ssen_interface()
+    except (OSError, AttributeError) as error:
+        return _without(str(error))
+    if found != INTERFACE:
+        return _without(f"{path} has interface {found}, expected {INTERFACE}")
+    return loaded
+
+
+def _without(reason: str) -> None:
+    log.warning(
+        "%s is not used, networks and clustering will run several times slower (%s); "
+        "`pip install .` or `colcon build` makes it",
+        NAME,
+        reason,
+    )
+
+
+def address(array) -> ctypes.c_void_p:
+    """Where the memory of a numpy array or a torch tensor on the CPU begins; null for None."""
+    if array is None:
+        return ctypes.c_void_p()
+    return ctypes.c_void_p(array.data_ptr() if hasattr(array, "data_ptr") else array.ctypes.data)

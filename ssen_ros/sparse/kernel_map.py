@@ -1,0 +1,62 @@
+"""For each output voxel and each kernel offset, which input voxel lies there."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ssen_ros.sparse.convolution import Engine
+
+
+@dataclass(eq=False)
+class KernelMap:
+    """Neighbours of every output voxel."""
+
+    table: Tensor  # (M, K) int32: row of the input voxel at each offset; `num_inputs` where there is none
+    num_inputs: int
+    mirrored: bool = False  # i lies at offset k of o just where o lies at offset K - 1 - k of i
+    _transposed: "KernelMap | None" = field(default=None, init=False, repr=False)
+
+    def transposed(self, engine: "Engine") -> "KernelMap":
+        """The map of the transposed convolution, which is also that of the gradient to the input."""
+        if self._transposed is None:
+            self._transposed = engine.transpose(self)
+        return self._transposed
+
+    @property
+    def num_outputs(self) -> int:
+        return self.table.shape[0]
+
+    @property
+    def volume(self) -> int:
+        return self.table.shape[1]
+
+    @cached_property
+    def pairs(self) -> list[tuple[Tensor, Tensor]]:
+        """For each offset, the (input rows, output rows) that meet there, int64."""
+        hit = self.table != self.num_inputs
+        outputs = [column.nonzero().squeeze(1) for column in hit.T]
+        return [(self.table[rows, k].long(), rows) for k, rows in enumerate(outputs)]
+
+    @cached_property
+    def density(self) -> float:
+        """Share of the table that points at a voxel."""
+        if self.table.numel() == 0:
+            return 1.0
+        return float((self.table != self.num_inputs).float().mean())
+
+    @cached_property
+    def row_order(self) -> Tensor:
+        """(M,) int32: rows of one stretch of the map, those with the same neighbours together."""
+        rarest_first = (self.table != self.num_inputs).sum(0).argsort().tolist()
+        code = torch.arange(self.num_outputs, device=self.table.device) // _STRETCH
+        for k in rarest_first[:_CODE_BITS]:
+            code = code * 2 + (self.table[:, k] != self.num_inputs)
+        return code.argsort(stable=True).int()
+
+
+_STRETCH = 4096  # rows: they share most of their neighbours, which stay in the cache
+_CODE_BITS = 32  # of a neighbourhood; a stretch's number has the rest of an int64

@@ -1,0 +1,236 @@
+"""The engine of the compiled library: CPU, float32 or bfloat16, for the instruction set of this CPU.
+
+It multiplies only pairs of voxels that exist, and reuses the memory of earlier passes.
+"""
+
+import ctypes
+import sys
+import threading
+from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssen_ros import native
+from ssen_ros.native import address
+from ssen_ros.sparse.kernel_map import KernelMap
+
+
+class _Convolution(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("input", "table", "order", "packed", "bias", "shortcut", "output")),
+        *((name, c_int64) for name in ("num_inputs", "num_outputs")),
+        *((name, c_int32) for name in ("volume", "in_channels", "out_channels", "relu", "threads")),
+    ]
+
+
+class _KernelGradient(Structure):
+    _fields_ = [
+        *((name, c_void_p) for name in ("input", "table", "gradient", "kernel")),
+        *((name, c_int64) for name in ("num_inputs", "num_outputs")),
+        *((name, c_int32) for name in ("volume", "in_channels", "out_channels", "threads")),
+    ]
+
+
+_SIGNATURES = {
+    "ssen_isa_name": (ctypes.c_char_p, [c_int32]),
+    "ssen_isa_supported": (c_int32, [c_int32]),
+    "ssen_packed_bytes": (c_int64, [c_int32] * 4),
+    "ssen_pack": (None, [c_int32, c_void_p, c_int32, c_int32, c_int32, c_void_p]),
+    "ssen_convolve": (None, [c_int32, POINTER(_Convolution)]),
+    "ssen_kernel_gradient": (None, [c_int32, POINTER(_KernelGradient)]),
+    "ssen_find_neighbours": (
+        None,
+        [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int32, c_int32, c_void_p, c_int32],
+    ),
+    "ssen_transpose": (None, [c_void_p, c_int64, c_int64, c_int32, c_void_p, c_int32]),
+}
+
+
+@cache
+def _library() -> ctypes.CDLL | None:
+    library = native.library()
+    if library is not None:
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    return library
+
+
+@cache
+def instruction_sets() -> dict[str, int]:
+    """Those that this CPU can run, by the library's number; the best float32 set comes last but for tiles.
+
+    `portable`, `avx2`, `avx512` compute in float32; `amx` and `plain_tiles` (slow, any CPU) in bfloat16.
+    """
+    library, found, number = _library(), {}, 0
+    while library is not None and (name := library.ssen_isa_name(number)) is not None:
+        if library.ssen_isa_supported(number):
+            found[name.decode()] = number
+        number += 1
+    return found
+
+
+BFLOAT16_SETS = ("amx", "plain_tiles")
+
+
+def best_instruction_set(dtype: torch.dtype) -> str | None:
+    """The fastest that this CPU has for float32 or bfloat16; None where there is none."""
+    preferred = ("amx",) if dtype == torch.bfloat16 else ("avx512", "avx2", "portable")
+    return next((name for name in preferred if name in instruction_sets()), None)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A kernel in the order in which an instruction set reads it."""
+
+    memory: Tensor  # (bytes,) uint8
+    volume: int
+    in_channels: int
+    out_channels: int
+
+
+class NativeEngine:
+    """Args:
+        isa: one of `instruction_sets()`.
+
+    Raises ValueError for an instruction set that this CPU or this library does not have.
+    """
+
+    def __init__(self, isa: str):
+        if isa not in instruction_sets():
+            raise ValueError(
+                f"instruction set {isa!r}: this CPU and the library have "
+                f"{', '.join(instruction_sets()) or 'none'}"
+            )
+        self.isa = isa
+        self.dtype = torch.bfloat16 if isa in BFLOAT16_SETS else torch.float32
+        self._set = instruction_sets()[isa]
+        self._library = _library()
+        self._workspace = Workspace()
+
+    def empty(self, rows: int, channels: int, like: Tensor) -> Tensor:
+        return self._workspace.empty(rows, channels, self.dtype)
+
+    def pack(self, kernel: Tensor) -> Packed:
+        """A (K, Cin, Cout) float32 kernel in this instruction set's order."""
+        kernel = kernel.detach().float().contiguous()
+        shape = tuple(kernel.shape)
+        memory = torch.empty(self._library.ssen_packed_bytes(self._set, *shape), dtype=torch.uint8)
+        self._library.ssen_pack(self._set, address(kernel), *shape, address(memory))
+        return Packed(memory, *shape)
+
+    def find_neighbours(self, keys: Tensor, base: Tensor, step: Tensor, depth: int) -> Tensor:
+        """As TorchEngine's."""
+        table = torch.empty(len(base), depth * len(step), dtype=torch.int32)
+        keys, base, step = keys.contiguous(), base.contiguous(), step.contiguous()
+        self._library.ssen_find_neighbours(
+            address(keys), len(keys), address(base), len(base), address(step), len(step), depth,
+            address(table), torch.get_num_threads(),
+        )  # fmt: skip
+        return table
+
+    def transpose(self, kernel_map: KernelMap) -> KernelMap:
+        """As TorchEngine's."""
+        inputs, outputs, volume = kernel_map.num_inputs, kernel_map.num_outputs, kernel_map.volume
+        table = torch.empty(inputs, volume, dtype=torch.int32)
+        source = kernel_map.table.contiguous()
+        self._library.ssen_transpose(
+            address(source), outputs, inputs, volume, address(table), torch.get_num_threads()
+        )
+        return KernelMap(table, outputs)
+
+    def convolve(
+        self,
+        features: Tensor,
+        packed: Packed,
+        kernel_map: KernelMap | None,
+        bias: Tensor | None = None,
+        shortcut: Tensor | None = None,
+        relu: bool = False,
+    ) -> Tensor:
+        """As TorchEngine's; features and shortcut in this engine's dtype, bias in float32."""
+        features = features.contiguous()
+        rows = len(features) if kernel_map is None else kernel_map.num_outputs
+        output = self.empty(rows, packed.out_channels, features)
+        tiled = self.dtype == torch.bfloat16 and kernel_map is not None
+        table = None if kernel_map is None else kernel_map.table
+        order = kernel_map.row_order if tiled else None
+        bias = None if bias is None else bias.contiguous()
+        shortcut = None if shortcut is None else shortcut.contiguous()
+        arguments = _Convolution(
+            *map(address, (features, table, order, packed.memory, bias, shortcut, output)),
+            len(features), rows, packed.volume, packed.in_channels, packed.out_channels,
+            relu, torch.get_num_threads(),
+        )  # fmt: skip
+        self._library.ssen_convolve(self._set, byref(arguments))
+        return output
+
+    def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
+        """As TorchEngine's; float32 alone."""
+        features, gradient = features.contiguous(), gradient.contiguous()
+        volume = 1 if kernel_map is None else kernel_map.volume
+        kernel = torch.empty(volume, features.shape[1], gradient.shape[1])
+        table = None if kernel_map is None else kernel_map.table
+        arguments = _KernelGradient(
+            *map(address, (features, table, gradient, kernel)),
+            len(features), len(gradient), *kernel.shape, torch.get_num_threads(),
+        )  # fmt: skip
+        self._library.ssen_kernel_gradient(self._set, byref(arguments))
+        return kernel
+
+
+class Workspace:
+    """Memory for activations that outlives them: fresh pages cost ten times what writing to used ones does.
+
+    A buffer is free again when no tensor looks into it any more, views included.
+    """
+
+    _SMALL = 1 << 18  # bytes: below, torch's own memory is as good
+    _SLACK = 1.25  # a live map grows; its buffers should serve the next passes too
+    _KEPT = 512  # requests that a free buffer is kept for without being used
+
+    def __init__(self):
+        self._buffers: list[_Buffer] = []
+        self._requests = 0
+        self._lock = threading.Lock()
+
+    def empty(self, rows: int, channels: int, dtype: torch.dtype) -> Tensor:
+        """A (rows, channels) tensor of undefined content."""
+        needed = rows * channels * dtype.itemsize
+        if needed < self._SMALL:
+            return torch.empty(rows, channels, dtype=dtype)
+        with self._lock:
+            memory = self._take(needed)
+            return torch.from_numpy(memory[:needed]).view(dtype).view(rows, channels)
+
+    def _take(self, needed: int) -> np.ndarray:
+        self._requests += 1
+        fitting = [b for b in self._buffers if needed <= len(b.memory) <= 4 * needed and b.is_free()]
+        if fitting:
+            buffer = min(fitting, key=lambda b: len(b.memory))
+        else:
+            oldest = self._requests - self._KEPT
+            self._buffers = [b for b in self._buffers if b.last_request > oldest or not b.is_free()]
+            buffer = _Buffer(np.empty(int(needed * self._SLACK), np.uint8))
+            self._buffers.append(buffer)
+        buffer.last_request = self._requests
+        return buffer.memory
+
+
+@dataclass(eq=False)
+class _Buffer:
+    memory: np.ndarray
+    last_request: int = 0
+
+    def references(self) -> int:
+        return sys.getrefcount(self.memory)
+
+    def is_free(self) -> bool:
+        return self.references() == _REFERENCES_WHEN_FREE
+
+
+_REFERENCES_WHEN_FREE = _Buffer(np.empty(0, np.uint8)).references()
