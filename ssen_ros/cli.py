@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ssen_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate):
+    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate, _add_bench):
         add(commands)
     return parser
 
@@ -384,6 +384,79 @@ def _print_scores(scores: dict) -> None:
         table.add_row(name, percent(iou), percent(ap.get("ap50")), percent(ap.get("ap25")))
     table.add_section()
     table.add_row("mean", percent(semantic["miou"]), percent(instance["ap50"]), percent(instance["ap25"]))
+    Console().print(table)
+
+
+# --- ssen bench --------------------------------------------------------------------------------
+
+
+def _add_bench(commands: Any) -> None:
+    text = "Measure speed and memory on this machine."
+    parser = commands.add_parser("bench", help=text, description=text)
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+    _add_bench_clustering(benchmarks)
+
+
+def _add_bench_clustering(benchmarks: Any) -> None:
+    text = (
+        "Clustering: seconds, memory, agreement with the hdbscan library and with the truth. Takes minutes, "
+        "which are the hdbscan library's; methods are left out where they take too long or too much memory."
+    )
+    parser = _command(benchmarks, "clustering", _bench_clustering, text)
+    parser.add_argument(
+        "--points",
+        type=_positive_int,
+        nargs="+",
+        default=[20_000, 100_000, 200_000, 500_000],
+        metavar="N",
+        help="embeddings",
+    )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        choices=("bridged", "rooms"),
+        default=["bridged", "rooms"],
+        help="bridged: made-up clusters with outliers between them; rooms: the shipped network's embeddings of "
+        "simulated rooms that it was not trained on",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=("exact", "fast", "mean_shift", "dbscan", "k_means"),
+        default=["exact", "fast", "mean_shift", "dbscan", "k_means"],
+        help="values of clustering.mode",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_clustering(args: argparse.Namespace) -> int:
+    from ssen_ros.config import ClusteringConfig
+    from ssen_ros.evaluation.clustering_benchmark import benchmark
+
+    rows = []
+    for data in args.data:
+        for points in args.points:
+            for row in benchmark(data, points, args.methods, ClusteringConfig()):
+                log.info("%s", row)
+                rows.append(row)
+    if args.json:
+        print(json.dumps({"rows": rows}))
+    else:
+        _print_rows(rows)
+    return 0
+
+
+def _print_rows(rows: list[dict]) -> None:
+    """Rows of equal keys as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    def text(value: Any) -> str:
+        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    table = Table(*(rows[0] if rows else ()))
+    for row in rows:
+        table.add_row(*(text(value) for value in row.values()))
     Console().print(table)
 
 

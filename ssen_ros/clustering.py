@@ -174,9 +174,9 @@ _ALTERNATIVES: dict[str, Method] = {"mean_shift": _mean_shift, "dbscan": _dbscan
 
 def _means(points: np.ndarray, label: np.ndarray) -> np.ndarray:
     """(K, d) float64 means of the clusters; each number below the largest is in use."""
-    inside = label > NOISE
-    sizes = np.bincount(label[inside])
-    sums = [np.bincount(label[inside], column[inside]) for column in points.T]
+    group = label + 1  # noise is counted too, and dropped
+    sizes = np.bincount(group, minlength=1)[1:]
+    sums = [np.bincount(group, column, minlength=1)[1:] for column in points.T]
     return np.array(sums).reshape(points.shape[1], len(sizes)).T / sizes[:, None]
 
 
