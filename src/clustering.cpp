@@ -538,7 +538,7 @@ extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64
 #if defined(_OPENMP)
   if (threads == 0) threads = omp_get_max_threads();
 #endif
-  threads = std::max(1, threads);
+  threads = int32_t(std::min<int64_t>(std::max(1, threads), 1 + n / 4096));  // more would wait for each other
   if (effort == 0) effort = std::numeric_limits<int32_t>::max();
   try {
     // To within [-1, 1] and by a power of two, so that squares do not overflow and nothing is rounded.
