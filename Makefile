@@ -1,5 +1,6 @@
 # make demo    the main job on a simulated map; ends by itself, results in out/demo
 # make test    all tests
+# make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 # make lint    style
 # make clean   remove what the build and the demo wrote; .venv and runs stay
 #
@@ -34,7 +35,7 @@ PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard R
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test lint clean FORCE
+.PHONY: help setup demo test test-sanitizers lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -46,6 +47,17 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest
+
+# Python itself is not built with the sanitizer, so its run-time library has to be there first. What Python and
+# PyTorch leave allocated at exit is not ours to judge.
+test-sanitizers: setup
+	@$(BIN)/cmake -S src -B build/sanitizers -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSSEN_SANITIZE=address,undefined
+	@$(BIN)/cmake --build build/sanitizers --parallel
+	PYTHONPATH=$(CURDIR) SSEN_NATIVE_LIBRARY=$(CURDIR)/build/sanitizers/libssen_native.so \
+	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) \
+	    $$($(CXX) -print-file-name=libstdc++.so)" \
+	  $(BIN)/pytest test/unit/test_native_engine.py test/unit/test_sparse.py
 
 lint: $(STAMPS)/ruff
 	$(BIN)/ruff check .

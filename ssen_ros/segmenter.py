@@ -1,6 +1,7 @@
 """Two networks over one snapshot: what each voxel is, and an embedding in which objects are clusters."""
 
 import logging
+from functools import partial
 from importlib.resources import files
 
 import numpy as np
@@ -10,6 +11,8 @@ from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
+from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.structures import VoxelSnapshot
 
 log = logging.getLogger(__name__)
@@ -20,9 +23,16 @@ class Segmenter:
 
     Raises:
         CheckpointError: the two networks differ in voxel size or classes, or do not do these two tasks.
+        ConfigError: the device has no fast arithmetic of that precision.
     """
 
-    def __init__(self, semantic: Checkpoint, embedding: Checkpoint, device: str | torch.device = "cpu"):
+    def __init__(
+        self,
+        semantic: Checkpoint,
+        embedding: Checkpoint,
+        device: str | torch.device = "cpu",
+        precision: str = "float32",
+    ):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
                 raise CheckpointError(
@@ -33,9 +43,10 @@ class Segmenter:
             if a != b:
                 raise CheckpointError(f"{name}: semantic network {a}, embedding network {b}; expected equal")
         self.specs = semantic.spec, embedding.spec
-        self.device = torch.device(device)
-        self._semantic = semantic.model.for_inference().to(self.device)
-        self._embedding = embedding.model.for_inference().to(self.device)
+        self._precision = getattr(torch, precision)
+        self._semantic = semantic.model.for_inference()
+        self._embedding = embedding.model.for_inference()
+        self.to(device)
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
@@ -43,7 +54,7 @@ class Segmenter:
             torch.set_num_threads(config.num_threads)
         semantic = load_checkpoint(config.semantic_checkpoint or shipped_weights("semantic"))
         embedding = load_checkpoint(config.embedding_checkpoint or shipped_weights("embedding"))
-        return cls(semantic, embedding, _device(config.device))
+        return cls(semantic, embedding, _device(config.device), config.precision)
 
     @property
     def voxel_size(self) -> float:
@@ -55,9 +66,12 @@ class Segmenter:
         return self.specs[0].class_names
 
     def to(self, device: str | torch.device) -> "Segmenter":
+        """Move the networks, and compute with the fastest engine of that device."""
         self.device = torch.device(device)
-        self._semantic.to(self.device)
-        self._embedding.to(self.device)
+        engine = default_engine(self.device.type, self._precision)
+        for model in (self._semantic, self._embedding):
+            model.to(self.device)
+            model.coordinates = partial(CoordinateManager, engine=engine)
         return self
 
     def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
@@ -74,7 +88,11 @@ class Segmenter:
         floor = floor_height(snapshot.points)
         features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
         coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
-        return model(torch.from_numpy(features).to(self.device), torch.from_numpy(coords).to(self.device))
+        features, coords = (
+            torch.from_numpy(features).to(self.device),
+            torch.from_numpy(coords).to(self.device),
+        )
+        return run_in_tiles(model, features, coords, model.reach)
 
 
 def shipped_weights(task: str) -> str:

@@ -94,6 +94,16 @@ class MinkUNet(nn.Module):
             x = getattr(self, f"block{i + 1}")(concatenate(x, skips.pop()))
         return self.final(x).in_callers_order().to(features.dtype)
 
+    @property
+    def reach(self) -> int:
+        """Voxels along each axis, to either side, beyond which nothing changes an output."""
+        reach = self.conv0p1s1.kernel_size // 2
+        for level, count in enumerate(self.LAYERS, start=1):
+            # Blocks 1..4 lie at strides 2, 4, 8, 16, blocks 5..8 at 8, 4, 2, 1; each has two 3³ convolutions.
+            stride = 2 ** (level if level <= 4 else 8 - level)
+            reach += 2 * count * stride
+        return reach + 15  # a voxel's ancestors at strides 2 to 16 begin, and their children end, so far away
+
     def for_inference(self) -> "MinkUNet":
         """A copy in evaluation mode with every batch norm folded into the convolution before it.
 

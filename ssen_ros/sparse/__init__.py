@@ -1,4 +1,4 @@
-"""The sparse tensor engine: coordinates, kernel maps, convolution; compiled, in plain torch, or MinkowskiEngine's."""
+"""The sparse tensor engine: coordinates, kernel maps, convolution; compiled, or in plain torch."""
 
 from ssen_ros.sparse.convolution import Engine, convolve, default_engine
 from ssen_ros.sparse.coordinates import CoordinateManager

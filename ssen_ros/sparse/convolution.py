@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ssen_ros.errors import ConfigError
 from ssen_ros.sparse.kernel_map import KernelMap
 from ssen_ros.sparse.native_engine import NativeEngine, best_instruction_set
 from ssen_ros.sparse.torch_engine import TorchEngine
@@ -41,10 +42,21 @@ REFERENCE = TorchEngine()
 
 
 @cache
-def default_engine(device_type: str) -> Engine:
-    """The fastest in float32 for `cpu` or `cuda`."""
-    isa = best_instruction_set(torch.float32) if device_type == "cpu" else None
-    return NativeEngine(isa) if isa else REFERENCE
+def default_engine(device_type: str, dtype: torch.dtype = torch.float32) -> Engine:
+    """The fastest in float32 or bfloat16 for `cpu` or `cuda`.
+
+    Raises ConfigError for bfloat16 on a CPU whose bfloat16 is not faster.
+    """
+    if device_type == "cpu" and (isa := best_instruction_set(dtype)):
+        return NativeEngine(isa)
+    if dtype == torch.float32:
+        return REFERENCE
+    if device_type == "cpu":
+        raise ConfigError(
+            "segmenter.precision = 'bfloat16' on the CPU: expected a CPU with AMX, and the compiled library "
+            "built by GCC 11 or newer; use float32, which is the faster one here"
+        )
+    return TorchEngine(dtype)
 
 
 def convolve(

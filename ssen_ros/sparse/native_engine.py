@@ -103,7 +103,8 @@ class NativeEngine:
     def __init__(self, isa: str):
         if isa not in instruction_sets():
             raise ValueError(
-                f"instruction set {isa!r}: this CPU and library have {', '.join(instruction_sets()) or 'none'}"
+                f"instruction set {isa!r}: this CPU and the library have "
+                f"{', '.join(instruction_sets()) or 'none'}"
             )
         self.isa = isa
         self.dtype = torch.bfloat16 if isa in BFLOAT16_SETS else torch.float32

@@ -30,9 +30,10 @@ class TorchEngine:
         return kernel.to(self.dtype or kernel.dtype)
 
     def find_neighbours(self, keys: Tensor, base: Tensor, step: Tensor, depth: int) -> Tensor:
-        """(M, depth · columns) int32 table of the rows whose key is base[o] + step[column] + z, column fastest.
+        """(M, depth · columns) int32 table of the rows whose key is base[o] + step[column] + z.
 
-        `len(keys)` where there is none. keys (N,) and base (M,) ascend; step (columns,); all int64.
+        Columns run fastest; `len(keys)` where there is none. keys (N,) and base (M,) ascend; step
+        (columns,); all int64.
         """
         n = len(keys)
         table = torch.full((len(base), depth * len(step)), n, dtype=torch.int32, device=keys.device)

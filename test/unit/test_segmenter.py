@@ -12,6 +12,7 @@ from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec
 from ssen_ros.segmenter import Segmenter
+from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.structures import VoxelSnapshot
 
 SEMANTIC = NetworkSpec("semantic", "MinkUNet14S", 0.05, ("rgb", "height"), CLASS_NAMES, 3)
@@ -51,6 +52,19 @@ def test_background_does_not_reach_the_embedding_network(segmenter):
     repainted = np.where(s.voxel_coords[:, :1] < 0, s.colors, 255 - s.colors)
     other = VoxelSnapshot(s.voxel_coords, s.points, repainted, s.voxel_size)
     np.testing.assert_array_equal(segmenter.embed(s, rows), segmenter.embed(other, rows))
+
+
+@pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
+def test_bfloat16_is_refused_where_it_would_be_slower():
+    with pytest.raises(ConfigError, match="'bfloat16' on the CPU: expected a CPU with AMX.*use float32"):
+        Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), precision="bfloat16")
+
+
+@pytest.mark.skipif("amx" not in instruction_sets(), reason="no AMX: bfloat16 on the CPU is NOT tested here")
+def test_bfloat16_changes_few_labels(segmenter):
+    half = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), precision="bfloat16")
+    a, b = segmenter.semantic(snapshot()).argmax(1), half.semantic(snapshot()).argmax(1)
+    assert (a == b).mean() > 0.97
 
 
 def test_empty_map(segmenter):

@@ -1,0 +1,60 @@
+"""A network on parts of a map when the whole does not fit into memory, with the whole map's answer."""
+
+import logging
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
+
+
+def run_in_tiles(
+    run: Callable[[Tensor, Tensor], Tensor], features: Tensor, coords: Tensor, reach: int
+) -> Tensor:
+    """`run(features, coords)`; where that runs out of memory, of halves of the map, and of halves of those.
+
+    A half is given all voxels within `reach` of its own, so that its own voxels see what they would see in
+    the whole: the result is the same but for the order of sums.
+
+    Args:
+        run: (N, C) features and (N, 4) integer coordinates (batch, x, y, z) to (N, D).
+        reach: voxels that an output may depend on, along each axis: `MinkUNet.reach`.
+
+    Raises whatever `run` raised, where a half with its surroundings is not smaller than the whole.
+    """
+    everything = torch.arange(len(coords), device=coords.device)
+    return _run(run, features, coords, reach, everything, everything)
+
+
+def _run(run, features, coords, reach, own, seen) -> Tensor:
+    """The (len(own), D) output on the rows `own` of a map of which the rows `seen` are looked at."""
+    try:
+        output = run(features[seen], coords[seen])
+        return output[torch.searchsorted(seen, own)]
+    except OUT_OF_MEMORY as error:
+        failure = error.with_traceback(None)  # its frames hold the memory that the halves need
+    xyz = coords[own, 1:]
+    axis = int((xyz.amax(0) - xyz.amin(0)).argmax())
+    left = xyz[:, axis] <= xyz[:, axis].median()
+    halves = [(half, _surroundings(coords, seen, half, reach)) for half in (own[left], own[~left])]
+    if any(len(around) >= len(seen) for _, around in halves):
+        raise failure
+    log.warning(
+        "out of memory with %d voxels: in two parts of %s",
+        len(seen),
+        " and ".join(str(len(h[1])) for h in halves),
+    )
+    parts = [_run(run, features, coords, reach, half, around) for half, around in halves]
+    output = parts[0].new_empty(len(own), parts[0].shape[1])
+    output[left], output[~left] = parts
+    return output
+
+
+def _surroundings(coords: Tensor, seen: Tensor, own: Tensor, reach: int) -> Tensor:
+    """Rows of `seen` within `reach` of the box around `own`."""
+    low, high = coords[own, 1:].amin(0) - reach, coords[own, 1:].amax(0) + reach
+    xyz = coords[seen, 1:]
+    return seen[((xyz >= low) & (xyz <= high)).all(1)]

@@ -1,0 +1,234 @@
+"""The compiled engine against plain torch in float64, on every instruction set that this CPU has."""
+
+import logging
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssen_ros import native
+from ssen_ros.sparse import CoordinateManager, NativeEngine, TorchEngine, convolve, default_engine
+from ssen_ros.sparse.convolution import REFERENCE
+from ssen_ros.sparse.native_engine import BFLOAT16_SETS, Workspace, instruction_sets
+
+FLOAT32_SETS = [name for name in instruction_sets() if name not in BFLOAT16_SETS]
+TILED_SETS = [name for name in instruction_sets() if name in BFLOAT16_SETS]
+STEPS = [(1, 1, 1), (1, 1, 3), (1, 1, 5), (1, 2, 2), (1, 2, 3), (2, 1, 2), (2, 1, 3), (2, 2, 3), (4, 2, 2)]
+
+
+def voxels(span: int, most: int):
+    voxel = st.tuples(st.integers(0, 2), *[st.integers(-span, span)] * 3)
+    return st.lists(voxel, min_size=1, max_size=most, unique=True)
+
+
+COORDS = st.one_of(
+    voxels(5, 120),
+    voxels(0, 3),  # a single voxel in up to three scenes
+    voxels(3, 40)
+    .map(lambda rows: [(0, x + 10**6, y - 10**6, z + 10**6) for _, x, y, z in set(rows)])
+    .map(lambda rows: sorted(set(rows))),
+).map(torch.tensor)
+
+
+@st.composite
+def cases(draw):
+    """Coordinates, a step between strides, and everything that a fused convolution takes."""
+    coords, step = draw(COORDS), draw(st.sampled_from(STEPS))
+    c_in, c_out = draw(st.integers(1, 40)), draw(st.integers(1, 40))
+    torch.manual_seed(draw(st.integers(0, 1000)))
+    manager = CoordinateManager(coords, REFERENCE)
+    rows_in, rows_out = (len(manager.coords(stride)) for stride in step[:2])
+    features = torch.randn(rows_in, c_in)
+    kernel = torch.randn(step[2] ** 3, c_in, c_out)
+    bias = torch.randn(1, c_out) if draw(st.booleans()) else None
+    shortcut = torch.randn(rows_out, c_out) if draw(st.booleans()) else None
+    kernel_map = None if step[2] == 1 else manager.kernel_map(*step)
+    return features, kernel, kernel_map, bias, shortcut, draw(st.booleans())
+
+
+def double(tensor):
+    return None if tensor is None else tensor.double()
+
+
+def assert_near(ours, expected, tolerance):
+    """Largest difference, relative to the largest value."""
+    assert ours.shape == expected.shape
+    if len(ours):
+        scale = float(expected.abs().max().clamp(min=1))
+        assert float((ours.double() - expected).abs().max()) <= tolerance * scale
+
+
+@pytest.mark.parametrize("isa", FLOAT32_SETS)
+@settings(max_examples=80, deadline=None)
+@given(case=cases())
+def test_fused_convolution_equals_the_reference(isa, case):
+    features, kernel, kernel_map, bias, shortcut, relu = case
+    engine = NativeEngine(isa)
+    ours = engine.convolve(features, engine.pack(kernel), kernel_map, bias, shortcut, relu)
+    expected = REFERENCE.convolve(
+        features.double(), kernel.double(), kernel_map, double(bias), double(shortcut), relu
+    )
+    assert_near(ours, expected, 1e-5)
+
+
+@pytest.mark.parametrize("isa", TILED_SETS)
+@settings(max_examples=60, deadline=None)
+@given(case=cases())
+def test_bfloat16_tiles_round_nothing_but_input_and_output(isa, case):
+    features, kernel, kernel_map, bias, shortcut, relu = case
+    features, kernel = features.bfloat16(), kernel.bfloat16()
+    shortcut = None if shortcut is None else shortcut.bfloat16()
+    engine = NativeEngine(isa)
+    ours = engine.convolve(features, engine.pack(kernel.float()), kernel_map, bias, shortcut, relu)
+    expected = REFERENCE.convolve(
+        features.double(), kernel.double(), kernel_map, double(bias), double(shortcut), relu
+    )
+    assert ours.dtype == torch.bfloat16
+    assert_near(ours, expected, 2**-8)
+
+
+@pytest.mark.parametrize("isa", FLOAT32_SETS)
+@settings(max_examples=60, deadline=None)
+@given(case=cases())
+def test_gradients_equal_the_references(isa, case):
+    features, kernel, kernel_map, *_ = case
+    results = []
+    for engine, dtype in ((NativeEngine(isa), torch.float32), (REFERENCE, torch.float64)):
+        x, w = features.to(dtype).requires_grad_(), kernel.to(dtype).requires_grad_()
+        y = convolve(x, w, kernel_map, engine)
+        weight = torch.linspace(-1, 1, y.numel(), dtype=dtype).view_as(y)
+        results.append(torch.autograd.grad((y * weight).sum(), (x, w)))
+    for ours, expected in zip(*results):
+        assert_near(ours, expected, 1e-5)
+
+
+@settings(max_examples=80, deadline=None)
+@given(COORDS, st.sampled_from([s for s in STEPS if s[2] > 1]))
+def test_tables_equal_the_references(coords, step):
+    ours = CoordinateManager(coords, NativeEngine("portable")).kernel_map(*step)
+    expected = CoordinateManager(coords, REFERENCE).kernel_map(*step)
+    assert ours.num_inputs == expected.num_inputs
+    assert torch.equal(ours.table, expected.table)
+
+
+@pytest.mark.parametrize("isa", [*FLOAT32_SETS, *TILED_SETS])
+@pytest.mark.parametrize("channels", [3, 16])
+def test_threads_change_no_bit(isa, channels):
+    coords, engine = surface(3000), NativeEngine(isa)
+    kernel_map = CoordinateManager(coords).kernel_map(1, 1, 3)
+    torch.manual_seed(0)
+    x = torch.randn(len(coords), channels).to(engine.dtype)
+    kernel, gradient = torch.randn(27, channels, 32), torch.randn(len(coords), 32)
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            results.append([engine.convolve(x, engine.pack(kernel), kernel_map)])
+            if engine.dtype == torch.float32:
+                results[-1].append(engine.kernel_gradient(x, gradient, kernel_map))
+    finally:
+        torch.set_num_threads(before)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other))
+
+
+def surface(count: int) -> torch.Tensor:
+    """A wavy sheet: about half of the 27 neighbours exist."""
+    side = int(count**0.5)
+    x, y = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    z = (4 * torch.sin(x / 6) * torch.cos(y / 5)).round().long()
+    return torch.stack([torch.zeros_like(x), x, y, z], dim=-1).reshape(-1, 4)
+
+
+@pytest.mark.parametrize("isa", FLOAT32_SETS)
+def test_not_a_number_goes_through(isa):
+    engine = NativeEngine(isa)
+    y = engine.convolve(
+        torch.tensor([[float("nan")], [1.0]]), engine.pack(torch.ones(1, 1, 2)), None, relu=True
+    )
+    assert y[0].isnan().all() and (y[1] == 1).all()
+
+
+@pytest.mark.parametrize("isa", [*FLOAT32_SETS, *TILED_SETS])
+def test_nothing_in_nothing_out(isa):
+    engine = NativeEngine(isa)
+    manager = CoordinateManager(torch.zeros(0, 4, dtype=torch.int32), engine)
+    packed = engine.pack(torch.randn(27, 16, 8))
+    assert engine.convolve(
+        torch.zeros(0, 16, dtype=engine.dtype), packed, manager.kernel_map(1, 1, 3)
+    ).shape == (0, 8)
+
+
+def test_an_instruction_set_that_is_not_there_is_named():
+    with pytest.raises(ValueError, match="'neon9': this CPU and the library have .*portable"):
+        NativeEngine("neon9")
+
+
+def test_the_default_is_compiled_and_double_precision_goes_to_the_reference():
+    assert isinstance(default_engine("cpu"), NativeEngine)
+    x, kernel = torch.randn(4, 2, dtype=torch.float64), torch.randn(1, 2, 3, dtype=torch.float64)
+    torch.testing.assert_close(convolve(x, kernel, None), x @ kernel[0])
+
+
+def test_memory_is_used_again_once_no_view_of_it_is_left():
+    workspace = Workspace()
+    first = workspace.empty(1000, 100, torch.float32)
+    address, view = first.data_ptr(), first[10:20]
+    assert workspace.empty(1000, 100, torch.float32).data_ptr() != address
+    del first
+    assert workspace.empty(1000, 100, torch.float32).data_ptr() != address  # the view still looks into it
+    del view
+    assert workspace.empty(1000, 90, torch.float32).data_ptr() == address
+
+
+def test_memory_that_nobody_asks_for_any_more_is_given_back(monkeypatch):
+    monkeypatch.setattr(Workspace, "_KEPT", 3)
+    workspace = Workspace()
+    for rows in (1000, 10_000, 100_000, 1_000_000, 4_000_000):
+        workspace.empty(rows, 100, torch.bfloat16)
+    assert len(workspace._buffers) == 3
+
+
+@pytest.fixture
+def fresh_library():
+    native.library.cache_clear()
+    yield
+    native.library.cache_clear()
+
+
+def test_a_missing_library_is_said_once_and_torch_stands_in(fresh_library, monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("SSEN_NATIVE_LIBRARY", str(tmp_path / "gone.so"))
+    with caplog.at_level(logging.WARNING):
+        assert native.library() is None and native.library() is None
+    assert [r.message for r in caplog.records if "not found" in r.message and "pip install" in r.message] == [
+        caplog.messages[0]
+    ]
+
+
+def test_a_library_that_does_not_load_is_said(fresh_library, monkeypatch, tmp_path, caplog):
+    broken = tmp_path / "libssen_native.so"
+    broken.write_bytes(b"no library")
+    monkeypatch.setenv("SSEN_NATIVE_LIBRARY", str(broken))
+    assert native.library() is None
+    assert len(caplog.records) == 1 and "libssen_native.so" in caplog.text
+
+
+def test_the_library_can_be_turned_off_without_a_word(fresh_library, monkeypatch, caplog):
+    monkeypatch.setenv("SSEN_NATIVE_LIBRARY", "")
+    assert native.library() is None and not caplog.records
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_half_precision_in_torch_stays_near(device):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU: the GPU path of the engine is NOT tested here")
+    torch.manual_seed(0)
+    coords = surface(900).to(device)
+    x, kernel = torch.randn(len(coords), 16, device=device), torch.randn(27, 16, 24, device=device) / 20
+    kernel_map = CoordinateManager(coords).kernel_map(1, 1, 3)
+    half = TorchEngine(torch.bfloat16)
+    ours = half.convolve(x.bfloat16(), half.pack(kernel), kernel_map)
+    expected = REFERENCE.convolve(x.double(), kernel.double(), kernel_map)
+    assert ours.dtype == torch.bfloat16
+    assert_near(ours.cpu(), expected.cpu(), 0.02)
