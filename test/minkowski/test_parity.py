@@ -1,4 +1,4 @@
-"""Our engines against MinkowskiEngine: equal outputs and equal gradients, layer by layer and as a whole network.
+"""Our engines against MinkowskiEngine: equal outputs and gradients, layer by layer and as a whole network.
 
 `pytest -s` shows the differences: the largest of any output or gradient, each relative to the largest value
 of what it is compared with. Without MinkowskiEngine these tests are skipped; `make test-minkowski` gets it.
@@ -150,8 +150,8 @@ def test_minkunet34c_in_float64(mode):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_minkunet34c_in_float32(engine, monkeypatch):
-    # Where an activation is 0 but for rounding, it is chance whether ReLU passes the gradient on: some of millions
-    # do in float32. So the gradients are those of the same network with a smooth function.
+    # Where an activation is 0 but for rounding, it is chance whether ReLU passes the gradient on; of millions
+    # in float32 some are. So the gradients are those of the same network with a smooth function.
     monkeypatch.setattr(torch, "relu", torch.nn.functional.softplus)
     model, coords = network("train"), scenes(2)
     compare_networks(model, coords, torch.rand(len(coords), 3) - 0.5, ENGINES[engine], engine)
