@@ -115,8 +115,8 @@ def _load(path: Path) -> Any:
         blocked = re.search(r"GLOBAL (\S+)", str(error))
         reason = f"it holds a {blocked[1]}" if blocked else f"{type(error).__name__} while reading"
         raise CheckpointError(
-            f"checkpoint {path} cannot be read as tensors alone ({reason}); expected what torch.save writes of "
-            "a state dict; if you trust what else is in it, save its state dict alone"
+            f"checkpoint {path} cannot be read as tensors alone ({reason}); expected what torch.save writes "
+            "of a state dict; if you trust what else is in it, save its state dict alone"
         ) from error
 
 

@@ -75,7 +75,7 @@ def network():
 
 
 def in_order_of_0_4(state: dict) -> dict:
-    """The same weights as 0.4 kept them: blocks in the order of HYBRID regions, 1³ kernels with three axes."""
+    """The same weights as 0.4 kept them: blocks in the order of HYBRID regions, 1³ kernels of three axes."""
     old = {}
     for name, tensor in state.items():
         if name.startswith("block") and "conv" in name:
