@@ -73,7 +73,7 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 def report(what: str, engine: str, differences: dict[str, float], tolerance: float = TOLERANCE) -> None:
     table = "  ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    print(f"{what:<26} {engine:<7} {table}")
+    print(f"\n{what:<25} {engine:<7} {table}  ", end="")
     assert max(differences.values()) < tolerance
 
 
