@@ -53,10 +53,17 @@ class Segmenter:
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
-        if config.num_threads:
-            torch.set_num_threads(config.num_threads)
         semantic = load_checkpoint(config.semantic_checkpoint or shipped_weights("semantic"))
         embedding = load_checkpoint(config.embedding_checkpoint or shipped_weights("embedding"))
+        return cls.from_checkpoints(semantic, embedding, config)
+
+    @classmethod
+    def from_checkpoints(
+        cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
+    ) -> "Segmenter":
+        """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
+        if config.num_threads:
+            torch.set_num_threads(config.num_threads)
         return cls(semantic, embedding, _device(config.device), config.precision, config.engine)
 
     @property

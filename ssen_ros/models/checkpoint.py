@@ -71,11 +71,15 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError where the file cannot be written."""
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()
     }
     metadata = {"ssen": json.dumps(asdict(checkpoint.spec)), "provenance": json.dumps(checkpoint.provenance)}
-    save_file(tensors, str(path), metadata)
+    try:
+        save_file(tensors, str(path), metadata)
+    except SafetensorError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be written ({error}); give another path") from error
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
