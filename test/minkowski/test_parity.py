@@ -187,6 +187,7 @@ def test_minkunet34c_as_the_segmenter_runs_it(engine):
     report("MinkUNet34C, norms folded", engine, {"output": difference(ours, theirs)})
 
 
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # by its own layers
 def test_weights_and_outputs_are_those_of_its_own_layers():
     library = minkowski_engine()
     torch.manual_seed(0)

@@ -49,4 +49,4 @@ mkdir -p "$out"
 echo "== MinkowskiEngine $version for $("$python" -c 'import torch; print("torch", torch.__version__)'), about 10 minutes on two cores"
 cd "$work/MinkowskiEngine-$version"
 "$python" -m pip wheel -q . --no-deps --no-build-isolation --use-pep517 -w "$out"
-ls -l "$out"/[Mm]inkowski*-"$version"-*.whl
+ls -l "$out"/[Mm]inkowski[Ee]ngine-"$version"-*.whl

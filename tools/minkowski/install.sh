@@ -25,12 +25,12 @@ install() {
 ! works || exit 0
 shopt -s nullglob
 for folder in "$@" "$here/wheels"; do
-  for wheel in "$folder"/MinkowskiEngine-*.whl "$folder"/minkowskiengine-*.whl; do
+  for wheel in "$folder"/[Mm]inkowski[Ee]ngine-*.whl; do
     ! install "$wheel" || exit 0  # of another Python or torch: on to the next
   done
 done
 "$here/build.sh"
-for wheel in "$here"/wheels/[Mm]inkowski*.whl; do
+for wheel in "$here"/wheels/[Mm]inkowski[Ee]ngine-*.whl; do
   ! install "$wheel" || exit 0
 done
 echo "install.sh: MinkowskiEngine was built but cannot be imported: $problem" >&2
