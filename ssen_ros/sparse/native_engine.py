@@ -170,7 +170,7 @@ class NativeEngine:
         return output
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
-        """As TorchEngine's; float32 alone."""
+        """As TorchEngine's, in float32; features and gradient in this engine's dtype."""
         features, gradient = features.contiguous(), gradient.contiguous()
         volume = 1 if kernel_map is None else kernel_map.volume
         kernel = torch.empty(volume, features.shape[1], gradient.shape[1])

@@ -103,6 +103,24 @@ def test_gradients_equal_the_references(isa, case):
         assert_near(ours, expected, 1e-5)
 
 
+@pytest.mark.parametrize("isa", TILED_SETS)
+@settings(max_examples=60, deadline=None)
+@given(case=cases())
+def test_bfloat16_gradients_sum_in_float32(isa, case):
+    features, kernel, kernel_map, *_ = case
+    features, kernel = features.bfloat16().float(), kernel.bfloat16().float()
+    results = []
+    for engine, dtype in ((NativeEngine(isa), torch.bfloat16), (REFERENCE, torch.float64)):
+        x, w = features.to(dtype).requires_grad_(), kernel.double().requires_grad_()
+        y = convolve(x, w.float() if dtype == torch.bfloat16 else w, kernel_map, engine)
+        weight = torch.linspace(-1, 1, y.numel()).bfloat16().to(dtype).view_as(y)
+        results.append(torch.autograd.grad((y * weight).sum(), (x, w)))
+    (x_ours, w_ours), (x_expected, w_expected) = results
+    assert x_ours.dtype == torch.bfloat16
+    assert_near(x_ours, x_expected, 2**-8)
+    assert_near(w_ours, w_expected, 1e-5)  # nothing is rounded on the way
+
+
 @settings(max_examples=80, deadline=None)
 @given(COORDS, st.sampled_from([s for s in STEPS if s[2] > 1]))
 def test_tables_equal_the_references(coords, step):
