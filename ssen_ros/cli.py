@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ssen_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate):
+    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate, _add_convert):
         add(commands)
     return parser
 
@@ -387,6 +387,55 @@ def _print_scores(scores: dict) -> None:
     Console().print(table)
 
 
+# --- ssen convert ------------------------------------------------------------------------------
+
+
+def _add_convert(commands: Any) -> None:
+    text = "Make a checkpoint of ours from a public one of MinkowskiEngine; nothing in the file is executed."
+    parser = _command(commands, "convert", _convert, text)
+    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help=".pth or .pt file of a Minkowski U-Net")
+    parser.add_argument("--out", type=Path, required=True, metavar="F", help=".safetensors file to write")
+    parser.add_argument("--architecture", metavar="NAME", help="such as MinkUNet34C [the one that fits]")
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument("--classes", type=_names, metavar="A,B,...", help="output classes [ScanNet's 20]")
+    task.add_argument(
+        "--embedding-width", type=_positive_int, default=0, metavar="D", help="it is an embedding network"
+    )
+    parser.add_argument("--features", type=_names, default="rgb", metavar="A,B,...", help="input channels")
+    parser.add_argument("--voxel-size", type=_positive_float, default=0.02, metavar="M", help="trained on")
+    parser.add_argument(
+        "--kernel-order",
+        choices=("auto", "0.4", "0.5"),
+        default="auto",
+        help="MinkowskiEngine's version whose order its block kernels have; auto: 0.4 for tensors under "
+        "'state_dict' or 'backbone.', 0.5 for flat ones",
+    )
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from ssen_ros.labels import CLASS_NAMES
+    from ssen_ros.models import save_checkpoint
+    from ssen_ros.models.convert import convert
+
+    checkpoint = convert(
+        args.checkpoint,
+        architecture=args.architecture,
+        class_names=args.classes or CLASS_NAMES,
+        embedding_width=args.embedding_width,
+        features=args.features,
+        voxel_size=args.voxel_size,
+        kernel_order=args.kernel_order,
+    )
+    save_checkpoint(args.out, checkpoint)
+    spec, source = checkpoint.spec, checkpoint.provenance["converted_from"]
+    print(
+        f"{args.out}: {spec.architecture}, {spec.task}, {spec.out_channels} outputs, voxels of "
+        f"{spec.voxel_size:g} m, first kernel {spec.first_kernel_size}³; from layout {source['layout']}, "
+        f"block kernels in the order of {source['kernel_order']}"
+    )
+    return 0
+
+
 # --- shared ------------------------------------------------------------------------------------
 
 
@@ -419,6 +468,10 @@ def _positive_float(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
     return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _seed_range(text: str) -> range:

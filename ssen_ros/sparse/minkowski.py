@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ssen_ros.errors import EngineError
+from ssen_ros.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
     from ssen_ros.sparse.modules import Convolution
@@ -30,6 +30,17 @@ def minkowski_engine(device_type: str = "cpu") -> ModuleType:
     if device_type == "cuda" and not MinkowskiEngine.is_cuda_available():
         raise EngineError(f"MinkowskiEngine here was built for the CPU only, asked for cuda; {remedy}")
     return MinkowskiEngine
+
+
+def minkowski_coordinates(device_type: str, dtype: torch.dtype) -> "type[MinkowskiCoordinates]":
+    """`MinkowskiCoordinates`, if they can compute there. Raises EngineError, or ConfigError for the dtype."""
+    minkowski_engine(device_type)
+    if dtype != torch.float32:
+        name = str(dtype).removeprefix("torch.")
+        raise ConfigError(
+            f"segmenter.precision = {name!r} with segmenter.engine = 'minkowski': expected float32"
+        )
+    return MinkowskiCoordinates
 
 
 class MinkowskiCoordinates:
@@ -79,7 +90,7 @@ class MinkowskiCoordinates:
         shortcut: Tensor | None = None,
         relu: bool = False,
     ) -> Tensor:
-        """(N, Cin) features at `in_stride` to (M, Cout) at `out_stride`: relu(convolution + bias + shortcut)."""
+        """(N, Cin) features at `in_stride` to (M, Cout) at `out_stride`, as CoordinateManager's."""
         if layer.kernel_size == 1 or len(features) == 0:  # as its own layers do for 1³; it has no empty maps
             output = features @ layer.kernel3d[0]
         else:

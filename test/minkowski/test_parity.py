@@ -1,19 +1,30 @@
-"""Our engines against MinkowskiEngine: equal outputs and equal gradients, layer by layer and as a whole network.
+"""Our engines against MinkowskiEngine: equal outputs and gradients, layer by layer and as a whole network.
 
-`pytest -s` shows the differences: the largest of any output or gradient, each relative to the largest value
-of what it is compared with. Without MinkowskiEngine these tests are skipped; `make test-minkowski` gets it.
+`pytest -s` shows the largest differences, each relative to the largest value of what it is compared with.
+Without MinkowskiEngine these tests are skipped; `make test-minkowski` gets it.
 """
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
+from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import EngineError
 from ssen_ros.models import build_network
-from ssen_ros.sparse import Convolution, CoordinateManager, NativeEngine, SparseTensor, TorchEngine
+from ssen_ros.segmenter import Segmenter
+from ssen_ros.sparse import (
+    Convolution,
+    CoordinateManager,
+    NativeEngine,
+    SparseTensor,
+    TorchEngine,
+    sparse_tensor,
+)
 from ssen_ros.sparse.minkowski import MinkowskiCoordinates, minkowski_engine
 from ssen_ros.sparse.native_engine import best_instruction_set
+from ssen_ros.structures import VoxelSnapshot
 
 try:
     minkowski_engine()
@@ -25,6 +36,13 @@ TOLERANCE = 1e-4  # of float32 sums in another order; measured: 1e-6 for layers
 ENGINES = {"torch": TorchEngine()}
 if isa := best_instruction_set(torch.float32):
     ENGINES["native"] = NativeEngine(isa)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def heading():
+    print(
+        f"\nlargest absolute difference / largest absolute value; native: {isa or 'not there, NOT compared'}"
+    )
 
 
 def surfaces(seed: int, size: int = 20) -> torch.Tensor:
@@ -55,7 +73,7 @@ def difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 def report(what: str, engine: str, differences: dict[str, float], tolerance: float = TOLERANCE) -> None:
     table = "  ".join(f"{name} {value:.1e}" for name, value in differences.items())
-    print(f"\n{what:<34} {engine:<7} {table}", end="")
+    print(f"\n{what:<25} {engine:<7} {table}  ", end="")
     assert max(differences.values()) < tolerance
 
 
@@ -150,8 +168,8 @@ def test_minkunet34c_in_float64(mode):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_minkunet34c_in_float32(engine, monkeypatch):
-    # Where an activation is 0 but for rounding, it is chance whether ReLU passes the gradient on: some of millions
-    # do in float32. So the gradients are those of the same network with a smooth function.
+    # Where an activation is 0 but for rounding, it is chance whether ReLU passes the gradient on; of millions
+    # in float32 some are. So the gradients are those of the same network with a smooth function.
     monkeypatch.setattr(torch, "relu", torch.nn.functional.softplus)
     model, coords = network("train"), scenes(2)
     compare_networks(model, coords, torch.rand(len(coords), 3) - 0.5, ENGINES[engine], engine)
@@ -167,3 +185,55 @@ def test_minkunet34c_as_the_segmenter_runs_it(engine):
         model.coordinates = partial(CoordinateManager, engine=ENGINES[engine])
         ours = model(features, coords)
     report("MinkUNet34C, norms folded", engine, {"output": difference(ours, theirs)})
+
+
+def test_weights_and_outputs_are_those_of_its_own_layers():
+    library = minkowski_engine()
+    torch.manual_seed(0)
+    down = [(3, 8, 5), (8, 6, 2, 2), (6, 6, 3)]  # channels in and out, kernel size, stride
+    up, last = (6, 5, 2, 2), (5, 4, 1)
+    ours = [
+        *(Convolution(*a) for a in down),
+        Convolution(*up, transposed=True),
+        Convolution(*last, bias=True),
+    ]
+    theirs = [
+        *(library.MinkowskiConvolution(*a, dimension=3) for a in down),
+        library.MinkowskiConvolutionTranspose(*up, dimension=3),
+        library.MinkowskiConvolution(*last, bias=True, dimension=3),
+    ]
+    ours, theirs = torch.nn.Sequential(*ours), torch.nn.Sequential(*theirs)
+    theirs.load_state_dict(ours.state_dict(), strict=True)
+    coords, features = scenes(), torch.randn(len(scenes()), 3)
+    expected = theirs(library.SparseTensor(features, coords.int())).F
+    x = sparse_tensor(features, coords, MinkowskiCoordinates)
+    torch.testing.assert_close(ours(x).in_callers_order(), expected)
+
+
+def test_the_segmenter_computes_with_it(monkeypatch):
+    voxels = surfaces(0)[::3].numpy().astype(np.int32)
+    colors = np.random.default_rng(0).integers(0, 255, voxels.shape).astype(np.uint8)
+    snapshot = VoxelSnapshot(voxels, (voxels * 0.04).astype(np.float32), colors, 0.04)
+    theirs, ours = (
+        Segmenter.from_config(SegmenterConfig(device="cpu", engine=engine))
+        for engine in ("minkowski", "native")
+    )
+    rows = np.arange(0, len(voxels), 2)
+    np.testing.assert_allclose(ours.semantic(snapshot), theirs.semantic(snapshot), atol=1e-3)
+    np.testing.assert_allclose(ours.embed(snapshot, rows), theirs.embed(snapshot, rows), atol=1e-3)
+    monkeypatch.setattr(MinkowskiCoordinates, "convolve", None)
+    ours.semantic(snapshot)
+    with pytest.raises(TypeError):  # so it was MinkowskiEngine
+        theirs.semantic(snapshot)
+
+
+def test_an_empty_map_and_a_single_voxel():
+    model = build_network("MinkUNet14S", 3, 5).eval()
+    model.coordinates = MinkowskiCoordinates
+    assert model(torch.zeros(0, 3), torch.zeros(0, 4, dtype=torch.int32)).shape == (0, 5)
+    assert model(torch.ones(1, 3), torch.tensor([[0, -7, 100_000, 3]])).isfinite().all()
+
+
+def test_repeated_coordinates_are_named():
+    with pytest.raises(ValueError, match="1 of 3 coordinates occur twice"):
+        MinkowskiCoordinates(torch.tensor([[0, 1, 2, 3], [0, 0, 0, 0], [0, 1, 2, 3]]))

@@ -9,6 +9,7 @@
 #   MAX_JOBS=2                compilers at once (default: one a core; each takes up to 2 GB)
 #
 # Needs g++, patch, the headers of the BLAS (Debian: libopenblas-dev), torch and numpy; for CUDA its toolkit.
+# Installs setuptools, wheel and ninja into that environment.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
