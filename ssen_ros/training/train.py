@@ -59,8 +59,8 @@ class TrainConfig:
     seed: int = param(0, "")
     precision: str = param(
         "float32",
-        "of activations and their gradients; sums, weights and the optimizer stay in float32. bfloat16: a CPU "
-        "with AMX, or a GPU",
+        "of activations and their gradients; sums, weights and optimizer stay in float32; bfloat16: on a "
+        "CPU with AMX, or a GPU",
         choices=("float32", "bfloat16"),
     )
     num_threads: int = param(0, "CPU threads; 0: torch's default", low=0)

@@ -1,6 +1,7 @@
 """The compiled engine against plain torch in float64, on every instruction set that this CPU has."""
 
 import logging
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros import native
+from ssen_ros.models import build_network
 from ssen_ros.sparse import CoordinateManager, NativeEngine, TorchEngine, convolve, default_engine
 from ssen_ros.sparse.convolution import REFERENCE
 from ssen_ros.sparse.native_engine import BFLOAT16_SETS, Workspace, instruction_sets
@@ -157,6 +159,23 @@ def surface(count: int) -> torch.Tensor:
     x, y = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     z = (4 * torch.sin(x / 6) * torch.cos(y / 5)).round().long()
     return torch.stack([torch.zeros_like(x), x, y, z], dim=-1).reshape(-1, 4)
+
+
+@pytest.mark.parametrize("isa", TILED_SETS)
+def test_training_in_bfloat16_goes_where_float32_goes(isa):
+    coords = surface(4000)
+    torch.manual_seed(0)
+    features, label = torch.randn(len(coords), 3), coords[:, 3] % 5
+    model = build_network("MinkUNet14S", 3, 5, 3).train()
+    gradients = []
+    for engine in (default_engine("cpu"), NativeEngine(isa)):
+        model.coordinates = partial(CoordinateManager, engine=engine)
+        model.zero_grad()
+        output = model(features, coords)
+        assert output.dtype == torch.float32
+        torch.nn.functional.cross_entropy(output, label).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    assert torch.nn.functional.cosine_similarity(*gradients, dim=0) > 0.98
 
 
 @pytest.mark.parametrize("isa", FLOAT32_SETS)

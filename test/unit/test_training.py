@@ -1,22 +1,19 @@
 """Data, augmentation and the loop, on scenes the tests make themselves."""
 
 import json
-from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros.errors import ConfigError
 from ssen_ros.models import load_checkpoint
 from ssen_ros.simulation import Sample, save_sample
-from ssen_ros.sparse import CoordinateManager, NativeEngine
 from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.training.augmentation import augment_colors, augment_points
 from ssen_ros.training.dataset import RoomDataset, collate, crop, embedding_input, voxelize
-from ssen_ros.training.train import TrainConfig, draw_batch, learning_rate, load_config, network_spec, train
+from ssen_ros.training.train import TrainConfig, draw_batch, learning_rate, load_config, train
 
 
 def toy_room(seed: int = 0) -> Sample:
@@ -190,26 +187,6 @@ def test_config_file(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match=words):
             load_config(path)
-
-
-@pytest.mark.parametrize("task", ["semantic", "embedding"])
-def test_a_step_in_bfloat16_is_nearly_that_in_float32(task, rooms):
-    """On the tiles of any CPU, which compute as AMX does."""
-    config = small_config(rooms, max_voxels=400)
-    spec = network_spec(task, config)
-    batch = draw_batch(task, RoomDataset(config.data, config.voxel_size), config, spec.features, 0)
-    torch.manual_seed(0)
-    model = spec.build().train()
-    gradients = []
-    for isa in ("portable", "plain_tiles"):
-        model.coordinates = partial(CoordinateManager, engine=NativeEngine(isa))
-        model.zero_grad()
-        output = model(batch.features, batch.coords)
-        assert output.dtype == torch.float32
-        output.square().mean().backward()
-        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
-    full, half = gradients
-    assert torch.nn.functional.cosine_similarity(full, half, dim=0) > 0.98
 
 
 @pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
