@@ -184,7 +184,7 @@ class NativeEngine:
 
 
 class Workspace:
-    """Memory for activations and tables that outlives them: fresh pages cost ten times what writing to used ones does.
+    """Memory for activations and tables that outlives them: fresh pages cost ten times a write to used ones.
 
     A buffer is free again when no tensor looks into it any more, views included.
     """
