@@ -86,7 +86,7 @@ class CoordinateManager:
 
     def arrange(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order to that of the voxels at stride 1, in the engine's type."""
-        if features.dtype == torch.float32 and self.engine.dtype is not None and not torch.is_grad_enabled():
+        if features.dtype == torch.float32 and self.engine.dtype is not None:
             features = features.to(self.engine.dtype)
         return features.index_select(0, self.order)
 
