@@ -50,7 +50,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ssen_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate, _add_convert):
+    for add in (
+        _add_demo,
+        _add_segment,
+        _add_play,
+        _add_simulate,
+        _add_train,
+        _add_evaluate,
+        _add_convert,
+        _add_bench,
+    ):
         add(commands)
     return parser
 
@@ -434,6 +443,137 @@ def _convert(args: argparse.Namespace) -> int:
         f"block kernels in the order of {source['kernel_order']}"
     )
     return 0
+
+
+# --- ssen bench --------------------------------------------------------------------------------
+
+
+def _add_bench(commands: Any) -> None:
+    text = "Measure speed and memory on this machine."
+    parser = commands.add_parser("bench", help=text, description=text)
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+    _add_bench_engine(benchmarks)
+    _add_bench_clustering(benchmarks)
+    _add_bench_update(benchmarks)
+
+
+def _add_bench_engine(benchmarks: Any) -> None:
+    text = (
+        "One network through every engine that is installed, each in a process of its own, in turns: our "
+        "compiled one in each instruction set of this CPU, plain torch, MinkowskiEngine, spconv."
+    )
+    parser = _command(benchmarks, "engine", _bench_engine, text)
+    parser.add_argument(
+        "--voxels", type=_positive_int, nargs="+", default=[50_000, 100_000, 200_000], metavar="N",
+        help="of simulated rooms, 2 cm",
+    )  # fmt: skip
+    parser.add_argument("--arch", default="MinkUNet34C", help="architecture, with random weights")
+    parser.add_argument("--repetitions", type=_positive_int, default=3, metavar="N", help="the median counts")
+    parser.add_argument("--training", action="store_true", help="a training step instead of a forward pass")
+    parser.add_argument(
+        "--backends", nargs="+", choices=("native", "torch", "minkowski", "spconv"), default=[],
+        help="these alone [all that are installed]",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_engine(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.engine_benchmark import benchmark_engines
+
+    result = benchmark_engines(
+        args.voxels, args.arch, args.repetitions, args.training, args.backends, progress=_progress
+    )
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _add_bench_update(benchmarks: Any) -> None:
+    text = "One whole update of a map, stage by stage, on networks with random weights."
+    parser = _command(benchmarks, "update", _bench_update, text)
+    parser.add_argument("--voxels", type=_positive_int, default=150_000, metavar="N", help="of a room, 2 cm")
+    parser.add_argument("--arch", default="MinkUNet18A", help="architecture of both networks")
+    parser.add_argument("--repetitions", type=_positive_int, default=3, metavar="N", help="the median counts")
+    _add_pipeline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_update(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.update_benchmark import benchmark_update
+
+    result = benchmark_update(args.voxels, args.arch, _config_of(args), args.repetitions)
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _print_benchmark(result: dict, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    _print_rows(result["rows"])
+    print(*(f"{name}: {value}" for name, value in result.items() if name != "rows"), sep=", ")
+
+
+def _add_bench_clustering(benchmarks: Any) -> None:
+    text = (
+        "Clustering: seconds, memory, agreement with the hdbscan library and with the truth. Takes minutes, "
+        "which are the hdbscan library's; methods are left out where they take too long or too much memory."
+    )
+    parser = _command(benchmarks, "clustering", _bench_clustering, text)
+    parser.add_argument(
+        "--points",
+        type=_positive_int,
+        nargs="+",
+        default=[20_000, 100_000, 200_000, 500_000],
+        metavar="N",
+        help="embeddings",
+    )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        choices=("bridged", "rooms"),
+        default=["bridged", "rooms"],
+        help="bridged: made-up clusters with outliers between them; rooms: the shipped network's embeddings of "
+        "simulated rooms that it was not trained on",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=("exact", "fast", "mean_shift", "dbscan", "k_means"),
+        default=["exact", "fast", "mean_shift", "dbscan", "k_means"],
+        help="values of clustering.mode",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_clustering(args: argparse.Namespace) -> int:
+    from ssen_ros.config import ClusteringConfig
+    from ssen_ros.evaluation.clustering_benchmark import benchmark
+
+    rows = []
+    for data in args.data:
+        for points in args.points:
+            for row in benchmark(data, points, args.methods, ClusteringConfig()):
+                log.info("%s", row)
+                rows.append(row)
+    if args.json:
+        print(json.dumps({"rows": rows}))
+    else:
+        _print_rows(rows)
+    return 0
+
+
+def _print_rows(rows: list[dict]) -> None:
+    """Rows of equal keys as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    def text(value: Any) -> str:
+        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    table = Table(*(rows[0] if rows else ()))
+    for row in rows:
+        table.add_row(*(text(value) for value in row.values()))
+    Console().print(table)
 
 
 # --- shared ------------------------------------------------------------------------------------

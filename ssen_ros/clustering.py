@@ -1,27 +1,44 @@
 """Instances as clusters of the embedding space (paper, Sec. III-B)."""
 
-import hdbscan
+from collections.abc import Callable
+
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from ssen_ros import hdbscan_native
 from ssen_ros.config import ClusteringConfig
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import ConfigError, SsenError
 from ssen_ros.structures import Clusters
 
 NOISE = -1
 
+# (T, d) points to (T,) labels counting from 0, NOISE being none of them.
+Method = Callable[[np.ndarray, ClusteringConfig], np.ndarray]
+
 
 def cluster(embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:
-    """HDBSCAN over the (T, d) float32 embeddings of the things of one snapshot.
+    """Cluster the (T, d) float32 embeddings of the things of one snapshot as `config.mode` says.
+
+    `fast` and `exact` are HDBSCAN, corrected by what training fixes: the scale of the space. The others are
+    what the paper compares it with, as they come.
 
     Labels count from 0 by falling size; equal sizes by their first row. Confidence falls linearly
     with the distance to the cluster's mean (Fig. 1): 1 at the mean, 0 at `confidence_radius`.
     Fewer embeddings than `min_cluster_size` are all noise.
-    Raises SsenError for embeddings that are not finite.
+
+    Raises:
+        SsenError: embeddings that are not finite.
+        ConfigError: mode k_means without the number of objects.
     """
     _check(embeddings)
-    points = embeddings.astype(np.float64)
-    label = _label(points, config)
+    points = np.ascontiguousarray(embeddings, dtype=np.float32)
+    if len(points) < config.min_cluster_size:
+        label = np.full(len(points), NOISE, dtype=np.int32)
+    elif config.mode in _HDBSCAN:
+        label = _at_scale(points, config)
+    else:
+        label = _ALTERNATIVES[config.mode](points, config)
+    label = _by_size(label, config.min_cluster_size)
     return Clusters(instance_label=label, confidence=_confidence(points, label, config.confidence_radius))
 
 
@@ -36,19 +53,41 @@ def _check(embeddings: np.ndarray) -> None:
         )
 
 
-def _label(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    """HDBSCAN, corrected by what training fixes: the scale of the space.
+# --- HDBSCAN -----------------------------------------------------------------------------------
+
+
+def _fast(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    """HDBSCAN by the compiled library, or by the hdbscan library where that is missing."""
+    if not hdbscan_native.available():
+        return _exact(points, config)
+    return hdbscan_native.hdbscan(points, config.min_cluster_size, config.min_samples)[0]
+
+
+def _exact(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    from hdbscan import HDBSCAN  # late: it is slow to import
+
+    return HDBSCAN(
+        min_cluster_size=config.min_cluster_size,
+        min_samples=config.min_samples,
+        approx_min_span_tree=False,  # its default cuts corners: other clusters in some rooms, and no faster
+        core_dist_n_jobs=1,  # threads would sum in another order each time
+    ).fit_predict(points.astype(np.float64))
+
+
+_HDBSCAN: dict[str, Method] = {"fast": _fast, "exact": _exact}
+
+
+def _at_scale(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    """HDBSCAN, corrected by the scale of the space.
 
     The loss gathers an object's embeddings and pushes the means of objects 2 delta_intra apart (Eq. 2, 4).
     HDBSCAN knows no scale: of a hierarchy without sharp levels it may select one cluster that holds most
     of a room, or several within one object.
     """
-    if len(points) < config.min_cluster_size:
-        return np.full(len(points), NOISE, dtype=np.int32)
     label = _merge_near(points, _divide_wide(points, config), config.confidence_radius)
     if label.max(initial=NOISE) <= 0:
         label = _as_one_object(points, label, config)
-    return _by_size(label)
+    return label
 
 
 def _divide_wide(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
@@ -56,33 +95,26 @@ def _divide_wide(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
 
     By itself a cluster is the root of the tree, which HDBSCAN never selects, so it has to come apart.
     """
-    label = hdbscan.HDBSCAN(
-        min_cluster_size=config.min_cluster_size,
-        min_samples=config.min_samples,
-        core_dist_n_jobs=1,  # threads would sum in another order each time
-    ).fit_predict(points)
-    divided = np.full(len(points), NOISE, dtype=np.int64)
-    for k in range(int(label.max(initial=NOISE)) + 1):
-        member = label == k
-        parts = np.zeros(int(member.sum()), dtype=np.int64)
-        if _spread(points[member]) > config.max_spread:
-            found = _divide_wide(points[member], config)
-            parts = found if found.max() > NOISE else parts
-        divided[member] = np.where(parts > NOISE, parts + divided.max() + 1, NOISE)
-    return divided
-
-
-def _spread(points: np.ndarray) -> float:
-    """Mean distance to the mean."""
-    return float(np.linalg.norm(points - points.mean(axis=0), axis=1).mean())
+    label = _HDBSCAN[config.mode](points, config)
+    inside = label > NOISE
+    sizes = np.bincount(label[inside])
+    distances = np.bincount(label[inside], _distance_to_mean(points, label)[inside])
+    for k in np.flatnonzero(distances > config.max_spread * sizes):
+        member = np.flatnonzero(label == k)
+        parts = _divide_wide(points[member], config)
+        if parts.max() > NOISE:
+            # The first part keeps the cluster's number, the others get new ones.
+            numbers = np.arange(parts.max() + 1) + label.max()
+            numbers[0] = k
+            label[member] = np.where(parts > NOISE, numbers[parts], NOISE)
+    return label
 
 
 def _merge_near(points: np.ndarray, label: np.ndarray, distance: float) -> np.ndarray:
     """Clusters whose means are, by average linkage, nearer than `distance` become one."""
-    count = int(label.max(initial=NOISE)) + 1
-    if count < 2:
+    means = _means(points, label)
+    if len(means) < 2:
         return label
-    means = np.array([points[label == k].mean(axis=0) for k in range(count)])
     group = fcluster(linkage(means, "average"), distance, "distance") - 1
     return np.where(label > NOISE, group[label], NOISE)
 
@@ -101,20 +133,71 @@ def _as_one_object(points: np.ndarray, label: np.ndarray, config: ClusteringConf
     return np.where(member, 0, NOISE)
 
 
-def _by_size(label: np.ndarray) -> np.ndarray:
-    """The same clusters, numbered by falling size, then by first row; int32."""
-    old, first, size = np.unique(label[label >= 0], return_index=True, return_counts=True)
-    order = np.lexsort((first, -size))
-    renumbered = np.full(len(label), NOISE, dtype=np.int32)
-    for new, position in enumerate(order):
-        renumbered[label == old[position]] = new
-    return renumbered
+# --- what the paper compares it with ------------------------------------------------------------
+
+
+def _mean_shift(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    from sklearn.cluster import MeanShift  # late: it is slow to import
+
+    # Grid cells are the seeds. A cell is as wide as the window, so those of an object hold enough points.
+    window = config.confidence_radius
+    return MeanShift(
+        bandwidth=window, bin_seeding=True, min_bin_freq=config.min_samples, cluster_all=False
+    ).fit_predict(points)
+
+
+def _dbscan(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    from sklearn.cluster import DBSCAN
+
+    # delta_inter, within which training gathers an object (Eq. 3), is a fifth of delta_intra in the paper; a
+    # ball of that radius holds a whole object, one of half of it the neighbours of a point.
+    return DBSCAN(eps=config.confidence_radius / 10, min_samples=config.min_samples).fit_predict(points)
+
+
+def _k_means(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    from sklearn.cluster import KMeans
+
+    if config.k_means_count == 0:
+        raise ConfigError(
+            "clustering.k_means_count = 0: mode k_means cannot tell how many objects there are; set their "
+            "true number, or another clustering.mode"
+        )
+    count = min(config.k_means_count, len(points))
+    return KMeans(count, n_init=3, random_state=0).fit_predict(points)
+
+
+_ALTERNATIVES: dict[str, Method] = {"mean_shift": _mean_shift, "dbscan": _dbscan, "k_means": _k_means}
+
+
+# --- labelled points ---------------------------------------------------------------------------
+
+
+def _means(points: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(K, d) float64 means of the clusters; each number below the largest is in use."""
+    group = label + 1  # noise is counted too, and dropped
+    sizes = np.bincount(group, minlength=1)[1:]
+    sums = [np.bincount(group, column, minlength=1)[1:] for column in points.T]
+    return np.array(sums).reshape(points.shape[1], len(sizes)).T / sizes[:, None]
+
+
+def _distance_to_mean(points: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """(T,) float32: of each point to the mean of its cluster; infinite for noise."""
+    means = np.vstack([_means(points, label), np.full(points.shape[1], np.inf)]).astype(np.float32)
+    offset = points - means[label]  # noise, -1, takes the last row
+    return np.sqrt(np.einsum("nd,nd->n", offset, offset))
 
 
 def _confidence(points: np.ndarray, label: np.ndarray, radius: float) -> np.ndarray:
-    confidence = np.zeros(len(points), dtype=np.float32)
-    for k in range(int(label.max(initial=NOISE)) + 1):
-        member = label == k
-        distance = np.linalg.norm(points[member] - points[member].mean(axis=0), axis=1)
-        confidence[member] = np.clip(1 - distance / radius, 0, 1)
-    return confidence
+    return np.clip(1 - _distance_to_mean(points, label) / np.float32(radius), 0, 1)
+
+
+def _by_size(label: np.ndarray, least: int) -> np.ndarray:
+    """The clusters of `least` points and more, numbered by falling size, then by first row; int32."""
+    inside = np.flatnonzero(label > NOISE)
+    size = np.bincount(label[inside])
+    first = np.full(len(size), len(label))
+    first[label[inside[::-1]]] = inside[::-1]  # the last assignment stays
+    order = np.lexsort((first, -size))
+    number = np.full(len(size) + 1, NOISE, dtype=np.int32)
+    number[order] = np.where(size[order] >= least, np.arange(len(size)), NOISE)
+    return number[label]  # noise, -1, takes the last

@@ -46,6 +46,13 @@ class SegmenterConfig:
 
 @dataclass(frozen=True)
 class ClusteringConfig:
+    mode: str = param(
+        "fast",
+        "fast: HDBSCAN by the compiled library; exact: by the hdbscan library; the others, for comparison "
+        "only, are what the paper rejects",
+        choices=("fast", "exact", "mean_shift", "dbscan", "k_means"),
+    )
+    k_means_count: int = param(0, "objects that mode k_means looks for; the other modes find out", low=0)
     min_cluster_size: int = param(80, "fewest voxels that make an object", unit="voxels", low=2)
     min_samples: int = param(
         5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1

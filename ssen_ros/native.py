@@ -14,7 +14,7 @@ import ssen_ros
 log = logging.getLogger(__name__)
 
 NAME = "libssen_native.so"
-INTERFACE = 1  # of src/native.cpp: `ssen_interface`
+INTERFACE = 2  # of src/native.cpp: `ssen_interface`
 
 
 @cache

@@ -1,0 +1,565 @@
+// HDBSCAN (Campello, Moulavi, Sander 2013) of points in single precision, as the hdbscan library defines it: the core
+// distance is that to the min_samples-th other point, clusters are selected by excess of mass, never the root.
+//
+// A k-d tree with eight children a node and blocks of eight points finds each point's neighbours; Borůvka's rounds join
+// components by their shortest mutual reachability distance, trying the neighbours before they search the tree, and
+// never searching from the largest component; then single linkage, the condensed tree, the selection. Searches run in
+// single precision, with slack; distances that decide are computed in double. `effort` bounds the searches.
+// No thread sees what another finds before all are done, so the answer does not depend on their number.
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+// The two searches are compiled twice, and the CPU decides; all within them is inlined, so no vector is ever passed.
+#define SSEN_INLINE inline __attribute__((always_inline))
+#if defined(__x86_64__)
+#define SSEN_AVX2 __attribute__((target("avx2,fma")))
+#define SSEN_HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#else
+#define SSEN_AVX2
+#define SSEN_HAS_AVX2 false
+#endif
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
+namespace {
+
+constexpr int LANES = 8;
+constexpr int LEAF = 32;  // most points of a leaf
+constexpr int BLOCKS = LEAF / LANES;
+constexpr int MAX_LEVELS = 10;           // 32 * 8^9 points and more
+constexpr int NODE_BITS = 27;            // of a node's number, beside its level in 32 bits
+constexpr float SLACK = 1.0f + 1e-5f;    // over the rounding of a squared distance
+constexpr float INF = std::numeric_limits<float>::infinity();
+constexpr int32_t MIXED = -1;  // no component: several
+
+typedef float Lanes __attribute__((vector_size(4 * LANES), may_alias));
+typedef int32_t Mask __attribute__((vector_size(4 * LANES), may_alias));
+
+// What containers hold of them: a struct keeps its alignment there, a vector type does not.
+template <class T>
+struct alignas(4 * LANES) Stored {
+  T lane[LANES];
+};
+
+SSEN_INLINE const Lanes& load(const Stored<float>& stored) { return reinterpret_cast<const Lanes&>(stored); }
+SSEN_INLINE const Mask& load(const Stored<int32_t>& stored) { return reinterpret_cast<const Mask&>(stored); }
+
+SSEN_INLINE bool any(const Mask& mask) {
+  typedef int64_t Halves __attribute__((vector_size(4 * LANES), may_alias));
+  const Halves halves = reinterpret_cast<const Halves&>(mask);
+  return (halves[0] | halves[1] | halves[2] | halves[3]) != 0;
+}
+
+int thread() {
+#if defined(_OPENMP)
+  return omp_get_thread_num();
+#else
+  return 0;
+#endif
+}
+
+// Balanced: 2^depth leaves of as many points, give or take one. Node m of level h has the children 8 m .. 8 m + 7 of
+// level h - 1; level 0 are the leaves. Points are numbered by their place in the tree, leaf after leaf.
+struct Tree {
+  int64_t n;
+  int d, depth, levels;
+  std::vector<int32_t> row;                            // (n) of the input
+  std::vector<float> point;                            // (n, d)
+  std::vector<Stored<float>> block;                    // (leaves, d, BLOCKS); infinite where there is no point
+  std::vector<Stored<float>> box[MAX_LEVELS];          // by level: (nodes, 2, d), ends of the children's boxes
+  std::vector<Stored<float>> least_core[MAX_LEVELS];   // (nodes) squared core distance, least of each child
+  std::vector<Stored<int32_t>> component[MAX_LEVELS];  // (nodes) of all of each child, or MIXED
+
+  int64_t leaves() const { return int64_t(1) << depth; }
+  int64_t first(int64_t leaf) const { return leaf * n >> depth; }
+  int64_t nodes(int level) const { return std::max<int64_t>(1, leaves() >> 3 * level); }
+  int children(int level) const { return int(std::min<int64_t>(LANES, nodes(level - 1))); }  // of each node
+
+  // Not inlined: the same for all instruction sets, to the last bit.
+  __attribute__((noinline)) double squared_distance(int64_t a, int64_t b) const {
+    double sum = 0;
+    for (int k = 0; k < d; ++k) {
+      const double difference = double(point[a * d + k]) - double(point[b * d + k]);
+      sum += difference * difference;
+    }
+    return sum;
+  }
+
+  // values[h], (nodes, width), from values[1], which the leaves have filled in: combine(lanes, lanes' end, k) of a
+  // node's own lanes is the value that its parent keeps of it.
+  template <class T, class Combine>
+  void ascend(std::vector<Stored<T>>* values, int width, Combine combine) const {
+    for (int h = 2; h <= levels; ++h)
+      for (int64_t child = 0; child < nodes(h - 1); ++child)
+        for (int k = 0; k < width; ++k) {
+          const T* lanes = values[h - 1][child * width + k].lane;
+          values[h][child / LANES * width + k].lane[child % LANES] = combine(lanes, lanes + children(h - 1), k);
+        }
+  }
+};
+
+typedef std::pair<float, int32_t> Keyed;  // a coordinate, the row
+
+// The dimension in which a sample of the rows spreads most.
+int widest(const float* points, int d, const Keyed* entry, int64_t count) {
+  const int64_t step = std::max<int64_t>(1, count / 256);
+  int best = 0;
+  double most = -1;
+  for (int k = 0; k < d; ++k) {
+    double sum = 0, squares = 0, seen = 0;
+    for (int64_t i = 0; i < count; i += step, ++seen) {
+      const double x = points[int64_t(entry[i].second) * d + k];
+      sum += x;
+      squares += x * x;
+    }
+    const double variance = squares / seen - (sum / seen) * (sum / seen);
+    if (variance > most) {
+      most = variance;
+      best = k;
+    }
+  }
+  return best;
+}
+
+// Sorts the entries of `count` leaves, a power of two, from `leaf` on, into those leaves.
+void split(const Tree* tree, const float* points, Keyed* entry, int64_t leaf, int64_t count) {
+  if (count == 1) return;
+  const int64_t half = count / 2;
+  const int64_t begin = tree->first(leaf), middle = tree->first(leaf + half), end = tree->first(leaf + count);
+  const int k = widest(points, tree->d, entry + begin, end - begin);
+  for (int64_t i = begin; i < end; ++i) entry[i].first = points[int64_t(entry[i].second) * tree->d + k];
+  std::nth_element(entry + begin, entry + middle, entry + end);
+#pragma omp task if (end - begin > 4096)
+  split(tree, points, entry, leaf, half);
+  split(tree, points, entry, leaf + half, half);
+#pragma omp taskwait
+}
+
+Tree build(const std::vector<float>& points, int64_t n, int d, int threads) {
+  Tree tree;
+  tree.n = n;
+  tree.d = d;
+  tree.depth = 0;
+  while (n > int64_t(LEAF) << tree.depth) ++tree.depth;
+  tree.levels = std::max(1, (tree.depth + 2) / 3);
+
+  std::vector<Keyed> entry(n);
+  for (int64_t i = 0; i < n; ++i) entry[i] = {0.0f, int32_t(i)};
+#pragma omp parallel num_threads(threads)
+#pragma omp single
+  split(&tree, points.data(), entry.data(), 0, tree.leaves());
+
+  Stored<float> nowhere;
+  std::fill(nowhere.lane, nowhere.lane + LANES, INF);
+  tree.row.resize(n);
+  tree.point.resize(n * d);
+  tree.block.assign(tree.leaves() * d * BLOCKS, nowhere);
+  for (int h = 1; h <= tree.levels; ++h) {
+    tree.box[h].assign(tree.nodes(h) * 2 * d, nowhere);  // a child that does not exist is infinitely far
+    tree.least_core[h].resize(tree.nodes(h));
+    tree.component[h].resize(tree.nodes(h));
+  }
+#pragma omp parallel for num_threads(threads)
+  for (int64_t node = 0; node < tree.nodes(1); ++node)
+    for (int64_t c = 0; c < tree.children(1); ++c) {
+      const int64_t leaf = LANES * node + c, begin = tree.first(leaf);
+      for (int64_t i = begin; i < tree.first(leaf + 1); ++i) {
+        tree.row[i] = entry[i].second;
+        for (int k = 0; k < d; ++k) {
+          const float x = tree.point[i * d + k] = points[int64_t(tree.row[i]) * d + k];
+          tree.block[(leaf * d + k) * BLOCKS + (i - begin) / LANES].lane[(i - begin) % LANES] = x;
+          float& low = tree.box[1][2 * d * node + k].lane[c];
+          float& high = tree.box[1][2 * d * node + d + k].lane[c];
+          low = i == begin ? x : std::min(low, x);
+          high = i == begin ? x : std::max(high, x);
+        }
+      }
+    }
+  tree.ascend(tree.box, 2 * d, [d](const float* lanes, const float* end, int k) {
+    return k < d ? *std::min_element(lanes, end) : *std::max_element(lanes, end);
+  });
+  return tree;
+}
+
+// Squared distances from a point to the boxes of a node's children.
+SSEN_INLINE Lanes to_boxes(const Stored<float>* box, const float* q, int d) {
+  Lanes sum = {};
+  for (int k = 0; k < d; ++k) {
+    const Lanes below = load(box[k]) - q[k], above = q[k] - load(box[d + k]);
+    const Lanes outside = below > above ? below : above;
+    const Lanes distance = outside > 0.0f ? outside : Lanes{};
+    sum += distance * distance;
+  }
+  return sum;
+}
+
+// Squared distances from a point to those of a leaf; the least of each lane.
+SSEN_INLINE Lanes to_points(const Stored<float>* block, const float* q, int d, Lanes* distance) {
+  Lanes sum[BLOCKS] = {};
+  for (int k = 0; k < d; ++k)
+    for (int b = 0; b < BLOCKS; ++b) {
+      const Lanes difference = load(block[k * BLOCKS + b]) - q[k];
+      sum[b] += difference * difference;
+    }
+  Lanes least = sum[0];
+  for (int b = 0; b < BLOCKS; ++b) {
+    distance[b] = sum[b];
+    least = sum[b] < least ? sum[b] : least;
+  }
+  return least;
+}
+
+// Hands the points that are nearer to q than the squared distance `bound()` to `meet(point, squared distance)`, of a
+// node's children the nearer first; stops when `effort` leaves were seen and it is `enough()`. `adjust(level, node,
+// distances)` may raise the distances to a node's children.
+template <class Bound, class Enough, class Adjust, class Meet>
+SSEN_INLINE void visit(const Tree& tree, const float* q, int d, int effort, Bound bound, Enough enough, Adjust adjust,
+                       Meet meet) {
+  // The bits of the distance, which order as it does, the level, the node.
+  uint64_t stack[LANES * MAX_LEVELS];
+  stack[0] = uint64_t(tree.levels) << NODE_BITS;
+  int waiting = 1;
+  while (waiting) {
+    const uint64_t next = stack[--waiting];
+    const uint32_t bits = uint32_t(next >> 32);
+    float distance;
+    std::memcpy(&distance, &bits, sizeof distance);
+    if (!(distance < bound())) continue;
+    const int level = int(uint32_t(next) >> NODE_BITS);
+    const int64_t node = int64_t(next & ((uint64_t(1) << NODE_BITS) - 1));
+    if (level == 0) {
+      if (effort-- <= 0 && enough()) return;
+      Lanes to[BLOCKS];
+      if (!any(to_points(&tree.block[node * d * BLOCKS], q, d, to) < bound())) continue;
+      for (int b = 0; b < BLOCKS; ++b) {
+        if (!any(to[b] < bound())) continue;
+        for (int c = 0; c < LANES; ++c)
+          if (to[b][c] < bound()) meet(tree.first(node) + LANES * b + c, to[b][c]);
+      }
+      continue;
+    }
+    const Lanes to = adjust(level, node, to_boxes(&tree.box[level][node * 2 * d], q, d));
+    const float limit = bound();
+    if (!any(to < limit)) continue;
+    const int bottom = waiting;
+    for (int c = 0; c < LANES; ++c) {
+      if (!(to[c] < limit)) continue;
+      uint32_t child_bits;
+      const float child_distance = to[c];
+      std::memcpy(&child_bits, &child_distance, sizeof child_bits);
+      const uint64_t child = uint64_t(child_bits) << 32 | uint64_t(level - 1) << NODE_BITS | uint64_t(LANES * node + c);
+      int at = waiting++;
+      for (; at > bottom && stack[at - 1] < child; --at) stack[at] = stack[at - 1];
+      stack[at] = child;
+    }
+  }
+}
+
+// found (n, count): the nearest other points of each point of a leaf, nearest first; distance (count) is scratch
+SSEN_INLINE void neighbours_of_leaf(const Tree& tree, int64_t leaf, int d, int count, int effort, float* distance,
+                                    int32_t* found) {
+  constexpr float UNKNOWN = std::numeric_limits<float>::max();
+  for (int64_t i = tree.first(leaf); i < tree.first(leaf + 1); ++i) {
+    int32_t* of_point = found + i * count;
+    std::fill(distance, distance + count, UNKNOWN);
+    visit(
+        tree, &tree.point[i * d], d, effort, [&] { return distance[count - 1]; },
+        [&] { return distance[count - 1] < UNKNOWN; }, [](int, int64_t, const Lanes& to) { return to; },
+        [&](int64_t j, float to) {
+          if (j == i) return;
+          int at = count - 1;
+          for (; at > 0 && distance[at - 1] > to; --at) {
+            distance[at] = distance[at - 1];
+            of_point[at] = of_point[at - 1];
+          }
+          distance[at] = to;
+          of_point[at] = int32_t(j);
+        });
+  }
+}
+
+// The usual width is worth a copy with its loops unrolled.
+SSEN_AVX2 void neighbours_avx2(const Tree& tree, int64_t leaf, int count, int effort, float* scratch, int32_t* found) {
+  tree.d == 8 ? neighbours_of_leaf(tree, leaf, 8, count, effort, scratch, found)
+              : neighbours_of_leaf(tree, leaf, tree.d, count, effort, scratch, found);
+}
+
+void neighbours(const Tree& tree, int64_t leaf, int count, int effort, float* scratch, int32_t* found) {
+  SSEN_HAS_AVX2 ? neighbours_avx2(tree, leaf, count, effort, scratch, found)
+                : neighbours_of_leaf(tree, leaf, tree.d, count, effort, scratch, found);
+}
+
+struct Edge {
+  double weight;  // squared mutual reachability distance
+  int32_t a, b;   // points
+};
+
+struct Forest {
+  std::vector<int32_t> parent;
+  explicit Forest(int64_t n) : parent(n) { std::iota(parent.begin(), parent.end(), 0); }
+  int32_t find(int32_t x) {
+    while (parent[x] != x) x = parent[x] = parent[parent[x]];
+    return x;
+  }
+};
+
+// What the rounds know.
+struct Known {
+  std::vector<double> core;        // (n) squared core distances
+  std::vector<int32_t> component;  // (n) of each point
+  std::vector<double> settled;     // (n) no edge from the point out of its component is shorter
+  std::vector<Edge> shortest;      // (n) known edge from the point out of its component; to itself: none
+  std::vector<double> bound;       // (n) by component: shortest known edge out of it before the searches of this round
+};
+
+// From all points of a leaf whose edges may beat what is known of their component, save those of component `spared`.
+SSEN_INLINE void search_from_leaf(const Tree& tree, Known& known, int64_t leaf, int d, int effort, int32_t spared) {
+  for (int64_t i = tree.first(leaf); i < tree.first(leaf + 1); ++i) {
+    const int32_t own = known.component[i];
+    Edge& best = known.shortest[i];
+    double limit = std::min(best.weight, known.bound[own]);
+    if (own == spared || known.settled[i] >= limit) continue;
+    visit(
+        tree, &tree.point[i * d], d, effort,
+        [&] { return float(limit) * SLACK + std::numeric_limits<float>::min(); }, [&] { return limit < INF; },
+        [&](int level, int64_t node, const Lanes& to) {
+          const Lanes core = load(tree.least_core[level][node]);
+          const Lanes further = to > core ? to : core;
+          return load(tree.component[level][node]) == own ? Lanes{} + INF : further;
+        },
+        [&](int64_t j, float) {
+          if (known.component[j] == own) return;
+          const double weight = std::max({known.core[i], known.core[j], tree.squared_distance(i, j)});
+          if (weight >= limit) return;
+          best = {weight, int32_t(i), int32_t(j)};
+          limit = weight;
+        });
+    known.settled[i] = limit;
+  }
+}
+
+SSEN_AVX2 void search_avx2(const Tree& tree, Known& known, int64_t leaf, int effort, int32_t spared) {
+  tree.d == 8 ? search_from_leaf(tree, known, leaf, 8, effort, spared)
+              : search_from_leaf(tree, known, leaf, tree.d, effort, spared);
+}
+
+void search(const Tree& tree, Known& known, int64_t leaf, int effort, int32_t spared) {
+  SSEN_HAS_AVX2 ? search_avx2(tree, known, leaf, effort, spared)
+                : search_from_leaf(tree, known, leaf, tree.d, effort, spared);
+}
+
+// The shortest edge from a point to one of its neighbours outside its component. A neighbour is no further than the
+// core distance, so the two core distances are the edge's length.
+Edge to_neighbour(int64_t i, const int32_t* neighbour, int count, const Known& known) {
+  Edge best = {INF, int32_t(i), int32_t(i)};
+  for (int k = 0; k < count && best.weight > known.core[i]; ++k) {
+    const int32_t j = neighbour[k];
+    const double weight = std::max(known.core[i], known.core[j]);
+    if (known.component[j] != known.component[i] && weight < best.weight) best = {weight, int32_t(i), j};
+  }
+  return best;
+}
+
+// What the tree knows of all points below a child: value(first point, end) of each leaf, combined upwards.
+template <class T, class Value, class Combine>
+void summarize(const Tree& tree, std::vector<Stored<T>>* values, Value value, Combine combine) {
+  for (int64_t leaf = 0; leaf < tree.leaves(); ++leaf)
+    values[1][leaf / LANES].lane[leaf % LANES] = value(tree.first(leaf), tree.first(leaf + 1));
+  tree.ascend(values, 1, [&](const T* lanes, const T* end, int) { return combine(lanes, end); });
+}
+
+int32_t common(const int32_t* begin, const int32_t* end) {
+  return std::all_of(begin, end, [&](int32_t c) { return c == *begin; }) ? *begin : MIXED;
+}
+
+// The edges of a minimum spanning tree of the mutual reachability distances, shortest first.
+std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) {
+  const int64_t n = tree.n;
+  Known known;
+  known.core.resize(n);
+  std::vector<int32_t> neighbour(n * count);
+  std::vector<float> scratch(int64_t(threads) * count);
+#pragma omp parallel for schedule(dynamic, 16) num_threads(threads)
+  for (int64_t leaf = 0; leaf < tree.leaves(); ++leaf) {
+    neighbours(tree, leaf, count, effort, &scratch[int64_t(thread()) * count], neighbour.data());
+    for (int64_t i = tree.first(leaf); i < tree.first(leaf + 1); ++i)
+      for (int k = 0; k < count; ++k)
+        known.core[i] = std::max(known.core[i], tree.squared_distance(i, neighbour[i * count + k]));
+  }
+  summarize(
+      tree, tree.least_core,
+      [&](int64_t begin, int64_t end) { return float(*std::min_element(&known.core[begin], &known.core[0] + end)); },
+      [](const float* begin, const float* end) { return *std::min_element(begin, end); });
+
+  Forest forest(n);
+  known.component = forest.parent;
+  known.settled = known.core;
+  known.shortest.resize(n);
+  for (int64_t i = 0; i < n; ++i) known.shortest[i] = {INF, int32_t(i), int32_t(i)};
+  std::vector<int32_t> size(n), winner(n);
+  std::vector<Edge> edges;
+  edges.reserve(n - 1);
+  while (int64_t(edges.size()) < n - 1) {
+    summarize(
+        tree, tree.component,
+        [&](int64_t begin, int64_t end) { return common(&known.component[begin], &known.component[0] + end); }, common);
+#pragma omp parallel for num_threads(threads)
+    for (int64_t i = 0; i < n; ++i)
+      if (known.component[known.shortest[i].b] == known.component[i])
+        known.shortest[i] = to_neighbour(i, &neighbour[i * count], count, known);
+    known.bound.assign(n, INF);
+    size.assign(n, 0);
+    for (int64_t i = 0; i < n; ++i) {
+      double& bound = known.bound[known.component[i]];
+      bound = std::min(bound, known.shortest[i].weight);
+      ++size[known.component[i]];
+    }
+    const int32_t largest = int32_t(std::max_element(size.begin(), size.end()) - size.begin());
+#pragma omp parallel for schedule(dynamic, 4) num_threads(threads)
+    for (int64_t leaf = 0; leaf < tree.leaves(); ++leaf) search(tree, known, leaf, effort / 2, largest);
+
+    winner.assign(n, -1);
+    for (int64_t i = 0; i < n; ++i) {
+      int32_t& best = winner[known.component[i]];
+      if (known.component[i] == largest) continue;
+      if (best < 0 || known.shortest[i].weight < known.shortest[best].weight) best = int32_t(i);
+    }
+    for (const int32_t i : winner) {
+      if (i < 0) continue;
+      const int32_t a = forest.find(known.shortest[i].a), b = forest.find(known.shortest[i].b);
+      if (a == b) continue;  // its like was chosen from the other side
+      forest.parent[a] = b;
+      edges.push_back(known.shortest[i]);
+    }
+    for (int64_t i = 0; i < n; ++i) known.component[i] = forest.find(int32_t(i));
+  }
+  std::sort(edges.begin(), edges.end(), [](const Edge& x, const Edge& y) {
+    if (x.weight != y.weight) return x.weight < y.weight;
+    return x.a != y.a ? x.a < y.a : x.b < y.b;
+  });
+  return edges;
+}
+
+// label, probability (n) from the edges of the spanning tree; `scale` makes their lengths the input's
+void select(const std::vector<Edge>& edges, int64_t n, int64_t min_cluster_size, double scale, int32_t* label,
+            float* probability) {
+  // Single linkage: nodes below n are points, node n + e joins the two that edge e connects.
+  std::vector<int32_t> joined(2 * (n - 1)), size(2 * n - 1, 1), top(n);
+  std::iota(top.begin(), top.end(), 0);
+  Forest forest(n);
+  for (int64_t e = 0; e < n - 1; ++e) {
+    const int32_t a = forest.find(edges[e].a), b = forest.find(edges[e].b);
+    joined[2 * e] = top[a];
+    joined[2 * e + 1] = top[b];
+    size[n + e] = size[top[a]] + size[top[b]];
+    forest.parent[a] = b;
+    top[b] = int32_t(n + e);
+  }
+
+  // Condensed, from the root down. lambda is 1 / distance; a node that has left its cluster has done so for good.
+  constexpr double STAYS = -1;
+  struct Cluster {
+    int32_t parent;
+    double birth;       // lambda
+    double death = 0;   // largest lambda at which a point or a cluster leaves it
+    double stability = 0, stability_below = 0;
+  };
+  std::vector<Cluster> clusters = {{-1, 0}};
+  std::vector<int32_t> cluster(2 * n - 1, 0);
+  std::vector<double> leaves_at(2 * n - 1, STAYS);
+  for (int64_t node = 2 * n - 2; node >= n; --node) {
+    const int32_t c = cluster[node], *children = &joined[2 * (node - n)];
+    const double distance = std::sqrt(edges[node - n].weight) * scale;
+    const double lambda = distance > 0 ? 1 / distance : INF;
+    const bool divides = std::min(size[children[0]], size[children[1]]) >= min_cluster_size;
+    for (int side = 0; side < 2; ++side) {
+      const int32_t child = children[side];
+      cluster[child] = c;
+      leaves_at[child] = leaves_at[node];
+      if (leaves_at[node] != STAYS || (!divides && size[child] >= min_cluster_size)) continue;
+      clusters[c].stability += (lambda - clusters[c].birth) * size[child];
+      clusters[c].death = std::max(clusters[c].death, lambda);
+      if (divides) {
+        cluster[child] = int32_t(clusters.size());
+        clusters.push_back({c, lambda});
+      } else {
+        leaves_at[child] = lambda;
+      }
+    }
+  }
+
+  // Excess of mass: a cluster is taken unless those below it are worth more together. Children follow parents.
+  std::vector<char> worth(clusters.size(), 0);
+  for (size_t c = clusters.size() - 1; c > 0; --c) {
+    worth[c] = !(clusters[c].stability_below > clusters[c].stability);
+    clusters[clusters[c].parent].stability_below += worth[c] ? clusters[c].stability : clusters[c].stability_below;
+  }
+  std::vector<int32_t> taken(clusters.size(), 0), number(clusters.size(), -1);  // the one it lies in; 0, the root: none
+  int32_t count = 0;
+  for (size_t c = 1; c < clusters.size(); ++c) {
+    taken[c] = taken[clusters[c].parent];
+    if (taken[c] == 0 && worth[c]) {
+      taken[c] = int32_t(c);
+      number[c] = count++;
+    }
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    const int32_t c = taken[cluster[i]];
+    const double death = clusters[c].death;
+    label[i] = number[c];
+    probability[i] = c == 0 ? 0 : leaves_at[i] < death ? float(leaves_at[i] / death) : 1;
+  }
+}
+
+}  // namespace
+
+// label (n) from 0, -1 for noise, and probability (n) of points (n, d), which are finite.
+// effort: leaves that a search for neighbours sees, one for an edge half as many; 0: all that matter. threads: 0 for
+// OpenMP's default. Returns 0, 1 for arguments out of range, 2 where memory is short.
+extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64_t min_cluster_size, int32_t min_samples,
+                                int32_t effort, int32_t threads, int32_t* label, float* probability) {
+  if (n < 0 || n > int64_t(1) << 30 || d < 1 || min_cluster_size < 2 || min_samples < 1 || effort < 0 || threads < 0)
+    return 1;
+  std::fill(label, label + n, -1);
+  std::fill(probability, probability + n, 0.0f);
+  if (n < 2) return 0;
+#if defined(_OPENMP)
+  if (threads == 0) threads = omp_get_max_threads();
+#endif
+  threads = std::max(1, threads);
+  if (effort == 0) effort = std::numeric_limits<int32_t>::max();
+  try {
+    // To within [-1, 1] and by a power of two, so that squares do not overflow and nothing is rounded.
+    float most = 0;
+    for (int64_t i = 0; i < n * d; ++i) most = std::max(most, std::fabs(points[i]));
+    const int exponent = most > 0 ? std::ilogb(most) + 1 : 0;
+    const double down = std::ldexp(1.0, -exponent);
+    std::vector<float> scaled(n * d);
+    for (int64_t i = 0; i < n * d; ++i) scaled[i] = float(points[i] * down);
+
+    Tree tree = build(scaled, n, d, threads);
+    const std::vector<Edge> edges = spanning_tree(tree, int(std::min<int64_t>(min_samples, n - 1)), effort, threads);
+    std::vector<int32_t> label_of(n);
+    std::vector<float> probability_of(n);
+    select(edges, n, min_cluster_size, 1 / down, label_of.data(), probability_of.data());
+    for (int64_t i = 0; i < n; ++i) {
+      label[tree.row[i]] = label_of[i];
+      probability[tree.row[i]] = probability_of[i];
+    }
+    return 0;
+  } catch (const std::bad_alloc&) {
+    return 2;
+  }
+}

@@ -1,0 +1,157 @@
+"""How long clustering takes, how much memory, and whether the fast way finds what the exact one does."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import cache
+from multiprocessing import get_context
+
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from ssen_ros.clustering import cluster
+from ssen_ros.config import ClusteringConfig, SegmenterConfig
+
+METHODS = ("exact", "fast", "mean_shift", "dbscan", "k_means")
+# Beyond these the method takes minutes (exact) or gigabytes (the others).
+MOST_POINTS = {"exact": 200_000, "mean_shift": 20_000, "dbscan": 20_000, "k_means": 20_000}
+SMALL = 100, 300  # points of an instance that a sample would lose
+REPEATS = 3  # the least time counts
+
+
+def bridged_clusters(points: int, seed: int = 0, width: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """What an embedding network strives for, and what it leaves between.
+
+    30 balls of radius 0.1 (delta_inter), their centres 1.0 (2 delta_intra) or more apart; sizes from 200 to
+    100 times as many in even ratios, scaled to the number of points but for the least. 3 % are outliers around the
+    straight lines between centres.
+
+    Returns:
+        (points, width) float32 embeddings; as many instances, -1 for outliers. Shuffled.
+    """
+    count, radius, least = 30, 0.1, 200
+    rng = np.random.default_rng(seed)
+    centers: list[np.ndarray] = []
+    while len(centers) < count:
+        center = rng.uniform(-1.5, 1.5, width)
+        if all(np.linalg.norm(center - other) >= 1.0 for other in centers):
+            centers.append(center)
+    sizes = np.geomspace(1, 100, count)
+    sizes = np.maximum(least, 0.97 * points * sizes / sizes.sum()).astype(int)
+    truth = np.repeat(np.arange(count), sizes)
+    direction = rng.normal(size=(len(truth), width))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    inside = np.array(centers)[truth] + radius * rng.random((len(truth), 1)) ** (1 / width) * direction
+    ends = np.array(centers)[rng.integers(0, count, (2, int(0.03 * points)))]
+    t = rng.random((ends.shape[1], 1))
+    between = ends[0] * t + ends[1] * (1 - t) + rng.normal(scale=0.03, size=ends.shape[1:])
+    order = rng.permutation(len(inside) + len(between))[:points]
+    embeddings = np.concatenate([inside, between]).astype(np.float32)[order]
+    return embeddings, np.concatenate([truth, np.full(len(between), -1)])[order]
+
+
+def room_embeddings(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """The shipped network's embeddings of what it takes for things in simulated rooms held out from training.
+
+    As many rooms as it takes, the last cut short. Each is embedded by itself, so objects of different rooms meet as
+    those of one map never do: dirtier than a large map of one pass.
+
+    Returns:
+        (points, 8) float32; as many true instances, -1 where there is none.
+    """
+    from ssen_ros.simulation import HELD_OUT_SEEDS
+
+    embeddings, instances = [], []
+    for seed in HELD_OUT_SEEDS:
+        if sum(map(len, embeddings)) >= points:
+            break
+        of_room, truth = _room(seed)
+        known = sum(part.max(initial=-1) + 1 for part in instances[-1:])
+        embeddings.append(of_room)
+        instances.append(np.where(truth >= 0, truth + known, -1))
+    return np.concatenate(embeddings)[:points], np.concatenate(instances)[:points]
+
+
+@cache
+def _segmenter():
+    from ssen_ros.segmenter import Segmenter  # late: torch is slow to import
+
+    return Segmenter.from_config(SegmenterConfig())
+
+
+@cache
+def _room(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from ssen_ros.evaluation.simulated import instance_truth, map_with_truth
+    from ssen_ros.labels import is_thing
+    from ssen_ros.simulation import scan
+
+    segmenter = _segmenter()
+    voxels = map_with_truth(scan(seed), segmenter.voxel_size)
+    thing = is_thing(segmenter.class_names)[segmenter.semantic(voxels.snapshot).argmax(axis=1)]
+    truth = instance_truth(voxels, segmenter.class_names)[0]
+    return segmenter.embed(voxels.snapshot, np.flatnonzero(thing)), truth[thing]
+
+
+DATA = {"bridged": bridged_clusters, "rooms": room_embeddings}
+
+
+def benchmark(data: str, points: int, methods: Sequence[str], config: ClusteringConfig) -> Iterator[dict]:
+    """One row a method that can take as many points: `data`, `method`, `points`, `seconds`, `peak_mb` (over what
+    the process held before), `ari_to_exact`, `ari_to_truth` (where there is a truth), `small_recall` (instances of
+    100 to 300 points of which a cluster is half or more by IoU). None where there is nothing to compare with."""
+    embeddings, truth = DATA[data](points)
+    exact = None
+    for method in sorted(methods, key=METHODS.index):
+        if len(embeddings) > MOST_POINTS.get(method, len(embeddings)):
+            continue
+        count = len(np.unique(truth[truth >= 0]))
+        label, seconds, peak_mb = _measure(embeddings, replace(config, mode=method, k_means_count=count))
+        exact = label if method == "exact" else exact
+        known = truth >= 0
+        yield {
+            "data": data,
+            "method": method,
+            "points": len(embeddings),
+            "seconds": seconds,
+            "peak_mb": peak_mb,
+            "ari_to_exact": None if exact is None else float(adjusted_rand_score(exact, label)),
+            "ari_to_truth": float(adjusted_rand_score(truth[known], label[known])) if known.any() else None,
+            "small_recall": small_recall(truth, label),
+        }
+
+
+def small_recall(truth: np.ndarray, label: np.ndarray) -> float | None:
+    """Of the instances of 100 to 300 points, the share that some cluster meets with an IoU of 0.5 or more."""
+    sizes, cluster_sizes = np.bincount(truth[truth >= 0]), np.bincount(label[label >= 0])
+    small = np.flatnonzero((sizes >= SMALL[0]) & (sizes <= SMALL[1]))
+    found = 0
+    for instance in small:
+        members = label[truth == instance]
+        shared = np.bincount(members[members >= 0], minlength=len(cluster_sizes))
+        found += int((2 * shared >= sizes[instance] + cluster_sizes - shared).any())
+    return found / len(small) if len(small) else None
+
+
+def _measure(embeddings: np.ndarray, config: ClusteringConfig) -> tuple[np.ndarray, float, float]:
+    """Labels, least seconds, and peak memory in MB; in a process of its own, for the memory's sake."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_run, embeddings, config).result()
+
+
+def _run(embeddings: np.ndarray, config: ClusteringConfig) -> tuple[np.ndarray, float, float]:
+    cluster(embeddings[:1000], config)  # imports what the method needs
+    before = _memory_mb("VmRSS")
+    times = []
+    while len(times) < REPEATS and sum(times) < 5:  # what takes long is not repeated
+        start = time.perf_counter()
+        label = cluster(embeddings, config).instance_label
+        times.append(time.perf_counter() - start)
+    return label, min(times), max(0.0, _memory_mb("VmHWM") - before)
+
+
+def _memory_mb(field: str) -> float:
+    """Of this process; VmRSS is what it holds, VmHWM the most it ever held (Linux)."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith(field))
+    return int(line.split()[1]) / 1024
