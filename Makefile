@@ -1,6 +1,7 @@
 # make demo    the main job on a simulated map; ends by itself, results in out/demo
 # make test    all tests
 # make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
+# make test-minkowski    our engines against MinkowskiEngine's; takes it from .venv or a wheel, or builds it
 # make lint    style
 # make clean   remove what the build and the demo wrote; .venv and runs stay
 #
@@ -8,6 +9,7 @@
 #   PYTHON=python3.12            another interpreter
 #   TORCH='torch==2.13.0'        this is the default; another version or build is whatever `pip install`
 #                                understands, such as 'torch --index-url ADDRESS-OF-THE-CPU-BUILDS'
+#   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine may lie
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,6 +18,7 @@ SHELL := bash
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+MINKOWSKI_WHEELS ?= ../shared/wheels
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +38,7 @@ PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard R
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test test-sanitizers lint clean FORCE
+.PHONY: help setup demo test test-sanitizers test-minkowski lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -58,6 +61,10 @@ test-sanitizers: setup
 	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) \
 	    $$($(CXX) -print-file-name=libstdc++.so)" \
 	  $(BIN)/pytest test/unit/test_native_engine.py test/unit/test_sparse.py
+
+test-minkowski: setup
+	@PYTHON=$(BIN)/python tools/minkowski/install.sh $(MINKOWSKI_WHEELS)
+	$(BIN)/pytest test/minkowski -s
 
 lint: $(STAMPS)/ruff
 	$(BIN)/ruff check .

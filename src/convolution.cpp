@@ -90,26 +90,6 @@ T* scratch(std::vector<T>& memory, size_t count) {
   return memory.data();
 }
 
-// For each offset from `first` up to `last`, the neighbours of the block's rows and the rows that have them.
-struct Pairs {
-  std::vector<int32_t> input, row, count;
-
-  void list(const int32_t* table, int32_t volume, int32_t first, int32_t last, int64_t begin, int32_t rows, int32_t none) {
-    int32_t *in = scratch(input, size_t(volume) * BLOCK), *at = scratch(row, size_t(volume) * BLOCK);
-    int32_t* n = scratch(count, volume);
-    std::fill(n + first, n + last, 0);
-    for (int32_t r = 0; r < rows; ++r) {
-      for (int32_t k = first; k < last; ++k) {
-        const int32_t neighbour = table ? table[(begin + r) * volume + k] : int32_t(begin + r);
-        const int64_t place = int64_t(k) * BLOCK + n[k];
-        in[place] = neighbour;  // overwritten by the next one unless it counts
-        at[place] = r;
-        n[k] += neighbour != none;
-      }
-    }
-  }
-};
-
 // Blocks small enough that every thread gets several.
 int32_t block_rows(int64_t rows, int32_t threads) {
   const int64_t share = rows / (int64_t(threads) * 4) / ROWS * ROWS;
@@ -140,7 +120,7 @@ void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_
 }
 
 // sum (rows, padded(out_channels)) += every pair of the block
-void add_pairs(const Convolution& c, const float* input, int64_t begin, int32_t rows, Pairs& pairs, float* sum) {
+void add_pairs(const Convolution& c, const float* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs, float* sum) {
   const int32_t width = padded(c.out_channels);
   pairs.list(c.table, c.volume, 0, c.volume, begin, rows, c.table ? int32_t(c.num_inputs) : -1);
   const float* w = static_cast<const float*>(c.packed);
@@ -205,7 +185,7 @@ void convolve(const Convolution& c) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(c.threads)
   for (int64_t begin = 0; begin < c.num_outputs; begin += step) {
     static thread_local std::vector<float> sums, wide;
-    static thread_local Pairs pairs;
+    static thread_local Pairs<BLOCK> pairs;
     const int32_t rows = int32_t(std::min<int64_t>(step, c.num_outputs - begin));
     float* sum = scratch(sums, size_t(BLOCK) * width);
     std::fill(sum, sum + int64_t(rows) * width, 0.f);
@@ -217,31 +197,19 @@ void convolve(const Convolution& c) {
   }
 }
 
-// Tasks are strips of ROWS input channels of one offset. Every thread goes through all blocks, which stay in the
-// cache while its tasks use them, and owns its strips: the sums do not depend on the number of threads.
+// Every thread goes through all blocks, which stay in the cache while its strips use them.
 void kernel_gradient(const KernelGradient& g) {
-  const int32_t width = padded(g.out_channels), strips = (g.in_channels + ROWS - 1) / ROWS;
-  const int32_t none = g.table ? int32_t(g.num_inputs) : -1;
-  std::vector<int64_t> cost(g.volume + 1, 0);  // pairs of the offsets before
-  for (int64_t o = 0; o < g.num_outputs; ++o)
-    for (int32_t k = 0; k < g.volume; ++k) cost[k + 1] += !g.table || g.table[o * g.volume + k] != none;
-  for (int32_t k = 0; k < g.volume; ++k) cost[k + 1] += cost[k];
-  const int64_t total = cost[g.volume] * strips;
-  // The task at which thread t begins: where the cost of all before reaches its share.
-  auto first_task = [&](int32_t t) -> int32_t {
-    const int64_t share = total * t / g.threads;
-    int32_t k = int32_t(std::upper_bound(cost.begin(), cost.end(), share / strips) - cost.begin()) - 1;
-    if (t == g.threads || k >= g.volume) return g.volume * strips;
-    const int64_t pairs = cost[k + 1] - cost[k];
-    return k * strips + (pairs ? int32_t((share - cost[k] * strips) / pairs) : 0);
-  };
+  const float *input = static_cast<const float*>(g.input), *all_gradients = static_cast<const float*>(g.gradient);
+  const int32_t width = padded(g.out_channels);
+  const Shares shares(g, ROWS);
+  const int32_t strips = shares.strips();
   std::fill_n(g.kernel, int64_t(g.volume) * g.in_channels * g.out_channels, 0.f);
 #pragma omp parallel for schedule(static, 1) num_threads(g.threads)
   for (int32_t t = 0; t < g.threads; ++t) {
     static thread_local std::vector<float> gradients, sums;
     static thread_local std::vector<const float*> pointers;
-    static thread_local Pairs pairs;
-    const int32_t first = first_task(t), last = first_task(t + 1);
+    static thread_local Pairs<BLOCK> pairs;
+    const int32_t first = shares.first(t), last = shares.first(t + 1);
     if (first == last) continue;
     const int32_t first_offset = first / strips, last_offset = (last - 1) / strips + 1;
     float* sum = scratch(sums, size_t(last_offset - first_offset) * g.in_channels * width);
@@ -251,14 +219,14 @@ void kernel_gradient(const KernelGradient& g) {
     for (int64_t begin = 0; begin < g.num_outputs; begin += BLOCK) {
       const int32_t rows = int32_t(std::min<int64_t>(BLOCK, g.num_outputs - begin));
       for (int32_t r = 0; r < rows; ++r) {
-        std::copy_n(g.gradient + (begin + r) * g.out_channels, g.out_channels, gradient + int64_t(r) * width);
+        std::copy_n(all_gradients + (begin + r) * g.out_channels, g.out_channels, gradient + int64_t(r) * width);
         std::fill(gradient + int64_t(r) * width + g.out_channels, gradient + int64_t(r + 1) * width, 0.f);
       }
-      pairs.list(g.table, g.volume, first_offset, last_offset, begin, rows, none);
+      pairs.list(g.table, g.volume, first_offset, last_offset, begin, rows, g.table ? int32_t(g.num_inputs) : -1);
       for (int32_t k = first_offset; k < last_offset; ++k) {
         const int32_t n = pairs.count[k];
         for (int32_t p = 0; p < n; ++p) {
-          x[p] = g.input + int64_t(pairs.input[int64_t(k) * BLOCK + p]) * g.in_channels;
+          x[p] = input + int64_t(pairs.input[int64_t(k) * BLOCK + p]) * g.in_channels;
           y[p] = gradient + int64_t(pairs.row[int64_t(k) * BLOCK + p]) * width;
         }
         const int32_t begin_strip = std::max(first - k * strips, 0), end_strip = std::min(last - k * strips, strips);

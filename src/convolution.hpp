@@ -1,6 +1,8 @@
 // Sparse convolution over a neighbour table: what one instruction set offers, and what it is given.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <vector>
 
 namespace ssen {
 
@@ -17,14 +19,62 @@ struct Convolution {
   int32_t volume, in_channels, out_channels, relu, threads;
 };
 
-// kernel[k] += sum over the pairs (i, o) of offset k of input[i]^T * gradient[o]; `gradient` has num_outputs rows
+// kernel[k] = sum over the pairs (i, o) of offset k of input[i]^T * gradient[o]
 struct KernelGradient {
-  const float* input;
+  const void* input;     // (num_inputs, in_channels), float or bfloat16
   const int32_t* table;  // as above
-  const float* gradient;
+  const void* gradient;  // (num_outputs, out_channels), same type as the input
   float* kernel;  // (volume, in_channels, out_channels), overwritten
   int64_t num_inputs, num_outputs;
   int32_t volume, in_channels, out_channels, threads;
+};
+
+// For each offset from `first` up to `last`, the neighbours of a block's rows and the rows that have them.
+template <int BLOCK>
+struct Pairs {
+  std::vector<int32_t> input, row, count;
+
+  void list(const int32_t* table, int32_t volume, int32_t first, int32_t last, int64_t begin, int32_t rows, int32_t none) {
+    input.resize(size_t(volume) * BLOCK);
+    row.resize(size_t(volume) * BLOCK);
+    count.assign(volume, 0);
+    for (int32_t r = 0; r < rows; ++r) {
+      for (int32_t k = first; k < last; ++k) {
+        const int32_t neighbour = table ? table[(begin + r) * volume + k] : int32_t(begin + r);
+        const int64_t place = int64_t(k) * BLOCK + count[k];
+        input[place] = neighbour;  // overwritten by the next one unless it counts
+        row[place] = r;
+        count[k] += neighbour != none;
+      }
+    }
+  }
+};
+
+// The gradient's work in equal shares: strips of input channels, each of one offset, weighed by the offset's pairs.
+// A thread owns the strips of its share, so the sums do not depend on the number of threads.
+class Shares {
+  std::vector<int64_t> cost_;  // pairs of the offsets before
+  int32_t strips_, threads_;
+
+ public:
+  Shares(const KernelGradient& g, int32_t strip)
+      : cost_(g.volume + 1, 0), strips_((g.in_channels + strip - 1) / strip), threads_(g.threads) {
+    for (int64_t o = 0; o < g.num_outputs; ++o)
+      for (int32_t k = 0; k < g.volume; ++k) cost_[k + 1] += !g.table || g.table[o * g.volume + k] != g.num_inputs;
+    for (int32_t k = 0; k < g.volume; ++k) cost_[k + 1] += cost_[k];
+  }
+
+  int32_t strips() const { return strips_; }
+
+  // The strip at which a thread begins, counted through all offsets; that of `threads` is the end.
+  int32_t first(int32_t thread) const {
+    const int32_t volume = int32_t(cost_.size()) - 1;
+    const int64_t share = cost_[volume] * strips_ * thread / threads_;
+    const int32_t k = int32_t(std::upper_bound(cost_.begin(), cost_.end(), share / strips_) - cost_.begin()) - 1;
+    if (thread == threads_ || k >= volume) return volume * strips_;
+    const int64_t pairs = cost_[k + 1] - cost_[k];
+    return k * strips_ + int32_t((share - cost_[k] * strips_) / pairs);
+  }
 };
 
 struct Kernels {
@@ -32,7 +82,7 @@ struct Kernels {
   // kernel (volume, in_channels, out_channels) float32
   void (*pack)(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels, void* packed);
   void (*convolve)(const Convolution&);
-  void (*kernel_gradient)(const KernelGradient&);  // null where the set has none
+  void (*kernel_gradient)(const KernelGradient&);
 };
 
 }  // namespace ssen

@@ -212,8 +212,71 @@ void convolve(const Convolution& c) {
   }
 }
 
+// The pairs of one offset in one block, as tiles read them: inputs (channel, pair), gradients (channel / 16,
+// pair / 32, 16, 16, 2), zeros to whole tiles. Returns the number of pairs, to whole tiles.
+int32_t lay_out_pairs(const KernelGradient& g, const int32_t* in, const int32_t* row, int32_t count, int64_t begin,
+                      bfloat16* inputs, bfloat16* gradients) {
+  const bfloat16 *input = static_cast<const bfloat16*>(g.input), *gradient = static_cast<const bfloat16*>(g.gradient);
+  const int32_t pairs = padded(count), width = padded(g.out_channels);
+  std::memset(inputs, 0, size_t(padded(g.in_channels)) * pairs * sizeof(bfloat16));
+  std::memset(gradients, 0, size_t(width) * pairs * sizeof(bfloat16));
+  for (int32_t p = 0; p < count; ++p) {
+    const bfloat16* x = input + int64_t(in[p]) * g.in_channels;
+    for (int32_t c = 0; c < g.in_channels; ++c) inputs[int64_t(c) * pairs + p] = x[c];
+    const bfloat16* y = gradient + (begin + row[p]) * g.out_channels;
+    bfloat16* to = gradients + p / DEPTH * AREA + p % DEPTH / 2 * DEPTH + p % 2;
+    for (int32_t j = 0; j < g.out_channels; ++j) to[int64_t(j / TILE) * TILE * pairs + j % TILE * 2] = y[j];
+  }
+  return pairs;
+}
+
+// Every thread goes through all blocks, which stay in the cache while its strips use them.
+void kernel_gradient(const KernelGradient& g) {
+  constexpr int BLOCK = 256;
+  const int32_t width = padded(g.out_channels), depth = padded(g.in_channels);
+  const Shares shares(g, ROWS);
+  const int32_t strips = shares.strips();
+  std::fill_n(g.kernel, int64_t(g.volume) * g.in_channels * g.out_channels, 0.f);
+#pragma omp parallel for schedule(static, 1) num_threads(g.threads)
+  for (int32_t t = 0; t < g.threads; ++t) {
+    static thread_local std::vector<bfloat16> inputs, gradients;
+    static thread_local Pairs<BLOCK> pairs;
+    alignas(64) float sums[4 * TILE * TILE];
+    const int32_t first = shares.first(t), last = shares.first(t + 1);
+    if (first == last) continue;
+    Tiles tiles;
+    bfloat16 *x = scratch(inputs, size_t(depth) * BLOCK), *y = scratch(gradients, size_t(width) * BLOCK);
+    for (int64_t begin = 0; begin < g.num_outputs; begin += BLOCK) {
+      const int32_t rows = int32_t(std::min<int64_t>(BLOCK, g.num_outputs - begin));
+      pairs.list(g.table, g.volume, first / strips, (last - 1) / strips + 1, begin, rows,
+                 g.table ? int32_t(g.num_inputs) : -1);
+      int32_t laid = -1, count = 0;  // the offset that is laid out, and its pairs
+      for (int32_t task = first; task < last; ++task) {
+        const int32_t k = task / strips, channel = task % strips * ROWS;
+        if (!pairs.count[k]) continue;
+        if (laid != k) {
+          const int64_t at = int64_t(k) * BLOCK;
+          count = lay_out_pairs(g, &pairs.input[at], &pairs.row[at], pairs.count[k], begin, x, y);
+          laid = k;
+        }
+        for (int32_t p = 0; p < width; p += ROWS) {
+          tiles.clear();
+          const bfloat16 *low = y + int64_t(p) * count, *high = low + int64_t(TILE) * count;
+          for (int32_t d = 0; d < count; d += DEPTH, low += AREA, high += AREA)
+            tiles.add(x + int64_t(channel) * count + d, count, low, high);
+          tiles.store(sums);
+          for (int32_t c = 0; c < std::min(ROWS, g.in_channels - channel); ++c)
+            for (int32_t j = 0; j < std::min(ROWS, g.out_channels - p); ++j)
+              g.kernel[(int64_t(k) * g.in_channels + channel + c) * g.out_channels + p + j] +=
+                  sums[(c / TILE * 2 + j / TILE) * TILE * TILE + c % TILE * TILE + j % TILE];
+        }
+      }
+    }
+  }
+}
+
 extern const Kernels kernels;
-const Kernels kernels = {packed_bytes, pack, convolve, nullptr};
+const Kernels kernels = {packed_bytes, pack, convolve, kernel_gradient};
 
 }  // namespace SSEN_ISA
 }  // namespace ssen

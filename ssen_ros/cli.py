@@ -50,7 +50,16 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ssen_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_segment, _add_play, _add_simulate, _add_train, _add_evaluate, _add_bench):
+    for add in (
+        _add_demo,
+        _add_segment,
+        _add_play,
+        _add_simulate,
+        _add_train,
+        _add_evaluate,
+        _add_convert,
+        _add_bench,
+    ):
         add(commands)
     return parser
 
@@ -387,6 +396,55 @@ def _print_scores(scores: dict) -> None:
     Console().print(table)
 
 
+# --- ssen convert ------------------------------------------------------------------------------
+
+
+def _add_convert(commands: Any) -> None:
+    text = "Make a checkpoint of ours from a public one of MinkowskiEngine; nothing in the file is executed."
+    parser = _command(commands, "convert", _convert, text)
+    parser.add_argument("checkpoint", type=Path, metavar="CKPT", help=".pth or .pt file of a Minkowski U-Net")
+    parser.add_argument("--out", type=Path, required=True, metavar="F", help=".safetensors file to write")
+    parser.add_argument("--architecture", metavar="NAME", help="such as MinkUNet34C [the one that fits]")
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument("--classes", type=_names, metavar="A,B,...", help="output classes [ScanNet's 20]")
+    task.add_argument(
+        "--embedding-width", type=_positive_int, default=0, metavar="D", help="it is an embedding network"
+    )
+    parser.add_argument("--features", type=_names, default="rgb", metavar="A,B,...", help="input channels")
+    parser.add_argument("--voxel-size", type=_positive_float, default=0.02, metavar="M", help="trained on")
+    parser.add_argument(
+        "--kernel-order",
+        choices=("auto", "0.4", "0.5"),
+        default="auto",
+        help="MinkowskiEngine's version whose order its block kernels have; auto: 0.4 for tensors under "
+        "'state_dict' or 'backbone.', 0.5 for flat ones",
+    )
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from ssen_ros.labels import CLASS_NAMES
+    from ssen_ros.models import save_checkpoint
+    from ssen_ros.models.convert import convert
+
+    checkpoint = convert(
+        args.checkpoint,
+        architecture=args.architecture,
+        class_names=args.classes or CLASS_NAMES,
+        embedding_width=args.embedding_width,
+        features=args.features,
+        voxel_size=args.voxel_size,
+        kernel_order=args.kernel_order,
+    )
+    save_checkpoint(args.out, checkpoint)
+    spec, source = checkpoint.spec, checkpoint.provenance["converted_from"]
+    print(
+        f"{args.out}: {spec.architecture}, {spec.task}, {spec.out_channels} outputs, voxels of "
+        f"{spec.voxel_size:g} m, first kernel {spec.first_kernel_size}³; from layout {source['layout']}, "
+        f"block kernels in the order of {source['kernel_order']}"
+    )
+    return 0
+
+
 # --- ssen bench --------------------------------------------------------------------------------
 
 
@@ -394,7 +452,65 @@ def _add_bench(commands: Any) -> None:
     text = "Measure speed and memory on this machine."
     parser = commands.add_parser("bench", help=text, description=text)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+    _add_bench_engine(benchmarks)
     _add_bench_clustering(benchmarks)
+    _add_bench_update(benchmarks)
+
+
+def _add_bench_engine(benchmarks: Any) -> None:
+    text = (
+        "One network through every engine that is installed, each in a process of its own, in turns: our "
+        "compiled one in each instruction set of this CPU, plain torch, MinkowskiEngine, spconv."
+    )
+    parser = _command(benchmarks, "engine", _bench_engine, text)
+    parser.add_argument(
+        "--voxels", type=_positive_int, nargs="+", default=[50_000, 100_000, 200_000], metavar="N",
+        help="of simulated rooms, 2 cm",
+    )  # fmt: skip
+    parser.add_argument("--arch", default="MinkUNet34C", help="architecture, with random weights")
+    parser.add_argument("--repetitions", type=_positive_int, default=3, metavar="N", help="the median counts")
+    parser.add_argument("--training", action="store_true", help="a training step instead of a forward pass")
+    parser.add_argument(
+        "--backends", nargs="+", choices=("native", "torch", "minkowski", "spconv"), default=[],
+        help="these alone [all that are installed]",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_engine(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.engine_benchmark import benchmark_engines
+
+    result = benchmark_engines(
+        args.voxels, args.arch, args.repetitions, args.training, args.backends, progress=_progress
+    )
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _add_bench_update(benchmarks: Any) -> None:
+    text = "One whole update of a map, stage by stage, on networks with random weights."
+    parser = _command(benchmarks, "update", _bench_update, text)
+    parser.add_argument("--voxels", type=_positive_int, default=150_000, metavar="N", help="of a room, 2 cm")
+    parser.add_argument("--arch", default="MinkUNet18A", help="architecture of both networks")
+    parser.add_argument("--repetitions", type=_positive_int, default=3, metavar="N", help="the median counts")
+    _add_pipeline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_update(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.update_benchmark import benchmark_update
+
+    result = benchmark_update(args.voxels, args.arch, _config_of(args), args.repetitions)
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _print_benchmark(result: dict, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    _print_rows(result["rows"])
+    print(*(f"{name}: {value}" for name, value in result.items() if name != "rows"), sep=", ")
 
 
 def _add_bench_clustering(benchmarks: Any) -> None:
@@ -487,6 +603,10 @@ def _positive_float(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
     return value
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _seed_range(text: str) -> range:

@@ -29,6 +29,12 @@ class SegmenterConfig:
     semantic_checkpoint: str = param("", "safetensors file of the semantic network; empty: the shipped one")
     embedding_checkpoint: str = param("", "safetensors file of the embedding network; empty: the shipped one")
     device: str = param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N")
+    engine: str = param(
+        "auto",
+        "what computes the networks: native (ours, which auto chooses), or minkowski (MinkowskiEngine, where "
+        "it is installed; float32 alone)",
+        choices=("auto", "native", "minkowski"),
+    )
     precision: str = param(
         "float32",
         "number format of the networks; bfloat16 is faster on a CPU with AMX and on a GPU, and changes some "

@@ -15,3 +15,7 @@ class CheckpointError(SsenError):
 
 class ConfigError(SsenError):
     """A parameter with an unknown name, a wrong type or a value outside its interval."""
+
+
+class EngineError(SsenError):
+    """A sparse engine that was asked for and cannot compute here."""

@@ -13,6 +13,7 @@ from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
 from ssen_ros.models.tiling import run_in_tiles
 from ssen_ros.sparse import CoordinateManager, default_engine
+from ssen_ros.sparse.minkowski import minkowski_coordinates
 from ssen_ros.structures import VoxelSnapshot
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,8 @@ class Segmenter:
 
     Raises:
         CheckpointError: the two networks differ in voxel size or classes, or do not do these two tasks.
-        ConfigError: the device has no fast arithmetic of that precision.
+        ConfigError: the device or engine has no fast arithmetic of that precision.
+        EngineError: MinkowskiEngine was asked for and cannot compute on this device.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Segmenter:
         embedding: Checkpoint,
         device: str | torch.device = "cpu",
         precision: str = "float32",
+        engine: str = "auto",
     ):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
@@ -43,18 +46,25 @@ class Segmenter:
             if a != b:
                 raise CheckpointError(f"{name}: semantic network {a}, embedding network {b}; expected equal")
         self.specs = semantic.spec, embedding.spec
-        self._precision = getattr(torch, precision)
+        self._precision, self._engine = getattr(torch, precision), engine
         self._semantic = semantic.model.for_inference()
         self._embedding = embedding.model.for_inference()
         self.to(device)
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
-        if config.num_threads:
-            torch.set_num_threads(config.num_threads)
         semantic = load_checkpoint(config.semantic_checkpoint or shipped_weights("semantic"))
         embedding = load_checkpoint(config.embedding_checkpoint or shipped_weights("embedding"))
-        return cls(semantic, embedding, _device(config.device), config.precision)
+        return cls.from_checkpoints(semantic, embedding, config)
+
+    @classmethod
+    def from_checkpoints(
+        cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
+    ) -> "Segmenter":
+        """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
+        if config.num_threads:
+            torch.set_num_threads(config.num_threads)
+        return cls(semantic, embedding, _device(config.device), config.precision, config.engine)
 
     @property
     def voxel_size(self) -> float:
@@ -66,12 +76,16 @@ class Segmenter:
         return self.specs[0].class_names
 
     def to(self, device: str | torch.device) -> "Segmenter":
-        """Move the networks, and compute with the fastest engine of that device."""
+        """Move the networks, and compute with that device's fastest engine, or with the one asked for."""
         self.device = torch.device(device)
-        engine = default_engine(self.device.type, self._precision)
+        if self._engine == "minkowski":
+            coordinates = minkowski_coordinates(self.device.type, self._precision)
+        else:
+            engine = default_engine(self.device.type, self._precision)
+            coordinates = partial(CoordinateManager, engine=engine)
         for model in (self._semantic, self._embedding):
             model.to(self.device)
-            model.coordinates = partial(CoordinateManager, engine=engine)
+            model.coordinates = coordinates
         return self
 
     def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:

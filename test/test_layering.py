@@ -1,4 +1,7 @@
-"""The core never meets ROS: nothing outside ssen_ros/ros imports rclpy or message packages, not even late."""
+"""The core never meets ROS: nothing outside ssen_ros/ros imports rclpy or message packages, not even late.
+
+And one module meets MinkowskiEngine, late.
+"""
 
 import ast
 import json
@@ -97,6 +100,17 @@ def test_the_check_lets_the_command_line_start_nodes_late():
     line = "def f():\n    from ssen_ros.ros.processes import ssen_node_process"
     assert violations(line) and not violations(line, is_cli=True)
     assert not violations("import numpy\nfrom ssen_ros.messages import x\nfrom ssen_ros.rosy import y")
+
+
+def minkowski_imports(source: str) -> list[bool]:
+    """Of each import of MinkowskiEngine, whether it is inside a function."""
+    return [late for name, late in imports(source) if name.startswith("MinkowskiEngine")]
+
+
+def test_one_module_imports_minkowski_engine_and_late():
+    found = {path: minkowski_imports(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    places = {str(path.relative_to(PACKAGE)): all(late) for path, late in found.items() if late}
+    assert places == {"sparse/minkowski.py": True}
 
 
 IMPORT_ALL = """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from ssen_ros.errors import CheckpointError
 from ssen_ros.features import FEATURE_WIDTHS, feature_width
@@ -70,11 +71,15 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Raises CheckpointError where the file cannot be written."""
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()
     }
     metadata = {"ssen": json.dumps(asdict(checkpoint.spec)), "provenance": json.dumps(checkpoint.provenance)}
-    save_file(tensors, str(path), metadata)
+    try:
+        save_file(tensors, str(path), metadata)
+    except SafetensorError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be written ({error}); give another path") from error
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -100,7 +105,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         )
     spec = _spec_from_json(path, metadata["ssen"])
     model = spec.build()
-    _require_equal_layout(path, spec, state, model.state_dict())
+    require_equal_layout(path, spec.architecture, state, model.state_dict())
     model.load_state_dict(state, strict=True)
     return Checkpoint(spec, model.eval(), json.loads(metadata.get("provenance", "{}")))
 
@@ -114,14 +119,21 @@ def _spec_from_json(path: Path, text: str) -> NetworkSpec:
         raise CheckpointError(f"checkpoint {path}: metadata 'ssen' = {text!r}, expected {names}") from error
 
 
-def _require_equal_layout(path: Path, spec: NetworkSpec, found: dict, expected: dict) -> None:
-    wrong = [f"{name} is missing" for name in expected if name not in found]
-    wrong += [f"{name} is not part of it" for name in found if name not in expected]
-    wrong += [
+def layout_differences(found: dict[str, Tensor], expected: dict[str, Tensor]) -> list[str]:
+    """In which names and shapes of their tensors two state dicts differ, one sentence each."""
+    differences = [f"{name} is missing" for name in expected if name not in found]
+    differences += [f"{name} is not part of it" for name in found if name not in expected]
+    differences += [
         f"{name} has shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
         for name, tensor in expected.items()
         if name in found and found[name].shape != tensor.shape
     ]
+    return differences
+
+
+def require_equal_layout(path: Path, architecture: str, found: dict, expected: dict) -> None:
+    """Raises CheckpointError with the first of the `layout_differences`."""
+    wrong = layout_differences(found, expected)
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise CheckpointError(f"checkpoint {path} does not fit {spec.architecture}: {wrong[0]}{more}")
+        raise CheckpointError(f"checkpoint {path} does not fit {architecture}: {wrong[0]}{more}")

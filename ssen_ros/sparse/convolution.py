@@ -53,7 +53,7 @@ def default_engine(device_type: str, dtype: torch.dtype = torch.float32) -> Engi
         return REFERENCE
     if device_type == "cpu":
         raise ConfigError(
-            "segmenter.precision = 'bfloat16' on the CPU: expected a CPU with AMX, and the compiled library "
+            "precision = 'bfloat16' on the CPU: expected a CPU with AMX, and the compiled library "
             "built by GCC 11 or newer; use float32, which is the faster one here"
         )
     return TorchEngine(dtype)

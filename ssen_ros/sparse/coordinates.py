@@ -82,10 +82,11 @@ class CoordinateManager:
         self._levels = {1: coords[self.order]}
         self.engine = engine or default_engine(coords.device.type)
         self._maps: dict[tuple[int, int, int], KernelMap] = {}
+        self._frames: dict[tuple[int, int], tuple[_Frame, Tensor]] = {}
 
     def arrange(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order to that of the voxels at stride 1, in the engine's type."""
-        if features.dtype == torch.float32 and self.engine.dtype is not None and not torch.is_grad_enabled():
+        if features.dtype == torch.float32 and self.engine.dtype is not None:
             features = features.to(self.engine.dtype)
         return features.index_select(0, self.order)
 
@@ -124,13 +125,20 @@ class CoordinateManager:
         n, volume = len(inputs), kernel_size**3
         if n == 0:
             return KernelMap(inputs.new_empty((len(outputs), volume), dtype=torch.int32), n, mirrored)
-        frame = _Frame(inputs, margin=kernel_size + ratio)
-        corner = frame.keys(outputs * torch.tensor([1, ratio, ratio, ratio], device=inputs.device))
+        frame, keys = self._keys(in_stride, margin=kernel_size + ratio)
+        corner = keys
+        if ratio > 1:
+            corner = frame.keys(outputs * torch.tensor([1, ratio, ratio, ratio], device=inputs.device))
         x, y, z = kernel_offsets(kernel_size, inputs.device)[: kernel_size**2].unbind(1)
         step = (x * frame.extent[2] + y) * frame.extent[3] + z
-        return KernelMap(
-            self.engine.find_neighbours(frame.keys(inputs), corner, step, kernel_size), n, mirrored
-        )
+        return KernelMap(self.engine.find_neighbours(keys, corner, step, kernel_size), n, mirrored)
+
+    def _keys(self, stride: int, margin: int) -> tuple[_Frame, Tensor]:
+        """The frame of the voxels at `stride`, and their keys in it."""
+        if (stride, margin) not in self._frames:
+            frame = _Frame(self.coords(stride), margin)
+            self._frames[stride, margin] = frame, frame.keys(self.coords(stride))
+        return self._frames[stride, margin]
 
     def convolve(
         self,

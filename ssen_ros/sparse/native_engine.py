@@ -125,7 +125,7 @@ class NativeEngine:
 
     def find_neighbours(self, keys: Tensor, base: Tensor, step: Tensor, depth: int) -> Tensor:
         """As TorchEngine's."""
-        table = torch.empty(len(base), depth * len(step), dtype=torch.int32)
+        table = self._workspace.empty(len(base), depth * len(step), torch.int32)
         keys, base, step = keys.contiguous(), base.contiguous(), step.contiguous()
         self._library.ssen_find_neighbours(
             address(keys), len(keys), address(base), len(base), address(step), len(step), depth,
@@ -136,7 +136,7 @@ class NativeEngine:
     def transpose(self, kernel_map: KernelMap) -> KernelMap:
         """As TorchEngine's."""
         inputs, outputs, volume = kernel_map.num_inputs, kernel_map.num_outputs, kernel_map.volume
-        table = torch.empty(inputs, volume, dtype=torch.int32)
+        table = self._workspace.empty(inputs, volume, torch.int32)
         source = kernel_map.table.contiguous()
         self._library.ssen_transpose(
             address(source), outputs, inputs, volume, address(table), torch.get_num_threads()
@@ -170,7 +170,7 @@ class NativeEngine:
         return output
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
-        """As TorchEngine's; float32 alone."""
+        """As TorchEngine's, in float32; features and gradient in this engine's dtype."""
         features, gradient = features.contiguous(), gradient.contiguous()
         volume = 1 if kernel_map is None else kernel_map.volume
         kernel = torch.empty(volume, features.shape[1], gradient.shape[1])
@@ -184,7 +184,7 @@ class NativeEngine:
 
 
 class Workspace:
-    """Memory for activations that outlives them: fresh pages cost ten times what writing to used ones does.
+    """Memory for activations and tables that outlives them: fresh pages cost ten times a write to used ones.
 
     A buffer is free again when no tensor looks into it any more, views included.
     """

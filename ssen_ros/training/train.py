@@ -6,6 +6,7 @@ import math
 import subprocess
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from ssen_ros.config import param, parameters, with_values
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, save_checkpoint
+from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.training.dataset import Batch, RoomDataset, collate, embedding_input
 from ssen_ros.training.losses import embedding_loss, semantic_loss
 
@@ -55,6 +57,12 @@ class TrainConfig:
     )
     checkpoint_minutes: float = param(3.0, "between checkpoints", unit="min", low=0.0)
     seed: int = param(0, "")
+    precision: str = param(
+        "float32",
+        "of activations and their gradients; sums, weights and optimizer stay in float32; bfloat16: on a "
+        "CPU with AMX, or a GPU",
+        choices=("float32", "bfloat16"),
+    )
     num_threads: int = param(0, "CPU threads; 0: torch's default", low=0)
     device: str = param("cpu", "cpu, cuda or cuda:N")
 
@@ -100,6 +108,8 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     spec = network_spec(task, config)
     rooms = RoomDataset(config.data, config.voxel_size)
     model = spec.build().to(config.device).train()
+    engine = default_engine(torch.device(config.device).type, getattr(torch, config.precision))
+    model.coordinates = partial(CoordinateManager, engine=engine)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)

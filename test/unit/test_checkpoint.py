@@ -34,6 +34,11 @@ def test_missing_file(tmp_path):
         load_checkpoint(tmp_path / "none.safetensors")
 
 
+def test_a_place_that_cannot_be_written(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be written .*No such file"):
+        save_checkpoint(tmp_path / "none" / "net.safetensors", Checkpoint(SPEC, SPEC.build()))
+
+
 def test_not_safetensors(tmp_path):
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"pickled, perhaps")

@@ -1,6 +1,7 @@
 """The compiled engine against plain torch in float64, on every instruction set that this CPU has."""
 
 import logging
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros import native
+from ssen_ros.models import build_network
 from ssen_ros.sparse import CoordinateManager, NativeEngine, TorchEngine, convolve, default_engine
 from ssen_ros.sparse.convolution import REFERENCE
 from ssen_ros.sparse.native_engine import BFLOAT16_SETS, Workspace, instruction_sets
@@ -103,6 +105,24 @@ def test_gradients_equal_the_references(isa, case):
         assert_near(ours, expected, 1e-5)
 
 
+@pytest.mark.parametrize("isa", TILED_SETS)
+@settings(max_examples=60, deadline=None)
+@given(case=cases())
+def test_bfloat16_gradients_sum_in_float32(isa, case):
+    features, kernel, kernel_map, *_ = case
+    features, kernel = features.bfloat16().float(), kernel.bfloat16().float()
+    results = []
+    for engine, dtype in ((NativeEngine(isa), torch.bfloat16), (REFERENCE, torch.float64)):
+        x, w = features.to(dtype).requires_grad_(), kernel.double().requires_grad_()
+        y = convolve(x, w.float() if dtype == torch.bfloat16 else w, kernel_map, engine)
+        weight = torch.linspace(-1, 1, y.numel()).bfloat16().to(dtype).view_as(y)
+        results.append(torch.autograd.grad((y * weight).sum(), (x, w)))
+    (x_ours, w_ours), (x_expected, w_expected) = results
+    assert x_ours.dtype == torch.bfloat16
+    assert_near(x_ours, x_expected, 2**-8)
+    assert_near(w_ours, w_expected, 1e-5)  # nothing is rounded on the way
+
+
 @settings(max_examples=80, deadline=None)
 @given(COORDS, st.sampled_from([s for s in STEPS if s[2] > 1]))
 def test_tables_equal_the_references(coords, step):
@@ -139,6 +159,24 @@ def surface(count: int) -> torch.Tensor:
     x, y = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     z = (4 * torch.sin(x / 6) * torch.cos(y / 5)).round().long()
     return torch.stack([torch.zeros_like(x), x, y, z], dim=-1).reshape(-1, 4)
+
+
+@pytest.mark.parametrize("isa", TILED_SETS)
+def test_a_backward_pass_in_bfloat16_strays_no_further_than_torchs(isa):
+    coords = surface(4000)
+    torch.manual_seed(0)
+    features, label = torch.randn(len(coords), 3), coords[:, 3] % 5
+    model = build_network("MinkUNet14S", 3, 5, 3).train()
+    gradients = []
+    for engine in (default_engine("cpu"), NativeEngine(isa), TorchEngine(torch.bfloat16)):
+        model.coordinates = partial(CoordinateManager, engine=engine)
+        model.zero_grad()
+        output = model(features, coords)
+        torch.nn.functional.cross_entropy(output, label).backward()
+        assert output.dtype == torch.float32
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters()]))
+    full, ours, torchs = gradients
+    assert (ours - full).norm() < 1.3 * (torchs - full).norm() < 0.5 * full.norm()
 
 
 @pytest.mark.parametrize("isa", FLOAT32_SETS)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ssen_ros.errors import ConfigError
 from ssen_ros.models import load_checkpoint
 from ssen_ros.simulation import Sample, save_sample
+from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.training.augmentation import augment_colors, augment_points
 from ssen_ros.training.dataset import RoomDataset, collate, crop, embedding_input, voxelize
 from ssen_ros.training.train import TrainConfig, draw_batch, learning_rate, load_config, train
@@ -186,3 +187,9 @@ def test_config_file(tmp_path):
         path.write_text(text)
         with pytest.raises(ConfigError, match=words):
             load_config(path)
+
+
+@pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
+def test_bfloat16_training_is_refused_where_it_would_be_slower(rooms, tmp_path):
+    with pytest.raises(ConfigError, match="expected a CPU with AMX"):
+        train("semantic", small_config(rooms, precision="bfloat16"), tmp_path / "run")
