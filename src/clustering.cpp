@@ -197,10 +197,9 @@ Tree build(const std::vector<float>& points, int64_t n, int d, int threads) {
 SSEN_INLINE Lanes to_boxes(const Stored<float>* box, const float* q, int d) {
   Lanes sum = {};
   for (int k = 0; k < d; ++k) {
-    const Lanes below = load(box[k]) - q[k], above = q[k] - load(box[d + k]);
-    const Lanes outside = below > above ? below : above;
-    const Lanes distance = outside > 0.0f ? outside : Lanes{};
-    sum += distance * distance;
+    const Lanes low = load(box[k]), high = load(box[d + k]), here = Lanes{} + q[k];
+    const Lanes lowered = here < high ? here : high, nearest = lowered > low ? lowered : low;
+    sum += (here - nearest) * (here - nearest);
   }
   return sum;
 }

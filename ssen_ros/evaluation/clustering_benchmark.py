@@ -38,11 +38,12 @@ def bridged_clusters(points: int, seed: int = 0, width: int = 8) -> tuple[np.nda
             centers.append(center)
     sizes = np.geomspace(1, 100, count)
     sizes = np.maximum(least, 0.97 * points * sizes / sizes.sum()).astype(int)
+    outliers = max(int(0.03 * points), points - sizes.sum())
     truth = np.repeat(np.arange(count), sizes)
     direction = rng.normal(size=(len(truth), width))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     inside = np.array(centers)[truth] + radius * rng.random((len(truth), 1)) ** (1 / width) * direction
-    ends = np.array(centers)[rng.integers(0, count, (2, int(0.03 * points)))]
+    ends = np.array(centers)[rng.integers(0, count, (2, outliers))]
     t = rng.random((ends.shape[1], 1))
     between = ends[0] * t + ends[1] * (1 - t) + rng.normal(scale=0.03, size=ends.shape[1:])
     order = rng.permutation(len(inside) + len(between))[:points]

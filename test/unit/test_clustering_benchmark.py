@@ -36,13 +36,14 @@ def test_small_recall_counts_the_small_instances_that_are_found():
 
 @pytest.mark.slow
 def test_the_command_prints_rows(capsys):
-    assert main(["bench", "clustering", "--data", "bridged", "--points", "7000", "--json"]) == 0
+    methods = ["--methods", "fast", "exact", "k_means"]
+    assert main(["bench", "clustering", "--data", "bridged", "--points", "7000", "--json", *methods]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert [row["method"] for row in rows] == ["exact", "fast", "mean_shift", "dbscan", "k_means"]
+    assert [row["method"] for row in rows] == ["exact", "fast", "k_means"]
     for row in rows:
         assert row["data"] == "bridged" and row["points"] == 7000
         assert row["seconds"] > 0 and row["peak_mb"] >= 0
-    exact, fast = rows[:2]
+    exact, fast, _ = rows
     assert exact["ari_to_exact"] == 1 and exact["ari_to_truth"] > 0.99
     assert fast["ari_to_exact"] > 0.98 and fast["ari_to_truth"] > 0.99
     assert exact["small_recall"] == fast["small_recall"] == 1
