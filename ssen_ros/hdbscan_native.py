@@ -9,8 +9,7 @@ from ssen_ros import native
 
 # Leaves of up to 32 points that a search looks at. On embeddings of the shipped network 11 are enough on
 # average and 32 almost always; in balls of dimension 8, dense and without structure, it is cut short at a
-# fraction of the price, which moves a few points between cluster and noise. From 310,000 points on it falls,
-# so that time grows no faster than the number of points.
+# fraction of the price, which moves a few points between cluster and noise. From 310,000 points on it falls.
 MOST_EFFORT, LEAST_EFFORT, LEAVES_IN_ALL = 32, 20, 10_000_000
 
 
