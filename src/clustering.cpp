@@ -197,10 +197,9 @@ Tree build(const std::vector<float>& points, int64_t n, int d, int threads) {
 SSEN_INLINE Lanes to_boxes(const Stored<float>* box, const float* q, int d) {
   Lanes sum = {};
   for (int k = 0; k < d; ++k) {
-    const Lanes below = load(box[k]) - q[k], above = q[k] - load(box[d + k]);
-    const Lanes outside = below > above ? below : above;
-    const Lanes distance = outside > 0.0f ? outside : Lanes{};
-    sum += distance * distance;
+    const Lanes low = load(box[k]), high = load(box[d + k]), here = Lanes{} + q[k];
+    const Lanes lowered = here < high ? here : high, nearest = lowered > low ? lowered : low;
+    sum += (here - nearest) * (here - nearest);
   }
   return sum;
 }
@@ -538,7 +537,7 @@ extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64
 #if defined(_OPENMP)
   if (threads == 0) threads = omp_get_max_threads();
 #endif
-  threads = std::max(1, threads);
+  threads = int32_t(std::min<int64_t>(std::max(1, threads), 1 + n / 4096));  // more would wait for each other
   if (effort == 0) effort = std::numeric_limits<int32_t>::max();
   try {
     // To within [-1, 1] and by a power of two, so that squares do not overflow and nothing is rounded.

@@ -532,16 +532,11 @@ def _add_bench_clustering(benchmarks: Any) -> None:
         nargs="+",
         choices=("bridged", "rooms"),
         default=["bridged", "rooms"],
-        help="bridged: made-up clusters with outliers between them; rooms: the shipped network's embeddings of "
-        "simulated rooms that it was not trained on",
+        help="bridged: made-up clusters with outliers between them; rooms: the shipped network's embeddings "
+        "of simulated rooms that it was not trained on",
     )
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        choices=("exact", "fast", "mean_shift", "dbscan", "k_means"),
-        default=["exact", "fast", "mean_shift", "dbscan", "k_means"],
-        help="values of clustering.mode",
-    )
+    modes = next(p.choices for p in parameters(SsenConfig()) if p.name == "clustering.mode")
+    parser.add_argument("--methods", nargs="+", choices=modes, default=modes, help="clustering.mode")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
@@ -557,20 +552,20 @@ def _bench_clustering(args: argparse.Namespace) -> int:
                 rows.append(row)
     if args.json:
         print(json.dumps({"rows": rows}))
-    else:
+    elif rows:
         _print_rows(rows)
     return 0
 
 
 def _print_rows(rows: list[dict]) -> None:
-    """Rows of equal keys as a table."""
+    """One row and more, of equal keys."""
     from rich.console import Console
     from rich.table import Table
 
     def text(value: Any) -> str:
         return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    table = Table(*(rows[0] if rows else ()))
+    table = Table(*(name.replace("_", " ") for name in rows[0]))
     for row in rows:
         table.add_row(*(text(value) for value in row.values()))
     Console().print(table)

@@ -139,19 +139,20 @@ def _as_one_object(points: np.ndarray, label: np.ndarray, config: ClusteringConf
 def _mean_shift(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     from sklearn.cluster import MeanShift  # late: it is slow to import
 
-    # Grid cells are the seeds. A cell is as wide as the window, so those of an object hold enough points.
-    window = config.confidence_radius
+    # Cells of a grid as wide as the window are the seeds: one from each point would take hours.
     return MeanShift(
-        bandwidth=window, bin_seeding=True, min_bin_freq=config.min_samples, cluster_all=False
+        bandwidth=config.confidence_radius,
+        bin_seeding=True,
+        min_bin_freq=config.min_samples,
+        cluster_all=False,
     ).fit_predict(points)
 
 
 def _dbscan(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     from sklearn.cluster import DBSCAN
 
-    # delta_inter, within which training gathers an object (Eq. 3), is a fifth of delta_intra in the paper; a
-    # ball of that radius holds a whole object, one of half of it the neighbours of a point.
-    return DBSCAN(eps=config.confidence_radius / 10, min_samples=config.min_samples).fit_predict(points)
+    # The radius delta_inter, within which training gathers an object (Eq. 3); the paper's is delta_intra / 5.
+    return DBSCAN(eps=config.confidence_radius / 5, min_samples=config.min_samples).fit_predict(points)
 
 
 def _k_means(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:

@@ -1,6 +1,5 @@
 """HDBSCAN by the compiled library (src/clustering.cpp): what the hdbscan library finds, many times faster."""
 
-import ctypes
 from ctypes import c_int32, c_int64, c_void_p
 from functools import cache
 

@@ -13,7 +13,6 @@ from sklearn.metrics import adjusted_rand_score
 from ssen_ros.clustering import cluster
 from ssen_ros.config import ClusteringConfig, SegmenterConfig
 
-METHODS = ("exact", "fast", "mean_shift", "dbscan", "k_means")
 # Beyond these the method takes minutes (exact) or gigabytes (the others).
 MOST_POINTS = {"exact": 200_000, "mean_shift": 20_000, "dbscan": 20_000, "k_means": 20_000}
 SMALL = 100, 300  # points of an instance that a sample would lose
@@ -23,9 +22,9 @@ REPEATS = 3  # the least time counts
 def bridged_clusters(points: int, seed: int = 0, width: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """What an embedding network strives for, and what it leaves between.
 
-    30 balls of radius 0.1 (delta_inter), their centres 1.0 (2 delta_intra) or more apart; sizes from 200 to
-    100 times as many in even ratios, scaled to the number of points but for the least. 3 % are outliers around the
-    straight lines between centres.
+    30 balls of radius 0.1 (delta_inter) whose centres lie 1.0 (2 delta_intra) or more apart. Each is larger
+    than the one before by the same factor, the largest 100 times the smallest; none is below 200 points. 3 %
+    of the points are outliers around the straight lines between centres.
 
     Returns:
         (points, width) float32 embeddings; as many instances, -1 for outliers. Shuffled.
@@ -39,11 +38,12 @@ def bridged_clusters(points: int, seed: int = 0, width: int = 8) -> tuple[np.nda
             centers.append(center)
     sizes = np.geomspace(1, 100, count)
     sizes = np.maximum(least, 0.97 * points * sizes / sizes.sum()).astype(int)
+    outliers = max(int(0.03 * points), points - sizes.sum())
     truth = np.repeat(np.arange(count), sizes)
     direction = rng.normal(size=(len(truth), width))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     inside = np.array(centers)[truth] + radius * rng.random((len(truth), 1)) ** (1 / width) * direction
-    ends = np.array(centers)[rng.integers(0, count, (2, int(0.03 * points)))]
+    ends = np.array(centers)[rng.integers(0, count, (2, outliers))]
     t = rng.random((ends.shape[1], 1))
     between = ends[0] * t + ends[1] * (1 - t) + rng.normal(scale=0.03, size=ends.shape[1:])
     order = rng.permutation(len(inside) + len(between))[:points]
@@ -54,8 +54,8 @@ def bridged_clusters(points: int, seed: int = 0, width: int = 8) -> tuple[np.nda
 def room_embeddings(points: int) -> tuple[np.ndarray, np.ndarray]:
     """The shipped network's embeddings of what it takes for things in simulated rooms held out from training.
 
-    As many rooms as it takes, the last cut short. Each is embedded by itself, so objects of different rooms meet as
-    those of one map never do: dirtier than a large map of one pass.
+    As many rooms as it takes, the last cut short. Each is embedded by itself, so objects of different rooms
+    meet as those of one map never do: dirtier than a large map of one pass.
 
     Returns:
         (points, 8) float32; as many true instances, -1 where there is none.
@@ -97,18 +97,22 @@ DATA = {"bridged": bridged_clusters, "rooms": room_embeddings}
 
 
 def benchmark(data: str, points: int, methods: Sequence[str], config: ClusteringConfig) -> Iterator[dict]:
-    """One row a method that can take as many points: `data`, `method`, `points`, `seconds`, `peak_mb` (over what
-    the process held before), `ari_to_exact`, `ari_to_truth` (where there is a truth), `small_recall` (instances of
-    100 to 300 points of which a cluster is half or more by IoU). None where there is nothing to compare with."""
+    """Rows of one set of `DATA`, for each method that can take as many points.
+
+    Keys: `data`, `method`, `points`, `seconds` of the whole `cluster`, `peak_mb` over what the process held
+    before, `ari_to_exact`, `ari_to_truth` over the points that have one, `small_recall`; None where there is
+    nothing to compare with.
+    """
     embeddings, truth = DATA[data](points)
+    known = truth >= 0
+    count = len(np.unique(truth[known]))
     exact = None
-    for method in sorted(methods, key=METHODS.index):
+    for method in sorted(methods, key=lambda method: method != "exact"):  # the others are compared with it
         if len(embeddings) > MOST_POINTS.get(method, len(embeddings)):
             continue
-        count = len(np.unique(truth[truth >= 0]))
-        label, seconds, peak_mb = _measure(embeddings, replace(config, mode=method, k_means_count=count))
+        config = replace(config, mode=method, k_means_count=count)
+        label, seconds, peak_mb = _measure(embeddings, config)
         exact = label if method == "exact" else exact
-        known = truth >= 0
         yield {
             "data": data,
             "method": method,

@@ -5,10 +5,11 @@ import pytest
 
 from ssen_ros.clustering import cluster
 from ssen_ros.config import ClusteringConfig
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import ConfigError, SsenError
 
 CONFIG = ClusteringConfig(min_cluster_size=40, min_samples=5)
 DELTA = CONFIG.confidence_radius
+both_ways = pytest.mark.parametrize("config", [CONFIG, replace(CONFIG, mode="exact")], ids=["fast", "exact"])
 
 
 def ball(rng, center, count, radius=0.1):
@@ -42,11 +43,12 @@ def bridged(seed, count, outliers=0.03):
     return embeddings, np.concatenate([truth, np.full(bridges, -1)])[order]
 
 
+@both_ways
 @pytest.mark.parametrize("count", [2, 3, 8])
 @pytest.mark.parametrize("seed", range(4))
-def test_bridged_objects_come_apart(seed, count):
+def test_bridged_objects_come_apart(config, seed, count):
     embeddings, truth = bridged(seed, count)
-    clusters = cluster(embeddings, CONFIG)
+    clusters = cluster(embeddings, config)
     assert clusters.count == count
     for k in range(count):
         labels, sizes = np.unique(clusters.instance_label[truth == k], return_counts=True)
@@ -55,58 +57,64 @@ def test_bridged_objects_come_apart(seed, count):
     assert (np.diff(sizes) <= 0).all()
 
 
+@both_ways
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("count", [40, 700])
-def test_a_lone_object_is_one_cluster_and_outliers_are_noise(seed, count):
+def test_a_lone_object_is_one_cluster_and_outliers_are_noise(config, seed, count):
     rng = np.random.default_rng(seed)
     center = rng.normal(size=8)
     far = center + 3 * DELTA * np.eye(8)
-    clusters = cluster(np.concatenate([ball(rng, center, count), far]).astype(np.float32), CONFIG)
+    clusters = cluster(np.concatenate([ball(rng, center, count), far]).astype(np.float32), config)
     assert clusters.count == 1
     assert (clusters.instance_label[:count] == 0).all()
     assert (clusters.instance_label[count:] == -1).all()
 
 
-def test_a_lone_object_with_two_modes_stays_one():
+@both_ways
+def test_a_lone_object_with_two_modes_stays_one(config):
     """Modes 0.25 apart, where training leaves objects 1.0 apart: HDBSCAN alone says two."""
     rng = np.random.default_rng(0)
     shift = np.eye(8)[0] * 0.25
     modes = np.concatenate([ball(rng, np.zeros(8), 300, 0.05), ball(rng, shift, 300, 0.05)])
-    assert cluster(modes.astype(np.float32), CONFIG).count == 1
+    assert cluster(modes.astype(np.float32), config).count == 1
 
 
-def test_parts_nearer_than_two_objects_can_be_are_one():
+@both_ways
+def test_parts_nearer_than_two_objects_can_be_are_one(config):
     rng = np.random.default_rng(0)
     centers = (np.zeros(8), np.eye(8)[0] * 0.4, np.eye(8)[1] * 2)
     embeddings = np.concatenate([ball(rng, c, 200, 0.05) for c in centers]).astype(np.float32)
-    assert cluster(embeddings, CONFIG).instance_label.tolist() == [0] * 400 + [1] * 200
-    strict = replace(CONFIG, confidence_radius=0.3)
+    assert cluster(embeddings, config).instance_label.tolist() == [0] * 400 + [1] * 200
+    strict = replace(config, confidence_radius=0.3)
     assert cluster(embeddings, strict).count == 3
 
 
-def test_a_cluster_too_wide_for_one_object_is_divided():
+@both_ways
+def test_a_cluster_too_wide_for_one_object_is_divided(config):
     """Four fuzzy objects in a row, and one far away that makes HDBSCAN take the row for one."""
     rng = np.random.default_rng(0)
     row = [np.eye(8)[0] * k + rng.normal(scale=0.14, size=(400, 8)) for k in range(4)]
     far = ball(rng, np.eye(8)[1] * 40, 300)
     embeddings = np.concatenate([*row, far]).astype(np.float32)
-    assert cluster(embeddings, replace(CONFIG, max_spread=100.0)).count == 2
-    labels = cluster(embeddings, CONFIG).instance_label
+    assert cluster(embeddings, replace(config, max_spread=100.0)).count == 2
+    labels = cluster(embeddings, config).instance_label
     assert labels.max() == 4 and (labels[1600:] == labels[1600]).all()
     for k in range(4):
         part = labels[400 * k : 400 * (k + 1)]
         assert (part == np.bincount(part[part >= 0]).argmax()).mean() > 0.5
 
 
-def test_scattered_embeddings_are_noise():
+@both_ways
+def test_scattered_embeddings_are_noise(config):
     scattered = np.random.default_rng(0).uniform(-2, 2, (500, 8)).astype(np.float32)
-    clusters = cluster(scattered, CONFIG)
+    clusters = cluster(scattered, config)
     assert clusters.count == 0
     assert not clusters.confidence.any()
 
 
-def test_equal_embeddings_are_one_object_of_full_confidence():
-    clusters = cluster(np.full((100, 4), 0.3, dtype=np.float32), CONFIG)
+@both_ways
+def test_equal_embeddings_are_one_object_of_full_confidence(config):
+    clusters = cluster(np.full((100, 4), 0.3, dtype=np.float32), config)
     assert (clusters.instance_label == 0).all()
     np.testing.assert_allclose(clusters.confidence, 1, atol=1e-6)
 
@@ -132,9 +140,10 @@ def test_order_of_rows_decides_no_more_than_a_point_on_a_bridge():
     np.testing.assert_array_equal(there.instance_label[order][inside], back.instance_label[inside])
 
 
-def test_same_embeddings_same_clusters():
+@both_ways
+def test_same_embeddings_same_clusters(config):
     embeddings, _ = bridged(3, 5)
-    first, second = cluster(embeddings, CONFIG), cluster(embeddings, CONFIG)
+    first, second = cluster(embeddings, config), cluster(embeddings, config)
     np.testing.assert_array_equal(first.instance_label, second.instance_label)
     np.testing.assert_array_equal(first.confidence, second.confidence)
 
@@ -150,9 +159,10 @@ def test_no_things_of_unknown_width():
     assert cluster(np.empty((0, 0), dtype=np.float32), CONFIG).count == 0
 
 
+@both_ways
 @pytest.mark.parametrize("count", [2, 3, 6])
-def test_smallest_sizes_do_not_break_hdbscan(count):
-    config = ClusteringConfig(min_cluster_size=2, min_samples=5)
+def test_smallest_sizes_do_not_break_hdbscan(config, count):
+    config = replace(config, min_cluster_size=2)
     assert cluster(np.zeros((count, 3), dtype=np.float32), config).count == 1
 
 
@@ -169,3 +179,40 @@ def test_embeddings_are_left_as_they_were():
     before = embeddings.copy()
     cluster(embeddings, CONFIG)
     np.testing.assert_array_equal(embeddings, before)
+
+
+@pytest.mark.parametrize("mode", ["mean_shift", "dbscan", "k_means"])
+def test_what_the_paper_rejects_finds_well_separated_objects(mode):
+    rng = np.random.default_rng(0)
+    points = np.concatenate(
+        [ball(rng, c, n, 0.05) for c, n in zip(centers_apart(rng, 4), (60, 90, 150, 200))]
+    )
+    config = replace(CONFIG, mode=mode, k_means_count=4)
+    label = cluster(points.astype(np.float32), config).instance_label
+    assert label.tolist() == [3] * 60 + [2] * 90 + [1] * 150 + [0] * 200
+
+
+def test_groups_too_small_for_an_object_are_noise_in_every_mode():
+    rng = np.random.default_rng(0)
+    large, small = (
+        ball(rng, c, n, 0.02) for c, n in zip(centers_apart(rng, 2), (100, CONFIG.min_cluster_size - 1))
+    )
+    embeddings = np.concatenate([large, small]).astype(np.float32)
+    for mode in ("fast", "exact", "mean_shift", "dbscan", "k_means"):
+        label = cluster(embeddings, replace(CONFIG, mode=mode, k_means_count=2)).instance_label
+        assert label.tolist() == [0] * len(large) + [-1] * len(small), mode
+
+
+def test_k_means_asks_for_the_number_of_objects():
+    with pytest.raises(ConfigError, match="k_means_count = 0"):
+        cluster(np.zeros((50, 3), dtype=np.float32), replace(CONFIG, mode="k_means"))
+
+
+def test_small_objects_among_large_ones_survive():
+    rng = np.random.default_rng(0)
+    sizes = [100, 150, 200, 6000, 6000, 6000]
+    points = np.concatenate([ball(rng, c, n) for c, n in zip(centers_apart(rng, len(sizes)), sizes)])
+    clusters = cluster(points.astype(np.float32), replace(CONFIG, min_cluster_size=80))
+    found = np.bincount(clusters.instance_label[clusters.instance_label >= 0])
+    assert len(found) == len(sizes)
+    np.testing.assert_allclose(np.sort(found), sizes, rtol=0.05)

@@ -1,0 +1,77 @@
+import json
+
+import numpy as np
+import pytest
+
+from ssen_ros.cli import main
+from ssen_ros.evaluation.clustering_benchmark import DATA, bridged_clusters, small_recall
+
+
+def test_bridged_clusters_are_what_they_claim():
+    embeddings, truth = bridged_clusters(100_000)
+    again, _ = bridged_clusters(100_000)
+    np.testing.assert_array_equal(embeddings, again)
+    assert embeddings.shape == (100_000, 8) and embeddings.dtype == np.float32
+    sizes = np.bincount(truth[truth >= 0])
+    assert len(sizes) == 30 and sizes.min() >= 190 and sizes.max() < 20_000
+    assert 0.02 < (truth < 0).mean() < 0.04
+    means = np.array([embeddings[truth == k].mean(axis=0) for k in range(30)])
+    assert np.linalg.norm(embeddings - means[truth], axis=1)[truth >= 0].max() < 0.12
+    apart = np.linalg.norm(means[:, None] - means[None], axis=2) + 9 * np.eye(30)
+    assert apart.min() > 0.95
+
+
+def test_small_recall_counts_the_small_instances_that_are_found():
+    sizes = [99, 100, 300, 150, 301]
+    truth = np.concatenate([np.repeat(np.arange(5), sizes), [-1] * 50])
+    assert small_recall(truth, truth) == 1
+    lost = np.where(truth == 3, -1, truth)
+    assert small_recall(truth, lost) == pytest.approx(2 / 3)
+    swallowed = np.where(truth == 1, 2, truth)  # the larger of the two is still most of the cluster
+    assert small_recall(truth, swallowed) == pytest.approx(2 / 3)
+    halved = np.where((truth == 3) & (np.arange(len(truth)) % 2 == 0), 7, truth)
+    assert small_recall(truth, halved) == 1
+    assert small_recall(truth[truth == 4], truth[truth == 4]) is None
+
+
+@pytest.mark.slow
+def test_the_command_prints_rows(capsys):
+    methods = ["--methods", "fast", "exact", "k_means"]
+    assert main(["bench", "clustering", "--data", "bridged", "--points", "7000", "--json", *methods]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["method"] for row in rows] == ["exact", "fast", "k_means"]
+    for row in rows:
+        assert row["data"] == "bridged" and row["points"] == 7000
+        assert row["seconds"] > 0 and row["peak_mb"] >= 0
+    exact, fast, _ = rows
+    assert exact["ari_to_exact"] == 1 and exact["ari_to_truth"] > 0.99
+    assert fast["ari_to_exact"] > 0.98 and fast["ari_to_truth"] > 0.99
+    assert exact["small_recall"] == fast["small_recall"] == 1
+
+
+def test_without_the_exact_method_nothing_is_compared_with_it(capsys):
+    main(["bench", "clustering", "--data", "bridged", "--points", "6000", "--methods", "fast", "--json"])
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["ari_to_exact"] is None
+    main(["bench", "clustering", "--data", "bridged", "--points", "6000", "--methods", "fast"])
+    table = capsys.readouterr().out
+    assert "bridged" in table and "fast" in table and "6000" in table
+
+
+def test_the_rooms_are_held_out_and_their_instances_differ(monkeypatch):
+    from ssen_ros.evaluation import clustering_benchmark
+
+    seeds = []
+
+    def room(seed):
+        seeds.append(seed)
+        return np.full((40, 8), seed, np.float32), np.array([-1] * 10 + [0] * 10 + [1] * 20)
+
+    monkeypatch.setattr(clustering_benchmark, "_room", room)
+    embeddings, truth = DATA["rooms"](100)
+    assert seeds == [0, 1, 2]
+    assert embeddings.shape == (100, 8)
+    assert (
+        truth.tolist()
+        == [-1] * 10 + [0] * 10 + [1] * 20 + [-1] * 10 + [2] * 10 + [3] * 20 + [-1] * 10 + [4] * 10
+    )
