@@ -60,7 +60,7 @@ test-sanitizers: setup
 	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so) \
 	    $$($(CXX) -print-file-name=libstdc++.so)" \
-	  $(BIN)/pytest test/unit/test_native_engine.py test/unit/test_sparse.py
+	  $(BIN)/pytest test/unit/test_native_engine.py test/unit/test_sparse.py test/unit/test_hdbscan_native.py
 
 test-minkowski: setup
 	@PYTHON=$(BIN)/python tools/minkowski/install.sh $(MINKOWSKI_WHEELS)

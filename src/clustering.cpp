@@ -312,6 +312,10 @@ struct Forest {
     while (parent[x] != x) x = parent[x] = parent[parent[x]];
     return x;
   }
+  int32_t look_up(int32_t x) const {  // as `find`; leaves all as it is, so several threads may
+    while (parent[x] != x) x = parent[x];
+    return x;
+  }
 };
 
 // What the rounds know.
@@ -442,7 +446,8 @@ std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) 
       forest.parent[a] = b;
       edges.push_back(known.shortest[i]);
     }
-    for (int64_t i = 0; i < n; ++i) known.component[i] = forest.find(int32_t(i));
+#pragma omp parallel for num_threads(threads)
+    for (int64_t i = 0; i < n; ++i) known.component[i] = forest.look_up(known.component[i]);
   }
   std::sort(edges.begin(), edges.end(), [](const Edge& x, const Edge& y) {
     if (x.weight != y.weight) return x.weight < y.weight;

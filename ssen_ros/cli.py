@@ -530,10 +530,10 @@ def _add_bench_clustering(benchmarks: Any) -> None:
     parser.add_argument(
         "--data",
         nargs="+",
-        choices=("bridged", "rooms"),
-        default=["bridged", "rooms"],
-        help="bridged: made-up clusters with outliers between them; rooms: the shipped network's embeddings "
-        "of simulated rooms that it was not trained on",
+        choices=("bridged", "room"),
+        default=["bridged", "room"],
+        help="bridged: made-up clusters with outliers between them; room: the shipped network's embeddings "
+        "of a simulated room that it was not trained on",
     )
     modes = next(p.choices for p in parameters(SsenConfig()) if p.name == "clustering.mode")
     parser.add_argument("--methods", nargs="+", choices=modes, default=modes, help="clustering.mode")

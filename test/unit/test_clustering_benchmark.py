@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from ssen_ros.cli import main
+from ssen_ros.evaluation import clustering_benchmark
 from ssen_ros.evaluation.clustering_benchmark import DATA, bridged_clusters, small_recall
+from ssen_ros.simulation import HELD_OUT_SEEDS
 
 
 def test_bridged_clusters_are_what_they_claim():
@@ -58,20 +60,17 @@ def test_without_the_exact_method_nothing_is_compared_with_it(capsys):
     assert "bridged" in table and "fast" in table and "6000" in table
 
 
-def test_the_rooms_are_held_out_and_their_instances_differ(monkeypatch):
-    from ssen_ros.evaluation import clustering_benchmark
+def test_the_room_is_held_out_and_seen_again_where_more_points_are_wanted(monkeypatch):
+    assert clustering_benchmark.ROOM_SEED in HELD_OUT_SEEDS
+    shifts = []
 
-    seeds = []
+    def one_pass(shift):
+        shifts.append(shift)
+        return np.full((40, 8), len(shifts), np.float32), np.repeat([-1, 4, 7], [10, 10, 20])
 
-    def room(seed):
-        seeds.append(seed)
-        return np.full((40, 8), seed, np.float32), np.array([-1] * 10 + [0] * 10 + [1] * 20)
-
-    monkeypatch.setattr(clustering_benchmark, "_room", room)
-    embeddings, truth = DATA["rooms"](100)
-    assert seeds == [0, 1, 2]
-    assert embeddings.shape == (100, 8)
-    assert (
-        truth.tolist()
-        == [-1] * 10 + [0] * 10 + [1] * 20 + [-1] * 10 + [2] * 10 + [3] * 20 + [-1] * 10 + [4] * 10
-    )
+    monkeypatch.setattr(clustering_benchmark, "_one_pass", one_pass)
+    embeddings, truth = DATA["room"](100)
+    assert embeddings.shape == (100, 8) and len(truth) == 100
+    assert len(shifts) == 3 and not shifts[0].any() and len(np.unique(np.concatenate(shifts[1:]))) == 6
+    assert (np.bincount(embeddings[:, 0].astype(int), minlength=4)[1:] >= 20).all()
+    assert set(truth.tolist()) == {-1, 4, 7}
