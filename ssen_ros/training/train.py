@@ -31,7 +31,7 @@ class TrainConfig:
     data: str = param("", "folder of .npz samples, see `ssen simulate`")
     start_from: str = param(
         "",
-        "checkpoint whose tensors the network starts with, where name and shape are the same; empty: from chance",
+        "checkpoint whose tensors are taken over where name and shape are the same; empty: none",
     )
     architecture: str = param("MinkUNet14S", "see ssen_ros.models.ARCHITECTURES")
     voxel_size: float = param(0.04, "", unit="m", low=1e-3)
