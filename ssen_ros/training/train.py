@@ -16,7 +16,7 @@ import yaml
 from ssen_ros.config import param, parameters, with_values
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec, save_checkpoint
+from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.training.dataset import Batch, RoomDataset, collate, embedding_input
 from ssen_ros.training.losses import embedding_loss, semantic_loss
@@ -29,6 +29,10 @@ class TrainConfig:
     """One training run. The paper's own: MinkUNet34C, 0.02 m, batch 8, lr 1e-4, schedule step, p 1."""
 
     data: str = param("", "folder of .npz samples, see `ssen simulate`")
+    start_from: str = param(
+        "",
+        "checkpoint whose tensors are taken over where name and shape are the same; empty: none",
+    )
     architecture: str = param("MinkUNet14S", "see ssen_ros.models.ARCHITECTURES")
     voxel_size: float = param(0.04, "", unit="m", low=1e-3)
     features: str = param("rgb,height", "input channels, comma-separated: rgb, height, xyz")
@@ -101,13 +105,17 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
 
     Raises:
         ConfigError: no data, or nothing to resume.
+        CheckpointError: `start_from` cannot be read.
     """
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     torch.manual_seed(config.seed)
     spec = network_spec(task, config)
     rooms = RoomDataset(config.data, config.voxel_size)
-    model = spec.build().to(config.device).train()
+    model = spec.build()
+    if config.start_from and not resume:
+        _start_from(model, load_checkpoint(config.start_from))
+    model = model.to(config.device).train()
     engine = default_engine(torch.device(config.device).type, getattr(torch, config.precision))
     model.coordinates = partial(CoordinateManager, engine=engine)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -174,6 +182,18 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     finally:  # an interrupted run can be resumed from its last step
         checkpoint(step)
     return out / "weights.safetensors"
+
+
+def _start_from(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
+    """Take over every tensor that fits; a network of the other task lacks its last layer, or its first."""
+    own = model.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in checkpoint.model.state_dict().items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    model.load_state_dict({**own, **fitting})
+    log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
 
 
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:

@@ -1,9 +1,11 @@
 """Data, augmentation and the loop, on scenes the tests make themselves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,3 +195,14 @@ def test_config_file(tmp_path):
 def test_bfloat16_training_is_refused_where_it_would_be_slower(rooms, tmp_path):
     with pytest.raises(ConfigError, match="expected a CPU with AMX"):
         train("semantic", small_config(rooms, precision="bfloat16"), tmp_path / "run")
+
+
+def test_an_embedding_network_starts_from_a_semantic_one(rooms, tmp_path):
+    config = small_config(rooms, steps=1, learning_rate=0.0, weight_decay=0.0)
+    semantic = train("semantic", config, tmp_path / "semantic")
+    both = replace(config, start_from=str(semantic), features="rgb,height,xyz")
+    embedding = load_checkpoint(train("embedding", both, tmp_path / "embedding")).model.state_dict()
+    source = load_checkpoint(semantic).model.state_dict()
+    taken = [name for name in source if torch.equal(source[name], embedding.get(name, torch.empty(0)))]
+    assert "block4.0.conv1.kernel" in taken and "block8.0.conv2.kernel" in taken
+    assert "conv0p1s1.kernel" not in taken and "final.kernel" not in taken  # other inputs, other outputs
