@@ -4,7 +4,6 @@ Its CPU convolution races when it is given several threads (spconv issue 679): s
 OMP_NUM_THREADS=1.
 """
 
-import spconv.pytorch as spconv
 import torch
 from torch import Tensor
 
@@ -19,6 +18,9 @@ class SpconvCoordinates:
     """
 
     def __init__(self, coords: Tensor):
+        import spconv.pytorch as spconv  # late: it is optional
+
+        self._spconv = spconv
         self.order = torch.arange(len(coords))
         indices = coords.int().clone()
         indices[:, 1:] -= indices[:, 1:].amin(0) // 16 * 16  # from 0 on; the coarsest cells stay
@@ -50,12 +52,16 @@ class SpconvCoordinates:
         if not hasattr(layer, "_spconv"):
             size, (_, c_in, c_out) = layer.kernel_size, layer.kernel3d.shape
             if layer.transposed:
-                module = spconv.SparseInverseConv3d(c_in, c_out, size, f"down{stride}", bias=False)
+                module = self._spconv.SparseInverseConv3d(c_in, c_out, size, f"down{stride}", bias=False)
             elif layer.stride == 2:
-                module = spconv.SparseConv3d(c_in, c_out, size, 2, bias=False, indice_key=f"down{stride}")
+                module = self._spconv.SparseConv3d(
+                    c_in, c_out, size, 2, bias=False, indice_key=f"down{stride}"
+                )
             else:
                 key = f"same{stride}x{size}"
-                module = spconv.SubMConv3d(c_in, c_out, size, padding=size // 2, bias=False, indice_key=key)
+                module = self._spconv.SubMConv3d(
+                    c_in, c_out, size, padding=size // 2, bias=False, indice_key=key
+                )
             weight = layer.kernel3d.view(size, size, size, c_in, c_out).permute(4, 2, 1, 0, 3)
             module.weight.data.copy_(weight)
             object.__setattr__(layer, "_spconv", module.eval())
