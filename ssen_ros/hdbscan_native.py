@@ -9,13 +9,9 @@ from ssen_ros import native
 
 # Leaves of up to 32 points that a search looks at. On embeddings of the shipped network 11 are enough on
 # average and 32 almost always; in balls of dimension 8, dense and without structure, it is cut short at a
-# fraction of the price, which moves a few points between cluster and noise. From 310,000 points on it falls.
-MOST_EFFORT, LEAST_EFFORT, LEAVES_IN_ALL = 32, 20, 10_000_000
-
-
-def effort_for(count: int) -> int:
-    """What `hdbscan` takes by itself for so many points."""
-    return min(MOST_EFFORT, max(LEAST_EFFORT, LEAVES_IN_ALL // max(count, 1)))
+# fraction of the price, which moves a few points between cluster and noise. Fewer would tell on real ones: of
+# 500,000, ARI to 200 leaves is 0.9999 with 32, and 0.958 with 20.
+EFFORT = 32
 
 
 @cache
@@ -39,7 +35,7 @@ def hdbscan(
     min_cluster_size: int,
     min_samples: int,
     *,
-    effort: int | None = None,
+    effort: int = EFFORT,
     threads: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels and probabilities as `hdbscan.HDBSCAN(approx_min_span_tree=False)` defines them.
@@ -50,8 +46,7 @@ def hdbscan(
 
     Args:
         points: (n, d) finite, taken as float32.
-        effort: leaves of up to 32 points that one search looks at; None: `effort_for` as many points; 0: as
-            many as it takes, the exact answer.
+        effort: leaves of up to 32 points that one search looks at; 0: as many as it takes, the exact answer.
         threads: 0 for OpenMP's default.
 
     Returns:
@@ -63,7 +58,6 @@ def hdbscan(
     """
     points = np.ascontiguousarray(points, dtype=np.float32)
     n, d = points.shape
-    effort = effort_for(n) if effort is None else effort
     label, probability = np.empty(n, np.int32), np.empty(n, np.float32)
     status = _function()(
         native.address(points), n, d, min_cluster_size, min_samples, effort, threads,
