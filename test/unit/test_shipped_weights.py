@@ -1,6 +1,7 @@
 """The weights in the package: they load, say how they came to be, and know a simulated room."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ from ssen_ros.config import SsenConfig
 from ssen_ros.evaluation.simulated import evaluate_simulated
 from ssen_ros.models import load_checkpoint
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.segmenter import shipped_weights
+from ssen_ros.segmenter import Segmenter, shipped_weights
 from ssen_ros.simulation import HELD_OUT_SEEDS, scan
+from ssen_ros.sparse import CoordinateManager, NativeEngine
+from ssen_ros.training.dataset import crop, voxelize
 
 
 @pytest.mark.parametrize("task", ["semantic", "embedding"])
@@ -35,3 +38,13 @@ def test_a_held_out_room_is_mostly_right():
     assert result["semantic"]["per_class"]["floor"] > 0.7
     assert result["semantic"]["per_class"]["wall"] > 0.5
     assert np.isfinite(result["instance"]["ap25"]) and result["instance"]["ap25"] > 0.05
+
+
+def test_bfloat16_changes_few_labels():
+    """On the tiles of any CPU, which compute as AMX does; measured on whole rooms: 0.2 %."""
+    segmenter = Segmenter.from_config(SsenConfig().segmenter)
+    corner = crop(np.random.default_rng(0), voxelize(scan(3), segmenter.voxel_size), max_voxels=6000)
+    full = segmenter.semantic(corner.snapshot).argmax(axis=1)
+    segmenter._semantic.coordinates = partial(CoordinateManager, engine=NativeEngine("plain_tiles"))
+    half = segmenter.semantic(corner.snapshot).argmax(axis=1)
+    assert 0 < (half != full).mean() < 0.005
