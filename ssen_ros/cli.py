@@ -14,8 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssen_ros import __version__
-from ssen_ros.config import SsenConfig, parameters, with_values
-from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.cli_bench import add_bench
+from ssen_ros.cli_options import (
+    add_pipeline_options,
+    command,
+    config_of,
+    names,
+    parameter_table,
+    positive_float,
+    positive_int,
+    progress,
+    seed,
+    seed_range,
+    settings_of,
+)
+from ssen_ros.errors import SsenError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,17 +71,9 @@ def build_parser() -> argparse.ArgumentParser:
         _add_train,
         _add_evaluate,
         _add_convert,
-        _add_bench,
+        add_bench,
     ):
         add(commands)
-    return parser
-
-
-def _command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
-    options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
-    parser = commands.add_parser(name, help=text, description=text, **options)
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice for debugging")
-    parser.set_defaults(run=run)
     return parser
 
 
@@ -77,16 +82,16 @@ def _command(commands: Any, name: str, run: Any, text: str, **options: Any) -> a
 
 def _add_demo(commands: Any) -> None:
     text = "Simulator and segmenting node as two processes over ROS 2; results of the final map in --out."
-    parser = _command(commands, "demo", _demo, text)
+    parser = command(commands, "demo", _demo, text)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results and logs")
-    parser.add_argument("--seconds", type=_positive_float, help="end after this long at the latest")
-    parser.add_argument("--seed", type=_seed, default=7, help="of the simulated room and walk")
-    parser.add_argument("--maps", type=_positive_int, default=20, help="maps that the walk publishes, about")
-    _add_pipeline_options(parser)
+    parser.add_argument("--seconds", type=positive_float, help="end after this long at the latest")
+    parser.add_argument("--seed", type=seed, default=7, help="of the simulated room and walk")
+    parser.add_argument("--maps", type=positive_int, default=20, help="maps that the walk publishes, about")
+    add_pipeline_options(parser)
 
 
 def _demo(args: argparse.Namespace) -> int:
-    settings = _settings_of(args)
+    settings = settings_of(args)
     _require_ros()
     from ssen_ros.ros.demo import run_demo
 
@@ -98,67 +103,18 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _add_segment(commands: Any) -> None:
     text = "Segment one cloud; writes labelled.ply, instances.json and map.png."
-    parser = _command(
+    parser = command(
         commands,
         "segment",
         _segment,
         text,
-        epilog=f"parameters for --set:\n{_parameter_table()}",
+        epilog=f"parameters for --set:\n{parameter_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("cloud", type=Path, metavar="CLOUD", help="a .ply, .pcd or .npz file, metres, +Z up")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    _add_pipeline_options(parser)
+    add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-
-
-def _add_pipeline_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; short for --set segmenter.device=...")
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a parameter of the method, such as clustering.min_cluster_size=60; repeatable",
-    )
-
-
-def _parameter_table() -> str:
-    leaves = parameters(SsenConfig())
-    return "\n".join(f"  {p.name:<32} {p.doc} [{p.default!r}]" for p in leaves)
-
-
-def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
-    """{dotted name: value} of `NAME=VALUE` texts. Raises ConfigError for what does not fit."""
-    kinds = {p.name: type(p.default) for p in parameters(SsenConfig())}
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, separator, text = setting.partition("=")
-        if not separator:
-            raise ConfigError(f"--set {setting}: expected NAME=VALUE, such as clustering.min_cluster_size=60")
-        values[name] = _parse_value(text, kinds.get(name, str))
-    with_values(SsenConfig(), values)  # checks them
-    return values
-
-
-def _parse_value(text: str, kind: type) -> Any:
-    """The text as `kind`, or unchanged where it is none: the check of the parameter names it then."""
-    if kind is bool:
-        return {"true": True, "false": False}.get(text.lower(), text)
-    try:
-        return kind(text)
-    except ValueError:
-        return text
-
-
-def _settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    device = [f"segmenter.device={args.device}"] if args.device else []
-    return parse_settings([*args.settings, *device])
-
-
-def _config_of(args: argparse.Namespace) -> SsenConfig:
-    return with_values(SsenConfig(), _settings_of(args))
 
 
 def _segment(args: argparse.Namespace) -> int:
@@ -167,7 +123,7 @@ def _segment(args: argparse.Namespace) -> int:
     from ssen_ros.results import save_result
     from ssen_ros.voxel_map import VoxelMap
 
-    config = _config_of(args)
+    config = config_of(args)
     cloud = read_cloud(args.cloud)
     pipeline = SsenPipeline.from_config(config)
     colors = _usable_colors(cloud)
@@ -238,12 +194,12 @@ def _print_segment_tables(result: "StepResult", saved: "SavedFiles") -> None:
 
 def _add_play(commands: Any) -> None:
     text = "Publish a stored cloud as a map that grows, for a running ssen_node."
-    parser = _command(commands, "play", _play, text)
+    parser = command(commands, "play", _play, text)
     parser.add_argument("cloud", type=Path, metavar="CLOUD", help="a .ply, .pcd or .npz file, metres, +Z up")
     parser.add_argument(
-        "--maps", type=_positive_int, default=20, help="maps from the first to the whole cloud"
+        "--maps", type=positive_int, default=20, help="maps from the first to the whole cloud"
     )
-    parser.add_argument("--rate", type=_positive_float, default=1.0, metavar="HZ", help="maps per second")
+    parser.add_argument("--rate", type=positive_float, default=1.0, metavar="HZ", help="maps per second")
     parser.add_argument("--topic", default="cloud_map", help="topic to publish on")
 
 
@@ -269,13 +225,13 @@ def _play(args: argparse.Namespace) -> int:
 
 def _add_simulate(commands: Any) -> None:
     text = "Make rooms with ground truth, as a virtual RGB-D camera on a walk maps them; one .npz each."
-    parser = _command(commands, "simulate", _simulate, text)
-    parser.add_argument("--rooms", type=_positive_int, required=True, metavar="N", help="how many")
+    parser = command(commands, "simulate", _simulate, text)
+    parser.add_argument("--rooms", type=positive_int, required=True, metavar="N", help="how many")
     parser.add_argument(
-        "--seed", type=_seed, default=1000, help="of the first room; 0 to 99 are for evaluation"
+        "--seed", type=seed, default=1000, help="of the first room; 0 to 99 are for evaluation"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
-    parser.add_argument("--workers", type=_positive_int, default=1, help="processes")
+    parser.add_argument("--workers", type=positive_int, default=1, help="processes")
 
 
 def _simulate(args: argparse.Namespace) -> int:
@@ -303,7 +259,7 @@ def _warn_of_held_out(seeds: Iterable[int], remedy: str) -> None:
 
 def _add_train(commands: Any) -> None:
     text = "Train one of the two networks on simulated rooms."
-    parser = _command(commands, "train", _train, text)
+    parser = command(commands, "train", _train, text)
     parser.add_argument("task", choices=("semantic", "embedding"))
     parser.add_argument("--config", type=Path, required=True, metavar="F", help="YAML file of the run")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run [runs/TASK]")
@@ -327,18 +283,18 @@ def _train(args: argparse.Namespace) -> int:
 
 def _add_evaluate(commands: Any) -> None:
     text = "Score the whole method against ground truth."
-    parser = _command(commands, "evaluate", _evaluate, text)
+    parser = command(commands, "evaluate", _evaluate, text)
     parser.add_argument("benchmark", choices=("simulated",), help="simulated: rooms of the simulator")
     rooms = parser.add_mutually_exclusive_group()
     rooms.add_argument("--rooms", type=Path, metavar="DIR", help=".npz samples made by `ssen simulate`")
     rooms.add_argument(
         "--seeds",
-        type=_seed_range,
+        type=seed_range,
         default="0:20",
         metavar="A:B",
         help="rooms made on the spot, the last left out",
     )
-    _add_pipeline_options(parser)
+    add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
@@ -346,7 +302,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from ssen_ros.evaluation.simulated import evaluate_simulated
     from ssen_ros.pipeline import SsenPipeline
 
-    config = _config_of(args)
+    config = config_of(args)
     samples = _stored_samples(args.rooms) if args.rooms else _fresh_samples(args.seeds)
     scores = evaluate_simulated(samples, SsenPipeline.from_config(config))
     if args.json:
@@ -364,19 +320,13 @@ def _stored_samples(folder: Path) -> "Iterator[Sample]":
         raise SsenError(
             f"--rooms {folder}: no .npz file there; make some with `ssen simulate --out {folder}`"
         )
-    return (load_sample(path) for path in _progress(paths))
+    return (load_sample(path) for path in progress(paths))
 
 
 def _fresh_samples(seeds: range) -> "Iterator[Sample]":
     from ssen_ros.simulation import scan
 
-    return (scan(seed) for seed in _progress(seeds))
-
-
-def _progress(items: Sequence) -> Iterator:
-    from tqdm import tqdm
-
-    return iter(tqdm(items, unit="room", disable=None))  # None: only where stderr is a terminal
+    return (scan(seed) for seed in progress(seeds))
 
 
 def _print_scores(scores: dict) -> None:
@@ -401,17 +351,17 @@ def _print_scores(scores: dict) -> None:
 
 def _add_convert(commands: Any) -> None:
     text = "Make a checkpoint of ours from a public one of MinkowskiEngine; nothing in the file is executed."
-    parser = _command(commands, "convert", _convert, text)
+    parser = command(commands, "convert", _convert, text)
     parser.add_argument("checkpoint", type=Path, metavar="CKPT", help=".pth or .pt file of a Minkowski U-Net")
     parser.add_argument("--out", type=Path, required=True, metavar="F", help=".safetensors file to write")
     parser.add_argument("--architecture", metavar="NAME", help="such as MinkUNet34C [the one that fits]")
     task = parser.add_mutually_exclusive_group()
-    task.add_argument("--classes", type=_names, metavar="A,B,...", help="output classes [ScanNet's 20]")
+    task.add_argument("--classes", type=names, metavar="A,B,...", help="output classes [ScanNet's 20]")
     task.add_argument(
-        "--embedding-width", type=_positive_int, default=0, metavar="D", help="it is an embedding network"
+        "--embedding-width", type=positive_int, default=0, metavar="D", help="it is an embedding network"
     )
-    parser.add_argument("--features", type=_names, default="rgb", metavar="A,B,...", help="input channels")
-    parser.add_argument("--voxel-size", type=_positive_float, default=0.02, metavar="M", help="trained on")
+    parser.add_argument("--features", type=names, default="rgb", metavar="A,B,...", help="input channels")
+    parser.add_argument("--voxel-size", type=positive_float, default=0.02, metavar="M", help="trained on")
     parser.add_argument(
         "--kernel-order",
         choices=("auto", "0.4", "0.5"),
@@ -445,132 +395,6 @@ def _convert(args: argparse.Namespace) -> int:
     return 0
 
 
-# --- ssen bench --------------------------------------------------------------------------------
-
-
-def _add_bench(commands: Any) -> None:
-    text = "Measure speed and memory on this machine."
-    parser = commands.add_parser("bench", help=text, description=text)
-    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
-    _add_bench_engine(benchmarks)
-    _add_bench_clustering(benchmarks)
-    _add_bench_update(benchmarks)
-
-
-def _add_bench_engine(benchmarks: Any) -> None:
-    text = (
-        "One network through every engine that is installed, each in a process of its own, in turns: our "
-        "compiled one in each instruction set of this CPU, plain torch, MinkowskiEngine, spconv."
-    )
-    parser = _command(benchmarks, "engine", _bench_engine, text)
-    parser.add_argument(
-        "--voxels", type=_positive_int, nargs="+", default=[50_000, 100_000, 200_000], metavar="N",
-        help="of simulated rooms, 2 cm",
-    )  # fmt: skip
-    parser.add_argument("--arch", default="MinkUNet34C", help="architecture, with random weights")
-    parser.add_argument("--repetitions", type=_positive_int, default=3, metavar="N", help="the median counts")
-    parser.add_argument("--training", action="store_true", help="a training step instead of a forward pass")
-    parser.add_argument(
-        "--backends", nargs="+", choices=("native", "torch", "minkowski", "spconv"), default=[],
-        help="these alone [all that are installed]",
-    )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-
-
-def _bench_engine(args: argparse.Namespace) -> int:
-    from ssen_ros.evaluation.engine_benchmark import benchmark_engines
-
-    result = benchmark_engines(
-        args.voxels, args.arch, args.repetitions, args.training, args.backends, progress=_progress
-    )
-    _print_benchmark(result, args.json)
-    return 0
-
-
-def _add_bench_update(benchmarks: Any) -> None:
-    text = "One whole update of a map, stage by stage, on networks with random weights."
-    parser = _command(benchmarks, "update", _bench_update, text)
-    parser.add_argument("--voxels", type=_positive_int, default=150_000, metavar="N", help="of a room, 2 cm")
-    parser.add_argument("--arch", default="MinkUNet18A", help="architecture of both networks")
-    parser.add_argument("--repetitions", type=_positive_int, default=3, metavar="N", help="the median counts")
-    _add_pipeline_options(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-
-
-def _bench_update(args: argparse.Namespace) -> int:
-    from ssen_ros.evaluation.update_benchmark import benchmark_update
-
-    result = benchmark_update(args.voxels, args.arch, _config_of(args), args.repetitions)
-    _print_benchmark(result, args.json)
-    return 0
-
-
-def _print_benchmark(result: dict, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(result))
-        return
-    _print_rows(result["rows"])
-    print(*(f"{name}: {value}" for name, value in result.items() if name != "rows"), sep=", ")
-
-
-def _add_bench_clustering(benchmarks: Any) -> None:
-    text = (
-        "Clustering: seconds, memory, agreement with the hdbscan library and with the truth. Takes minutes, "
-        "which are the hdbscan library's; methods are left out where they take too long or too much memory."
-    )
-    parser = _command(benchmarks, "clustering", _bench_clustering, text)
-    parser.add_argument(
-        "--points",
-        type=_positive_int,
-        nargs="+",
-        default=[20_000, 100_000, 200_000, 500_000],
-        metavar="N",
-        help="embeddings",
-    )
-    parser.add_argument(
-        "--data",
-        nargs="+",
-        choices=("bridged", "room"),
-        default=["bridged", "room"],
-        help="bridged: made-up clusters with outliers between them; room: the shipped network's embeddings "
-        "of a simulated room that it was not trained on",
-    )
-    modes = next(p.choices for p in parameters(SsenConfig()) if p.name == "clustering.mode")
-    parser.add_argument("--methods", nargs="+", choices=modes, default=modes, help="clustering.mode")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-
-
-def _bench_clustering(args: argparse.Namespace) -> int:
-    from ssen_ros.config import ClusteringConfig
-    from ssen_ros.evaluation.clustering_benchmark import benchmark
-
-    rows = []
-    for data in args.data:
-        for points in args.points:
-            for row in benchmark(data, points, args.methods, ClusteringConfig()):
-                log.info("%s", row)
-                rows.append(row)
-    if args.json:
-        print(json.dumps({"rows": rows}))
-    elif rows:
-        _print_rows(rows)
-    return 0
-
-
-def _print_rows(rows: list[dict]) -> None:
-    """One row and more, of equal keys."""
-    from rich.console import Console
-    from rich.table import Table
-
-    def text(value: Any) -> str:
-        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    table = Table(*(name.replace("_", " ") for name in rows[0]))
-    for row in rows:
-        table.add_row(*(text(value) for value in row.values()))
-    Console().print(table)
-
-
 # --- shared ------------------------------------------------------------------------------------
 
 
@@ -582,38 +406,6 @@ def _require_ros() -> None:
         raise SsenError(f"rclpy is not installed, this command needs ROS 2; {remedy}")
     if find_spec("ssen_ros.msg") is None:
         raise SsenError(f"the messages of ssen_ros are not built; {remedy}")
-
-
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
-    return value
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text}: expected 0 or more")
-    return value
-
-
-def _positive_float(text: str) -> float:
-    value = float(text)
-    if not 0.0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
-    return value
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
-
-
-def _seed_range(text: str) -> range:
-    first, separator, last = text.partition(":")
-    if not separator or not (first + last).isdigit() or int(first) >= int(last):
-        raise argparse.ArgumentTypeError(f"{text}: expected FIRST:LAST with LAST left out, such as 0:20")
-    return range(int(first), int(last))
 
 
 if __name__ == "__main__":

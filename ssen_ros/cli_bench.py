@@ -1,0 +1,134 @@
+"""`ssen bench`: how fast the engines, the clustering and a whole update are on this machine."""
+
+import argparse
+import json
+import logging
+from typing import Any
+
+from ssen_ros.cli_options import add_pipeline_options, command, config_of, positive_int, progress
+from ssen_ros.config import SsenConfig, parameters
+
+log = logging.getLogger(__name__)
+
+
+def add_bench(commands: Any) -> None:
+    text = "Measure speed and memory on this machine."
+    parser = commands.add_parser("bench", help=text, description=text)
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+    _add_bench_engine(benchmarks)
+    _add_bench_clustering(benchmarks)
+    _add_bench_update(benchmarks)
+
+
+def _add_bench_engine(benchmarks: Any) -> None:
+    text = (
+        "One network through every engine that is installed, each in a process of its own, in turns: our "
+        "compiled one in each instruction set of this CPU, plain torch, MinkowskiEngine, spconv."
+    )
+    parser = command(benchmarks, "engine", _bench_engine, text)
+    parser.add_argument(
+        "--voxels", type=positive_int, nargs="+", default=[50_000, 100_000, 200_000], metavar="N",
+        help="of simulated rooms, 2 cm",
+    )  # fmt: skip
+    parser.add_argument("--arch", default="MinkUNet34C", help="architecture, with random weights")
+    parser.add_argument("--repetitions", type=positive_int, default=3, metavar="N", help="the median counts")
+    parser.add_argument("--training", action="store_true", help="a training step instead of a forward pass")
+    parser.add_argument(
+        "--backends", nargs="+", choices=("native", "torch", "minkowski", "spconv"), default=[],
+        help="these alone [all that are installed]",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_engine(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.engine_benchmark import benchmark_engines
+
+    result = benchmark_engines(
+        args.voxels, args.arch, args.repetitions, args.training, args.backends, progress=progress
+    )
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _add_bench_update(benchmarks: Any) -> None:
+    text = "One whole update of a map, stage by stage, on networks with random weights."
+    parser = command(benchmarks, "update", _bench_update, text)
+    parser.add_argument("--voxels", type=positive_int, default=150_000, metavar="N", help="of a room, 2 cm")
+    parser.add_argument("--arch", default="MinkUNet18A", help="architecture of both networks")
+    parser.add_argument("--repetitions", type=positive_int, default=3, metavar="N", help="the median counts")
+    add_pipeline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_update(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.update_benchmark import benchmark_update
+
+    result = benchmark_update(args.voxels, args.arch, config_of(args), args.repetitions)
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _print_benchmark(result: dict, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    _print_rows(result["rows"])
+    print(*(f"{name}: {value}" for name, value in result.items() if name != "rows"), sep=", ")
+
+
+def _add_bench_clustering(benchmarks: Any) -> None:
+    text = (
+        "Clustering: seconds, memory, agreement with the hdbscan library and with the truth. Takes minutes, "
+        "which are the hdbscan library's; methods are left out where they take too long or too much memory."
+    )
+    parser = command(benchmarks, "clustering", _bench_clustering, text)
+    parser.add_argument(
+        "--points",
+        type=positive_int,
+        nargs="+",
+        default=[20_000, 100_000, 200_000, 500_000],
+        metavar="N",
+        help="embeddings",
+    )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        choices=("bridged", "room"),
+        default=["bridged", "room"],
+        help="bridged: made-up clusters with outliers between them; room: the shipped network's embeddings "
+        "of a simulated room that it was not trained on",
+    )
+    modes = next(p.choices for p in parameters(SsenConfig()) if p.name == "clustering.mode")
+    parser.add_argument("--methods", nargs="+", choices=modes, default=modes, help="clustering.mode")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_clustering(args: argparse.Namespace) -> int:
+    from ssen_ros.config import ClusteringConfig
+    from ssen_ros.evaluation.clustering_benchmark import benchmark
+
+    rows = []
+    for data in args.data:
+        for points in args.points:
+            for row in benchmark(data, points, args.methods, ClusteringConfig()):
+                log.info("%s", row)
+                rows.append(row)
+    if args.json:
+        print(json.dumps({"rows": rows}))
+    elif rows:
+        _print_rows(rows)
+    return 0
+
+
+def _print_rows(rows: list[dict]) -> None:
+    """One row and more, of equal keys."""
+    from rich.console import Console
+    from rich.table import Table
+
+    def text(value: Any) -> str:
+        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    table = Table(*(name.replace("_", " ") for name in rows[0]))
+    for row in rows:
+        table.add_row(*(text(value) for value in row.values()))
+    Console().print(table)

@@ -1,0 +1,103 @@
+"""What the commands of `ssen` share: how they are declared, options of the method, types of arguments."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ssen_ros.config import SsenConfig, parameters, with_values
+from ssen_ros.errors import ConfigError
+
+
+def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+    options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+    parser = commands.add_parser(name, help=text, description=text, **options)
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice for debugging")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; short for --set segmenter.device=...")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the method, such as clustering.min_cluster_size=60; repeatable",
+    )
+
+
+def parameter_table() -> str:
+    leaves = parameters(SsenConfig())
+    return "\n".join(f"  {p.name:<32} {p.doc} [{p.default!r}]" for p in leaves)
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """{dotted name: value} of `NAME=VALUE` texts. Raises ConfigError for what does not fit."""
+    kinds = {p.name: type(p.default) for p in parameters(SsenConfig())}
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator:
+            raise ConfigError(f"--set {setting}: expected NAME=VALUE, such as clustering.min_cluster_size=60")
+        values[name] = _parse_value(text, kinds.get(name, str))
+    with_values(SsenConfig(), values)  # checks them
+    return values
+
+
+def _parse_value(text: str, kind: type) -> Any:
+    """The text as `kind`, or unchanged where it is none: the check of the parameter names it then."""
+    if kind is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
+    device = [f"segmenter.device={args.device}"] if args.device else []
+    return parse_settings([*args.settings, *device])
+
+
+def config_of(args: argparse.Namespace) -> SsenConfig:
+    return with_values(SsenConfig(), settings_of(args))
+
+
+def progress(items: Sequence) -> Iterator:
+    from tqdm import tqdm
+
+    return iter(tqdm(items, unit="room", disable=None))  # None: only where stderr is a terminal
+
+
+def positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected 1 or more")
+    return value
+
+
+def seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text}: expected 0 or more")
+    return value
+
+
+def positive_float(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: expected a number above 0")
+    return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
+def seed_range(text: str) -> range:
+    first, separator, last = text.partition(":")
+    if not separator or not (first + last).isdigit() or int(first) >= int(last):
+        raise argparse.ArgumentTypeError(f"{text}: expected FIRST:LAST with LAST left out, such as 0:20")
+    return range(int(first), int(last))
