@@ -529,7 +529,7 @@ void select(const std::vector<Edge>& edges, int64_t n, int64_t min_cluster_size,
 
 }  // namespace
 
-// label (n) from 0, -1 for noise, and probability (n) of points (n, d), which are finite.
+// label (n) from 0, -1 for noise, and probability (n) of points (n, d).
 // effort: leaves that a search for neighbours sees, one for an edge half as many; 0: all that matter. threads: 0 for
 // OpenMP's default. Returns 0, 1 for arguments out of range, 2 where memory is short.
 extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64_t min_cluster_size, int32_t min_samples,
@@ -547,7 +547,10 @@ extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64
   try {
     // To within [-1, 1] and by a power of two, so that squares do not overflow and nothing is rounded.
     float most = 0;
-    for (int64_t i = 0; i < n * d; ++i) most = std::max(most, std::fabs(points[i]));
+    for (int64_t i = 0; i < n * d; ++i) {
+      if (!std::isfinite(points[i])) return 1;
+      most = std::max(most, std::fabs(points[i]));
+    }
     const int exponent = most > 0 ? std::ilogb(most) + 1 : 0;
     const double down = std::ldexp(1.0, -exponent);
     std::vector<float> scaled(n * d);

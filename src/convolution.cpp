@@ -23,7 +23,6 @@ constexpr int WIDTH = 4, ROWS = 6;
 constexpr int VECTORS = 2;
 constexpr int PANEL = VECTORS * WIDTH;  // output channels of a register tile
 constexpr int BLOCK = 256;              // most rows of a block
-constexpr int FEW = 8;  // input channels up to which all neighbours of a row are laid side by side instead
 
 typedef float vec __attribute__((vector_size(WIDTH * sizeof(float)), aligned(sizeof(float)), may_alias));
 
@@ -81,13 +80,6 @@ inline void outer_upto(int rows, const float* const* x, const float* const* g, i
     outer<R>(x, g, n, channel, panel, kernel, stride);
   else if constexpr (R > 1)
     outer_upto<R - 1>(rows, x, g, n, channel, panel, kernel, stride);
-}
-
-// Memory of one thread, kept from call to call.
-template <class T>
-T* scratch(std::vector<T>& memory, size_t count) {
-  if (memory.size() < count) memory.resize(count);
-  return memory.data();
 }
 
 // Blocks small enough that every thread gets several.

@@ -29,6 +29,16 @@ struct KernelGradient {
   int32_t volume, in_channels, out_channels, threads;
 };
 
+// Input channels up to which all neighbours of a row are laid side by side, as one long row.
+constexpr int FEW = 8;
+
+// Memory of one thread, kept from call to call.
+template <class T>
+T* scratch(std::vector<T>& memory, size_t count) {
+  if (memory.size() < count) memory.resize(count);
+  return memory.data();
+}
+
 // For each offset from `first` up to `last`, the neighbours of a block's rows and the rows that have them.
 template <int BLOCK>
 struct Pairs {

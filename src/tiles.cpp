@@ -23,7 +23,6 @@ typedef uint16_t bfloat16;
 constexpr int TILE = 16;         // rows and output channels of a tile
 constexpr int DEPTH = 32;        // input channels of a tile
 constexpr int ROWS = 2 * TILE;   // rows, and output channels, worked on together: 2 x 2 tiles
-constexpr int FEW = 8;           // input channels up to which all neighbours of a row are laid side by side instead
 constexpr int AREA = TILE * DEPTH;
 
 inline int32_t padded(int32_t n) { return (n + 31) / 32 * 32; }
@@ -171,12 +170,6 @@ void finish(const Convolution& c, const float* sums, const int32_t* row, int32_t
       output[j] = narrow(c.relu ? std::max(value, 0.f) : value);
     }
   }
-}
-
-template <class T>
-T* scratch(std::vector<T>& memory, size_t count) {
-  if (memory.size() < count) memory.resize(count);
-  return memory.data();
 }
 
 void convolve(const Convolution& c) {

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from ssen_ros import native
+from ssen_ros.errors import EngineError
 
 # Leaves of up to 32 points that a search looks at. On embeddings of the shipped network 11 are enough on
 # average and 32 almost always; in balls of dimension 8, dense and without structure, it is cut short at a
@@ -54,8 +55,11 @@ def hdbscan(
 
     Raises:
         MemoryError: the search trees do not fit.
-        ValueError: arguments out of range.
+        ValueError: arguments out of range, or points that are not finite.
+        EngineError: the library is missing.
     """
+    if not available():
+        raise EngineError(f"{native.NAME} is not there; ask `available()` first, and use the hdbscan library")
     points = np.ascontiguousarray(points, dtype=np.float32)
     n, d = points.shape
     label, probability = np.empty(n, np.int32), np.empty(n, np.float32)
@@ -68,7 +72,7 @@ def hdbscan(
     if status:
         raise ValueError(
             f"points {points.shape}, min_cluster_size {min_cluster_size}, min_samples {min_samples}, effort "
-            f"{effort}, threads {threads}: expected up to 2^30 points of dimension 1 or more, "
+            f"{effort}, threads {threads}: expected up to 2^30 finite points of dimension 1 or more, "
             "min_cluster_size from 2, min_samples from 1, the others from 0"
         )
     return label, probability

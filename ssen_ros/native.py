@@ -1,6 +1,7 @@
 """The compiled library `libssen_native.so` (sources in src/, built by CMakeLists.txt), called through ctypes.
 
 Whoever uses it has a slower way in plain Python for where it is missing; `library` says so once.
+Its threads are OpenMP's and do not survive a fork: once they have worked, start processes by spawn.
 """
 
 import ctypes
@@ -52,7 +53,17 @@ def _without(reason: str) -> None:
 
 
 def address(array) -> ctypes.c_void_p:
-    """Where the memory of a numpy array or a torch tensor on the CPU begins; null for None."""
+    """Where the memory of a numpy array or a torch tensor begins; null for None.
+
+    Raises ValueError for memory that the library cannot walk through: on a GPU, or with gaps.
+    """
     if array is None:
         return ctypes.c_void_p()
-    return ctypes.c_void_p(array.data_ptr() if hasattr(array, "data_ptr") else array.ctypes.data)
+    if hasattr(array, "data_ptr"):
+        if array.device.type != "cpu" or not array.is_contiguous():
+            found = f"{array.device}, strides {array.stride()}"
+            raise ValueError(f"a tensor on {found}: expected one on the CPU without gaps")
+        return ctypes.c_void_p(array.data_ptr())
+    if not array.flags.c_contiguous:
+        raise ValueError(f"an array of strides {array.strides}: expected one without gaps")
+    return ctypes.c_void_p(array.ctypes.data)

@@ -49,7 +49,7 @@ class Segmenter:
         self._precision, self._engine = getattr(torch, precision), engine
         self._semantic = semantic.model.for_inference()
         self._embedding = embedding.model.for_inference()
-        self.to(device)
+        self._place(torch.device(device))
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
@@ -76,17 +76,28 @@ class Segmenter:
         return self.specs[0].class_names
 
     def to(self, device: str | torch.device) -> "Segmenter":
-        """Move the networks, and compute with that device's fastest engine, or with the one asked for."""
-        self.device = torch.device(device)
+        """Move the networks; in float32 where the device is not fast in the precision asked for."""
+        try:
+            self._place(torch.device(device))
+        except ConfigError as error:
+            if self._precision == torch.float32:
+                raise
+            log.warning("%s: going on in float32", error)
+            self._precision = torch.float32
+            self._place(torch.device(device))
+        return self
+
+    def _place(self, device: torch.device) -> None:
+        """Compute there, with the fastest engine or with the one asked for."""
         if self._engine == "minkowski":
-            coordinates = minkowski_coordinates(self.device.type, self._precision)
+            coordinates = minkowski_coordinates(device.type, self._precision)
         else:
-            engine = default_engine(self.device.type, self._precision)
+            engine = default_engine(device.type, self._precision)
             coordinates = partial(CoordinateManager, engine=engine)
         for model in (self._semantic, self._embedding):
-            model.to(self.device)
+            model.to(device)
             model.coordinates = coordinates
-        return self
+        self.device = device
 
     def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes."""

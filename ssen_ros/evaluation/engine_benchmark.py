@@ -18,6 +18,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from ssen_ros.errors import EngineError
 from ssen_ros.evaluation.benchmark_rooms import room
 from ssen_ros.models import build_network
 from ssen_ros.simulation import VOXEL_SIZE
@@ -83,6 +84,11 @@ def benchmark_engines(
     `over_minkowski`, `over_spconv`: how many times faster than each.
     """
     entrants = [c for c in contenders(training) if not only or c.backend in only]
+    if missing := set(only) - {c.backend for c in entrants}:
+        raise EngineError(
+            f"backend {', '.join(sorted(missing))}: not installed here, or not for this pass; "
+            f"there are {', '.join(dict.fromkeys(c.backend for c in contenders(training)))}"
+        )
     rows = []
     for voxels in progress(list(sizes)):
         inputs = _inputs(voxels)
@@ -199,6 +205,7 @@ class _Process:
     """A contender in a process of its own."""
 
     def __init__(self, contender: Contender, architecture: str, inputs, training: bool):
+        self._contender = contender
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         arrays = [tensor.numpy() for tensor in inputs]
@@ -209,8 +216,13 @@ class _Process:
         other.close()
 
     def ask(self, question: str):
-        self._connection.send(question)
-        answer = self._connection.recv()
+        try:
+            self._connection.send(question)
+            answer = self._connection.recv()
+        except (EOFError, BrokenPipeError) as error:
+            raise EngineError(
+                f"{self._contender} ended early, its error stands above; leave it out with --backends"
+            ) from error
         return torch.from_numpy(answer) if isinstance(answer, np.ndarray) else answer
 
     def end(self) -> None:

@@ -8,7 +8,11 @@ from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-OUT_OF_MEMORY = (torch.cuda.OutOfMemoryError, MemoryError)
+
+def is_out_of_memory(error: Exception) -> bool:
+    """On the CPU torch has no type of its own for it."""
+    known = isinstance(error, torch.cuda.OutOfMemoryError | MemoryError)
+    return known or "DefaultCPUAllocator" in str(error)
 
 
 def run_in_tiles(
@@ -34,11 +38,17 @@ def _run(run, features, coords, reach, own, seen) -> Tensor:
     try:
         output = run(features[seen], coords[seen])
         return output[torch.searchsorted(seen, own)]
-    except OUT_OF_MEMORY as error:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         failure = error.with_traceback(None)  # its frames hold the memory that the halves need
     xyz = coords[own, 1:]
     axis = int((xyz.amax(0) - xyz.amin(0)).argmax())
     left = xyz[:, axis] <= xyz[:, axis].median()
+    if left.all():  # most lie at the far end
+        left = xyz[:, axis] < xyz[:, axis].median()
+    if not left.any():  # all lie in one plane, along every axis
+        raise failure
     halves = [(half, _surroundings(coords, seen, half, reach)) for half in (own[left], own[~left])]
     if any(len(around) >= len(seen) for _, around in halves):
         raise failure

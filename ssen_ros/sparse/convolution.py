@@ -5,10 +5,11 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ssen_ros.errors import ConfigError
 from ssen_ros.sparse.kernel_map import KernelMap
-from ssen_ros.sparse.native_engine import NativeEngine, best_instruction_set
+from ssen_ros.sparse.native_engine import best_instruction_set, native_engine
 from ssen_ros.sparse.torch_engine import TorchEngine
 
 
@@ -48,7 +49,7 @@ def default_engine(device_type: str, dtype: torch.dtype = torch.float32) -> Engi
     Raises ConfigError for bfloat16 on a CPU whose bfloat16 is not faster.
     """
     if device_type == "cpu" and (isa := best_instruction_set(dtype)):
-        return NativeEngine(isa)
+        return native_engine(isa)
     if dtype == torch.float32:
         return REFERENCE
     if device_type == "cpu":
@@ -70,7 +71,7 @@ def convolve(
     Without a kernel map (K = 1) each voxel is its own neighbour.
     Raises ValueError where the shapes do not fit the map.
     """
-    _check(features, kernel.shape, kernel_map)
+    check_shapes(features, kernel.shape, kernel_map)
     engine = engine_for(features, engine or default_engine(features.device.type))
     return _Convolve.apply(features, kernel, kernel_map, engine)
 
@@ -80,13 +81,22 @@ def engine_for(features: Tensor, engine: Engine) -> Engine:
     return engine if engine.dtype in (None, features.dtype) else REFERENCE
 
 
-def _check(features: Tensor, kernel_shape: tuple[int, ...], kernel_map: KernelMap | None) -> None:
+def check_shapes(
+    features: Tensor,
+    kernel_shape: tuple[int, ...],
+    kernel_map: KernelMap | None,
+    shortcut: Tensor | None = None,
+) -> None:
+    """Raises ValueError where they do not fit: the compiled engine would read what is not there."""
     inputs, volume = (len(features), 1) if kernel_map is None else (kernel_map.num_inputs, kernel_map.volume)
     if tuple(features.shape) != (inputs, kernel_shape[1]) or kernel_shape[0] != volume:
         raise ValueError(
             f"features {tuple(features.shape)} and kernel {tuple(kernel_shape)} do not fit a map of "
             f"{inputs} inputs and {volume} offsets"
         )
+    outputs = inputs if kernel_map is None else kernel_map.num_outputs
+    if shortcut is not None and tuple(shortcut.shape) != (outputs, kernel_shape[2]):
+        raise ValueError(f"shortcut {tuple(shortcut.shape)}, expected {(outputs, kernel_shape[2])}")
 
 
 class _Convolve(torch.autograd.Function):
@@ -97,6 +107,7 @@ class _Convolve(torch.autograd.Function):
         return engine.convolve(features, engine.pack(kernel), kernel_map)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, gradient):
         features, kernel = ctx.saved_tensors
         kernel_map, engine = ctx.kernel_map, ctx.engine

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ssen_ros.sparse.convolution import Engine, convolve, default_engine, engine_for
+from ssen_ros.sparse.convolution import Engine, check_shapes, convolve, default_engine, engine_for
 from ssen_ros.sparse.kernel_map import KernelMap
 
 if TYPE_CHECKING:
@@ -152,9 +152,11 @@ class CoordinateManager:
         """(N, Cin) features at `in_stride` to (M, Cout) at `out_stride`: relu(convolution + bias + shortcut).
 
         Where gradients are asked for, they flow; else it is one fused step of the engine.
+        Raises ValueError for features or a shortcut of another shape.
         """
         size = layer.kernel_size
         kernel_map = None if size == 1 else self.kernel_map(in_stride, out_stride, size)
+        check_shapes(features, layer.kernel3d.shape, kernel_map, shortcut)
         if not torch.is_grad_enabled():
             engine = engine_for(features, self.engine)
             packed, bias = layer.packed(engine), layer.bias

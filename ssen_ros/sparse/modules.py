@@ -96,7 +96,7 @@ class Convolution(nn.Module):
         fan_in = in_channels * (1 if transposed or volume == 1 else volume / 2)
         self.kernel = nn.Parameter(torch.randn(shape) * math.sqrt(2.0 / fan_in))
         self.bias = nn.Parameter(torch.zeros(1, out_channels)) if bias else None
-        self._packed: tuple[tuple, Any] | None = None
+        self._packed: tuple[Tensor, tuple, Any] | None = None
 
     def forward(
         self, x: SparseTensor, shortcut: SparseTensor | None = None, relu: bool = False
@@ -114,12 +114,18 @@ class Convolution(nn.Module):
         return self.kernel[None] if self.kernel.ndim == 2 else self.kernel
 
     def packed(self, engine: Engine) -> Any:
-        """The kernel as `engine` wants it, kept until either changes."""
-        version = None if self.kernel.is_inference() else self.kernel._version
-        key = engine, self.kernel.data_ptr(), version
-        if self._packed is None or self._packed[0] != key:
-            self._packed = key, engine.pack(self.kernel3d)
-        return self._packed[1]
+        """The kernel as `engine` wants it; kept where it is frozen, as `MinkUNet.for_inference` leaves it."""
+        kernel = self.kernel
+        if self.training or kernel.requires_grad or kernel.is_inference():
+            return engine.pack(self.kernel3d)
+        key = engine, kernel.device, kernel._version
+        if self._packed is None or self._packed[0] is not kernel or self._packed[1] != key:
+            self._packed = kernel, key, engine.pack(self.kernel3d)
+        return self._packed[2]
+
+    def __getstate__(self) -> dict:
+        """What is copied and pickled: all but the packed kernel."""
+        return {**self.__dict__, "_packed": None}
 
     def extra_repr(self) -> str:
         kind = "transposed " if self.transposed else ""

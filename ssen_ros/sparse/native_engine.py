@@ -112,6 +112,10 @@ class NativeEngine:
         self._library = _library()
         self._workspace = Workspace()
 
+    def __reduce__(self):
+        """A copy, or what a pickle holds, is the engine of the process where it is made."""
+        return native_engine, (self.isa,)
+
     def empty(self, rows: int, channels: int, like: Tensor) -> Tensor:
         return self._workspace.empty(rows, channels, self.dtype)
 
@@ -153,14 +157,14 @@ class NativeEngine:
         relu: bool = False,
     ) -> Tensor:
         """As TorchEngine's; features and shortcut in this engine's dtype, bias in float32."""
-        features = features.contiguous()
+        features = features.to(self.dtype).contiguous()
         rows = len(features) if kernel_map is None else kernel_map.num_outputs
         output = self.empty(rows, packed.out_channels, features)
         tiled = self.dtype == torch.bfloat16 and kernel_map is not None
         table = None if kernel_map is None else kernel_map.table
         order = kernel_map.row_order if tiled else None
-        bias = None if bias is None else bias.contiguous()
-        shortcut = None if shortcut is None else shortcut.contiguous()
+        bias = None if bias is None else bias.detach().float().contiguous()
+        shortcut = None if shortcut is None else shortcut.to(self.dtype).contiguous()
         arguments = _Convolution(
             *map(address, (features, table, order, packed.memory, bias, shortcut, output)),
             len(features), rows, packed.volume, packed.in_channels, packed.out_channels,
@@ -171,7 +175,7 @@ class NativeEngine:
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
         """As TorchEngine's, in float32; features and gradient in this engine's dtype."""
-        features, gradient = features.contiguous(), gradient.contiguous()
+        features, gradient = (tensor.to(self.dtype).contiguous() for tensor in (features, gradient))
         volume = 1 if kernel_map is None else kernel_map.volume
         kernel = torch.empty(volume, features.shape[1], gradient.shape[1])
         table = None if kernel_map is None else kernel_map.table
@@ -181,6 +185,12 @@ class NativeEngine:
         )  # fmt: skip
         self._library.ssen_kernel_gradient(self._set, byref(arguments))
         return kernel
+
+
+@cache
+def native_engine(isa: str) -> NativeEngine:
+    """The one engine of that instruction set, so that all networks share its memory."""
+    return NativeEngine(isa)
 
 
 class Workspace:

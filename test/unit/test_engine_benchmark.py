@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ssen_ros.errors import EngineError
 from ssen_ros.evaluation.benchmark_rooms import room
 from ssen_ros.evaluation.engine_benchmark import benchmark_engines, contenders, useful_flops
 from ssen_ros.evaluation.update_benchmark import benchmark_update
@@ -54,6 +55,11 @@ def test_engines_are_timed_and_agree():
         assert row["over_torch"] == pytest.approx(torch_seconds / row["seconds"])
         assert row["max_difference"] <= (0.05 if row["dtype"] == "bfloat16" else 1e-4)
     assert rows["native", "portable"]["max_difference"] > 0  # the outputs are compared, not one with itself
+
+
+def test_a_backend_that_is_not_there_is_named():
+    with pytest.raises(EngineError, match="backend spconv: not installed here, or not for this pass.*native"):
+        benchmark_engines([3000], "MinkUNet14S", training=True, only=("spconv",))
 
 
 @pytest.mark.slow

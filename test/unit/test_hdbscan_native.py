@@ -150,3 +150,11 @@ def test_without_the_compiled_library_the_hdbscan_library_answers(monkeypatch, t
     np.testing.assert_array_equal(clusters.instance_label, expected.instance_label)
     assert clusters.count == 3
     assert len([r for r in caplog.records if "none.so" in r.message or "not found" in r.message]) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_points_that_are_not_finite_are_refused(value):
+    points = np.zeros((50, 3), np.float32)
+    points[7, 1] = value
+    with pytest.raises(ValueError, match="finite points"):
+        hdbscan(points, 5, 2)

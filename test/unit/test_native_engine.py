@@ -1,8 +1,12 @@
 """The compiled engine against plain torch in float64, on every instruction set that this CPU has."""
 
 import logging
+import os
+import subprocess
+import sys
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -235,13 +239,31 @@ def fresh_library():
     native.library.cache_clear()
 
 
-def test_a_missing_library_is_said_once_and_torch_stands_in(fresh_library, monkeypatch, tmp_path, caplog):
+def test_a_missing_library_is_said_once(fresh_library, monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("SSEN_NATIVE_LIBRARY", str(tmp_path / "gone.so"))
     with caplog.at_level(logging.WARNING):
         assert native.library() is None and native.library() is None
     assert [r.message for r in caplog.records if "not found" in r.message and "pip install" in r.message] == [
         caplog.messages[0]
     ]
+
+
+@pytest.mark.slow
+def test_without_the_library_networks_run_in_torch_with_one_warning():
+    program = """
+import torch
+from ssen_ros.models import build_network
+from ssen_ros.sparse import default_engine
+model = build_network("MinkUNet14S", 3, 5, 3).eval()
+with torch.no_grad():
+    y = model(torch.randn(2, 3), torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0]]))
+print(type(default_engine("cpu")).__name__, tuple(y.shape))
+"""
+    environment = {**os.environ, "SSEN_NATIVE_LIBRARY": "/nowhere/gone.so"}
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "TorchEngine (2, 5)"
+    assert run.stderr.count("libssen_native.so is not used") == 1
 
 
 def test_a_library_that_does_not_load_is_said(fresh_library, monkeypatch, tmp_path, caplog):
@@ -270,3 +292,16 @@ def test_half_precision_in_torch_stays_near(device):
     expected = REFERENCE.convolve(x.double(), kernel.double(), kernel_map)
     assert ours.dtype == torch.bfloat16
     assert_near(ours.cpu(), expected.cpu(), 0.02)
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(4, 3).T, torch.zeros(2, device="meta"), np.zeros((4, 3)).T])
+def test_memory_that_cannot_be_walked_through_is_refused(bad):
+    with pytest.raises(ValueError, match="without gaps"):
+        native.address(bad)
+
+
+def test_a_bias_of_another_type_is_converted():
+    engine, kernel = default_engine("cpu"), torch.randn(1, 4, 8)
+    x, bias = torch.randn(5, 4), torch.randn(1, 8)
+    ours = engine.convolve(x, engine.pack(kernel), None, bias.double(), torch.ones(5, 8, dtype=torch.float64))
+    torch.testing.assert_close(ours, x @ kernel[0] + bias + 1)

@@ -67,6 +67,16 @@ def test_bfloat16_changes_few_labels(segmenter):
     assert (a == b).mean() > 0.97
 
 
+@pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
+def test_a_move_to_a_device_without_bfloat16_goes_on_in_float32(segmenter, caplog):
+    """As from a GPU that has run out of memory to the CPU."""
+    moved = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))
+    moved._precision = torch.bfloat16
+    moved.to("cpu")
+    assert "going on in float32" in caplog.text
+    np.testing.assert_array_equal(moved.semantic(snapshot()), segmenter.semantic(snapshot()))
+
+
 def test_empty_map(segmenter):
     empty = VoxelSnapshot(
         np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32), np.zeros((0, 3), np.uint8), 0.05

@@ -1,17 +1,23 @@
 """The sparse engine against dense torch on filled grids, and its own invariants."""
 
+import copy
+import pickle
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssen_ros.models import build_network
 from ssen_ros.sparse import (
     BatchNorm,
     Convolution,
     CoordinateManager,
     KernelMap,
     convolve,
+    default_engine,
     sparse_tensor,
 )
 from ssen_ros.sparse.coordinates import kernel_offsets
@@ -214,3 +220,61 @@ def test_mismatched_features_are_named():
     kernel_map = KernelMap(torch.zeros(1, 27, dtype=torch.int32), 1)
     with pytest.raises(ValueError, match=r"kernel \(8, 2, 3\) do not fit"):
         convolve(torch.zeros(1, 2), torch.zeros(8, 2, 3), kernel_map)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("channels, shortcut", [(3, None), (1, None), (2, (27, 1)), (2, (26, 4))])
+def test_wrong_shapes_are_named_with_gradients_and_without(grad, channels, shortcut):
+    layer, x = Convolution(2, 4, 3), sparse_tensor(torch.zeros(27, channels), filled_grid(1, 3, 3, 3))
+    added = None if shortcut is None else x.with_features(torch.zeros(shortcut))
+    with torch.set_grad_enabled(grad), pytest.raises(ValueError, match="do not fit|shortcut"):
+        layer(x, added)
+
+
+def changed_by_optimizer(layer):
+    layer.kernel.grad = torch.ones_like(layer.kernel)
+    torch.optim.AdamW(layer.parameters(), lr=1.0, fused=True).step()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_by_optimizer,
+        lambda layer: layer.kernel.data.mul_(2),
+        lambda layer: setattr(layer, "kernel", torch.nn.Parameter(layer.kernel.detach() * 2)),
+        lambda layer: layer.requires_grad_(False).kernel.mul_(2),
+    ],
+)
+def test_no_change_of_the_weights_is_missed(change):
+    layer, x = Convolution(2, 4, 3).eval(), sparse_tensor(torch.randn(27, 2), filled_grid(1, 3, 3, 3))
+    with torch.no_grad():
+        before = layer(x).features
+        change(layer)
+        after = layer(x).features
+    assert not torch.allclose(before, after, atol=1e-2)
+    torch.testing.assert_close(after, layer(x).features)  # by the way that packs each time
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_network_that_has_run_can_be_copied(copied):
+    model = build_network("MinkUNet14S", 2, 5, 3).for_inference()
+    model.coordinates = partial(CoordinateManager, engine=default_engine("cpu"))
+    x, coords = torch.randn(27, 2), filled_grid(1, 3, 3, 3)
+    with torch.no_grad():
+        torch.testing.assert_close(copied(model)(x, coords), model(x, coords))
+        again = copied(model)
+        torch.testing.assert_close(again(x, coords), model(x, coords))
+    assert again.coordinates.keywords["engine"] is default_engine("cpu")  # one engine, one memory
+
+
+def test_a_frozen_kernel_is_packed_once_and_again_after_a_change():
+    layer, x = Convolution(2, 4, 3).eval(), sparse_tensor(torch.randn(27, 2), filled_grid(1, 3, 3, 3))
+    layer.requires_grad_(False)
+    with torch.no_grad():
+        before = layer(x).features
+        packed = layer.packed(x.manager.engine)
+        assert layer.packed(x.manager.engine) is packed
+        layer.kernel.mul_(2)
+        torch.testing.assert_close(layer(x).features, 2 * before)
+        layer.kernel = torch.nn.Parameter(layer.kernel / 4, requires_grad=False)
+        torch.testing.assert_close(layer(x).features, before / 2)

@@ -66,3 +66,37 @@ def test_a_map_that_no_half_is_smaller_than_raises_what_was_raised(model):
     features, coords = corridor(60)
     with torch.no_grad(), pytest.raises(torch.cuda.OutOfMemoryError, match="too many"):
         run_in_tiles(Small(model, 10), features, coords, model.reach)
+
+
+class Stub:
+    """Answers with the x of each voxel, in a memory that holds `most`, and says so as `error` does."""
+
+    def __init__(self, most: int, error: Exception):
+        self.most, self.error = most, error
+
+    def __call__(self, features, coords):
+        if len(coords) > self.most:
+            raise self.error
+        return coords[:, 1:2].double()
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_wall_at_the_far_end_does_not_stop_the_halving(error):
+    strip = torch.stack([torch.arange(300), torch.zeros(300), torch.zeros(300)], 1)
+    wall = torch.stack(
+        torch.meshgrid(torch.tensor([300]), torch.arange(20), torch.arange(20), indexing="ij"), -1
+    )
+    xyz = torch.cat([strip, wall.reshape(-1, 3)]).long()
+    coords = torch.cat([torch.zeros(len(xyz), 1, dtype=torch.long), xyz], 1)
+    output = run_in_tiles(Stub(450, error), torch.zeros(len(xyz), 1), coords, reach=10)
+    assert torch.equal(output[:, 0], xyz[:, 0].double())
+
+
+def test_one_plane_and_other_errors_raise_what_was_raised():
+    lone = torch.zeros(1, 4, dtype=torch.long)
+    with pytest.raises(MemoryError):
+        run_in_tiles(Stub(0, MemoryError()), torch.zeros(1, 1), lone, reach=10)
+    with pytest.raises(RuntimeError, match="something else"):
+        run_in_tiles(Stub(0, RuntimeError("something else")), torch.zeros(1, 1), lone, reach=10)
