@@ -5,9 +5,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import rclpy
 from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -72,7 +74,10 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
     executor.add_node(node)
     try:
         while not stop.is_set():
-            executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
+            # A callback may have destroyed what the executor was about to wait for: a subscription that is
+            # replaced, with its event handlers. rclpy lets that through; the next round does without it.
+            with suppress(InvalidHandle):
+                executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
     finally:
         # rclpy's shutdown takes away what callbacks that still run are about to use: let them end first.
         executor._executor.shutdown(wait=True)
