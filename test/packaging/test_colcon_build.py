@@ -79,6 +79,12 @@ def test_weights_are_installed(workspace):
     assert weights and installed == weights
 
 
+def test_the_compiled_library_is_installed_and_loads(workspace):
+    program = "from ssen_ros import native; print(native.library()._name)"
+    library = Path(_in_workspace(workspace, sys.executable, "-c", program).strip())
+    assert library.is_relative_to(workspace / "install")
+
+
 def test_the_node_starts_from_its_executable(workspace):
     executable = workspace / "install" / "ssen_ros" / "lib" / "ssen_ros" / "ssen_node"
     refused = _in_workspace(

@@ -68,6 +68,13 @@ def test_the_command_line_answers(prefix):
     assert answer.returncode == 0 and answer.stdout.startswith("ssen_ros "), answer.stderr
 
 
+def test_the_compiled_library_is_installed_and_loads(prefix):
+    program = "from ssen_ros import native; print(native.library()._name)"
+    answer = _python(prefix, "-c", program)
+    assert answer.returncode == 0, answer.stderr
+    assert Path(answer.stdout.strip()).resolve().is_relative_to(prefix.resolve())
+
+
 def _python(prefix: Path, *arguments: str | Path, timeout: float = 100) -> subprocess.CompletedProcess:
     """This interpreter with the prefix before its own packages, and nothing of the checkout."""
     hidden = ("PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE")
