@@ -102,9 +102,6 @@ def test_the_latched_map_of_a_publisher_that_fell_silent_is_taken(bench):
     assert len(instances[0].instances) == 2
 
 
-# KNOWN DEFECT, open: with BEST_EFFORT, both policies are lowered within milliseconds, and in about one run of
-# three the replaced subscription then hears nothing. Runs again until that is mended in ssen_ros/ros/qos.py.
-@pytest.mark.flaky(reruns=5)
 @pytest.mark.parametrize("reliability", ["RELIABLE", "BEST_EFFORT"])
 def test_a_publisher_that_offers_less_is_heard_too(bench, reliability):
     weak = QoSProfile(
