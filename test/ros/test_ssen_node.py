@@ -110,8 +110,11 @@ def test_a_publisher_that_offers_less_is_heard_too(bench, reliability):
     publish = bench.cloud_publisher(weak)
     node = bench.ready(bench.start(), publish)
     instances = bench.collect(InstanceArray, "/ssen/instances")
+    # Fast DDS sends what does not fit its shared memory, 512 KB, as datagrams, and best effort may lose one
+    # of every cloud: the whole scene has 640 KB.
+    points, colors = (column[::4] for column in scene(bench))
     for stamp_ns in range(60):  # neither kind repeats what was sent before both sides had matched
-        publish(*scene(bench), stamp_ns=stamp_ns)
+        publish(points, colors, stamp_ns=stamp_ns)
         bench.spin_for(0.5)
         if instances:
             break
