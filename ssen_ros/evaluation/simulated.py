@@ -33,7 +33,7 @@ def evaluate_simulated(samples: Iterable[Sample], pipeline: SsenPipeline) -> dic
         voxels = map_with_truth(sample, pipeline.segmenter.voxel_size)
         pipeline.reset()
         result = pipeline.step(voxels.snapshot, stamp_ns=0)
-        confusion += confusion_matrix(voxels.semantic_label, result.segmentation.semantic_label, len(names))
+        confusion += confusion_matrix(voxels.semantic_label, result.semantic_label, len(names))
         truth, truth_class, void = instance_truth(voxels, names)
         truth_count += np.bincount(truth_class, minlength=len(names))
         masks = [d.rows for d in result.detections]
