@@ -41,6 +41,12 @@ class SegmenterConfig:
         "labels near the borders of objects",
         choices=("float32", "bfloat16"),
     )
+    rotations: int = param(
+        1,
+        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; the "
+        "paper's are 10, at ten times the cost of the semantic network",
+        low=1,
+    )
     num_threads: int = param(0, "CPU threads of the networks; 0: torch's default", low=0)
 
 

@@ -1,20 +1,24 @@
 """Two networks over one snapshot: what each voxel is, and an embedding in which objects are clusters."""
 
 import logging
-from functools import partial
+import math
+from functools import partial, reduce
 from importlib.resources import files
 
 import numpy as np
 import torch
 
+from ssen_ros import voxel_keys
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
 from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
 from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,7 @@ class Segmenter:
         device: str | torch.device = "cpu",
         precision: str = "float32",
         engine: str = "auto",
+        rotations: int = 1,
     ):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
@@ -46,7 +51,7 @@ class Segmenter:
             if a != b:
                 raise CheckpointError(f"{name}: semantic network {a}, embedding network {b}; expected equal")
         self.specs = semantic.spec, embedding.spec
-        self._precision, self._engine = getattr(torch, precision), engine
+        self._precision, self._engine, self._rotations = getattr(torch, precision), engine, rotations
         self._semantic = semantic.model.for_inference()
         self._embedding = embedding.model.for_inference()
         self._place(torch.device(device))
@@ -64,7 +69,8 @@ class Segmenter:
         """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
         if config.num_threads:
             torch.set_num_threads(config.num_threads)
-        return cls(semantic, embedding, _device(config.device), config.precision, config.engine)
+        device = _device(config.device)
+        return cls(semantic, embedding, device, config.precision, config.engine, config.rotations)
 
     @property
     def voxel_size(self) -> float:
@@ -100,13 +106,18 @@ class Segmenter:
         self.device = device
 
     def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes."""
-        logits = self._run(self._semantic, self.specs[0].features, snapshot, np.arange(len(snapshot)))
-        return torch.log_softmax(logits, dim=1).cpu().numpy()
+        """(V, C) float32 log-probabilities of the classes, of the mean over the rotations (paper, Sec. V)."""
+        views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
+        by_view = [self._log_probabilities(view)[row] for view, row in views]
+        return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
         """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
         return self._run(self._embedding, self.specs[1].features, snapshot, thing_rows).cpu().numpy()
+
+    def _log_probabilities(self, snapshot: VoxelSnapshot) -> torch.Tensor:
+        rows = np.arange(len(snapshot))
+        return torch.log_softmax(self._run(self._semantic, self.specs[0].features, snapshot, rows), dim=1)
 
     @torch.inference_mode()
     def _run(self, model, names, snapshot, rows) -> torch.Tensor:
@@ -118,6 +129,23 @@ class Segmenter:
             torch.from_numpy(coords).to(self.device),
         )
         return run_in_tiles(model, features, coords, model.reach)
+
+
+def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:
+    """The snapshot turned by `angle` rad about a vertical axis in its middle, voxelized anew.
+
+    Returns:
+        The view, and the (V,) row of it in which each voxel of the snapshot lies.
+    """
+    if angle == 0 or len(snapshot) == 0:
+        return snapshot, np.arange(len(snapshot))
+    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) * np.float32([0.5, 0.5, 0])
+    points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
+    voxel_map = VoxelMap(snapshot.voxel_size)
+    voxel_map.integrate(points, snapshot.colors)
+    view = voxel_map.snapshot()
+    coords = np.floor(points.astype(np.float64) / snapshot.voxel_size)
+    return view, voxel_keys.find(voxel_keys.pack(view.voxel_coords), voxel_keys.pack(coords))
 
 
 def shipped_weights(task: str) -> str:

@@ -11,7 +11,7 @@ from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec
-from ssen_ros.segmenter import Segmenter
+from ssen_ros.segmenter import Segmenter, turned
 from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.structures import VoxelSnapshot
 
@@ -44,6 +44,29 @@ def test_outputs(segmenter):
     rows = np.arange(0, len(s), 2)
     embeddings = segmenter.embed(s, rows)
     assert embeddings.shape == (len(rows), 8) and embeddings.dtype == np.float32
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_a_turned_view_holds_every_voxel_where_it_went(offset):
+    here = snapshot()
+    here = dataclasses.replace(here, points=here.points + np.float32(offset))
+    there, row = turned(here, 0.7)
+    assert len(there) <= len(here) and set(row) == set(range(len(there)))
+    middle = (here.points[:, :2].min(0) + here.points[:, :2].max(0)) / 2
+    x, y = (here.points[:, :2] - middle).T
+    c, s = np.cos(0.7), np.sin(0.7)
+    went = np.stack([c * x - s * y + middle[0], s * x + c * y + middle[1], here.points[:, 2]], axis=1)
+    assert np.abs(went - there.points[row]).max() < here.voxel_size
+    same, all_rows = turned(here, 0.0)
+    assert same is here and all_rows.tolist() == list(range(len(here)))
+
+
+def test_probabilities_are_averaged_over_the_rotations(segmenter):
+    here = snapshot()
+    views = [turned(here, 2 * np.pi * k / 3) for k in range(3)]
+    expected = np.mean([np.exp(segmenter.semantic(view))[row] for view, row in views], axis=0)
+    threefold = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), rotations=3)
+    np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, atol=1e-5)
 
 
 def test_background_does_not_reach_the_embedding_network(segmenter):
