@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssen_ros import __version__
 from ssen_ros.cli_bench import add_bench
+from ssen_ros.cli_data import add_import, add_statistics
 from ssen_ros.cli_options import (
     add_pipeline_options,
     command,
@@ -24,6 +25,7 @@ from ssen_ros.cli_options import (
     positive_float,
     positive_int,
     progress,
+    sample_paths,
     seed,
     seed_range,
     settings_of,
@@ -68,6 +70,8 @@ def build_parser() -> argparse.ArgumentParser:
         _add_segment,
         _add_play,
         _add_simulate,
+        add_import,
+        add_statistics,
         _add_train,
         _add_evaluate,
         _add_convert,
@@ -232,14 +236,20 @@ def _add_simulate(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER",
+        help="mix in 3D models of the .sh3f archives there (Debian's sweethome3d-furniture); ATTRIBUTION.txt "
+        "in --out names those used",
+    )  # fmt: skip
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from ssen_ros.simulation import generate
+    from ssen_ros.simulation import ModelLibrary, generate
 
     seeds = range(args.seed, args.seed + args.rooms)
     _warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
-    generate(seeds, args.out, args.workers)
+    library = ModelLibrary.open(args.models) if args.models else None
+    generate(seeds, args.out, args.workers, library=library)
     return 0
 
 
@@ -315,12 +325,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 def _stored_samples(folder: Path) -> "Iterator[Sample]":
     from ssen_ros.simulation import load_sample
 
-    paths = sorted(folder.glob("*.npz"))
-    if not paths:
-        raise SsenError(
-            f"--rooms {folder}: no .npz file there; make some with `ssen simulate --out {folder}`"
-        )
-    return (load_sample(path) for path in progress(paths))
+    return (load_sample(path) for path in progress(sample_paths(folder)))
 
 
 def _fresh_samples(seeds: range) -> "Iterator[Sample]":
