@@ -14,6 +14,7 @@ from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
 from ssen_ros.models.tiling import run_in_tiles
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
+from ssen_ros.sparse.native_engine import native_engine
 from ssen_ros.structures import VoxelSnapshot
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,13 @@ class Segmenter:
         if config.num_threads:
             torch.set_num_threads(config.num_threads)
         return cls(semantic, embedding, _device(config.device), config.precision, config.engine)
+
+    @staticmethod
+    def release_memory() -> None:
+        """Give back what is kept from pass to pass; to be called when the segmenters themselves are gone."""
+        native_engine.cache_clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     @property
     def voxel_size(self) -> float:

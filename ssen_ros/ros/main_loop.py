@@ -20,7 +20,7 @@ from ssen_ros.ros.log_forwarding import forward_logs, stop_forwarding
 
 MakeNode = Callable[[Context, threading.Event], Node]
 
-_EXECUTOR_THREADS = 3  # the map, the timers, and one to spare for parameters
+_EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
 
 

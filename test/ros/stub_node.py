@@ -49,7 +49,7 @@ class ColorSegmenter:
 
 
 def make_node(context, stop):
-    return SsenNode(context, lambda config: SsenPipeline(ColorSegmenter(), config))
+    return SsenNode(context, stop, lambda config: SsenPipeline(ColorSegmenter(), config))
 
 
 if __name__ == "__main__":
