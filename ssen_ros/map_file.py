@@ -4,8 +4,8 @@ A NumPy .npz archive (zip of .npy arrays, none of them pickled).
 Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `class_names` (C,) str.
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
 The K objects, a row each: `id`, `score`, `first_seen_ns`, `last_seen_ns`, `missed`, `votes` (K, C),
-`box_yaw` rad, `box_center`, `box_size` and `centroid` (K, 3) m; `voxels` (n,) int64 voxel keys, those of object k
-up to `voxels_end[k]`.
+`box_yaw` rad, `box_center`, `box_size` and `centroid` (K, 3) m. Their voxels, as keys: `voxels` (n,) int64,
+those of object k up to `voxels_end[k]`.
 """
 
 import os
@@ -110,7 +110,7 @@ def read_map(path: Path) -> SavedMap:
             f"{path} is no file: expected one that save_map wrote; there are {', '.join(there) or 'none'}"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         if int(arrays["format"]) != _FORMAT:
             raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
@@ -131,7 +131,7 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         "ranks": saved.state.ranks,
         "next_id": np.array(saved.memory.next_id),
         "id": np.array([k.id for k in known], np.int64),
-        "votes": np.array([k.votes for k in known], np.float64).reshape(len(known), -1),
+        "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
         "score": np.array([k.score for k in known], np.float64),
         "box_center": np.array([k.box.center for k in known], np.float64).reshape(-1, 3),
         "box_size": np.array([k.box.size for k in known], np.float64).reshape(-1, 3),

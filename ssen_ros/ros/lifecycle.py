@@ -1,6 +1,7 @@
 """A managed node whose work is in four plain methods; what may go wrong in them is dealt with here."""
 
 import time
+import traceback
 from collections.abc import Callable
 
 from rclpy.context import Context
@@ -23,7 +24,7 @@ class ManagedNode(LifecycleNode):
     def __init__(self, name: str, context: Context):
         super().__init__(name, context=context, automatically_declare_parameters_from_overrides=True)
         self.lifecycle_state = UNCONFIGURED
-        self._failure: Exception | None = None  # of the last transition
+        self._failure = ""  # of the last transition; the error itself would keep alive what it passed through
 
     def configure(self) -> None:
         """Load what is costly; publish and receive nothing yet."""
@@ -40,11 +41,11 @@ class ManagedNode(LifecycleNode):
     def start(self) -> None:
         """Configure and activate without a manager.
 
-        Raises what `configure` or `activate` has raised.
+        Raises SsenError with what `configure` or `activate` has raised.
         """
         for trigger in (self.trigger_configure, self.trigger_activate):
             if trigger() != TransitionCallbackReturn.SUCCESS:
-                raise self._failure or SsenError(f"{trigger.__name__} has failed; see the log")
+                raise SsenError(self._failure)
 
     def destroy_node(self) -> None:
         self._release()
@@ -81,10 +82,12 @@ class ManagedNode(LifecycleNode):
         try:
             work()
         except Exception as error:
-            self._failure = error
             if undo is None or not isinstance(error, SsenError):
-                self.get_logger().error(f"{name}: {type(error).__name__}: {error}; giving everything up")
+                self._failure = f"{name}: {type(error).__name__}: {error}"
+                self.get_logger().error(f"{self._failure}; giving everything up")
+                self.get_logger().debug(traceback.format_exc())
                 return TransitionCallbackReturn.ERROR
+            self._failure = str(error)
             self.get_logger().error(f"{name} failed, the node stays {self.lifecycle_state}: {error}")
             undo()
             return TransitionCallbackReturn.FAILURE

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 from rclpy.node import Node
@@ -10,6 +11,7 @@ from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import StateError
+from ssen_ros.instances import InstanceMemory
 from ssen_ros.map_file import SavedMap
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.conversions import ns_from_time, time_from_ns
@@ -35,16 +37,17 @@ class Session:
     go together.
     """
 
-    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline):
+    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline, memory: InstanceMemory):
         self._logger = node.get_logger()
         self.health = Health()
         self._throttle = ErrorThrottle(_ERROR_PERIOD_S)
-        self.map_frame = MapFrame(node, config.frames)
         self._config = config
         self._pipeline = self._load_pipeline(make_pipeline)
+        self._pipeline.reset(memory)
         segmenter = self._pipeline.segmenter
         self.class_names = tuple(segmenter.class_names)
         self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode))
+        self.map_frame = MapFrame(node, config.frames)
         self._outputs = Outputs(node, self.class_names, config.publish)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
@@ -129,6 +132,11 @@ class Session:
     @property
     def degraded(self) -> bool:
         return self._worker.degraded
+
+    @property
+    def ids_given(self) -> InstanceMemory:
+        """No objects, but the ids that must not be given again."""
+        return replace(self._pipeline.instance_map.memory, known=())
 
     def _current(self) -> tuple[Work, StepResult, SavedMap]:
         last = self._last

@@ -15,6 +15,7 @@ from rclpy.context import Context
 from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
+from ssen_ros.instances import InstanceMemory
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.conversions import from_msg
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
@@ -42,6 +43,7 @@ class SsenNode(ManagedNode):
         self._session: Session | None = None  # while configured
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
+        self._ids_given = InstanceMemory()  # in earlier sessions
         self._colorless_warned = False
         config = declare(self, NodeConfig())
         self._live = LiveParameters(
@@ -55,9 +57,11 @@ class SsenNode(ManagedNode):
         self._every(_DIAGNOSTICS_PERIOD_S, self._report)
         if config.autostart:
             self.start()
+        else:
+            self.get_logger().info("waiting to be configured by a lifecycle manager")
 
     def configure(self) -> None:
-        self._session = Session(self, self._live.config, self._make_pipeline)
+        self._session = Session(self, self._live.config, self._make_pipeline, self._ids_given)
 
     def activate(self) -> None:
         config, session = self._live.config, self._session
@@ -82,6 +86,7 @@ class SsenNode(ManagedNode):
         if session is None:
             return
         session.close()
+        self._ids_given = session.ids_given
         release_memory = session.release_memory
         del session
         gc.collect()  # worker and session refer to each other
@@ -95,6 +100,7 @@ class SsenNode(ManagedNode):
             self._session.reconfigure(config)
         if self._timer is not None:
             self._timer.timer_period_ns = int(config.update_period_s * 1e9)
+            self._timer.reset()  # else the old period is waited for once more
 
     def _on_cloud(self, msg: PointCloud2) -> None:
         session = self._session

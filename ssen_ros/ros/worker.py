@@ -83,6 +83,7 @@ class InferenceWorker:
         self.pause()
         self._wake.set()
         self._thread.join(timeout_s)
+        self._publish = self._report = lambda *_: None  # the thread, if it lives, keeps nothing else alive
         return not self._thread.is_alive()
 
     def _run(self) -> None:
