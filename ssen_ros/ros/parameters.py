@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
-from rclpy import Parameter as RclParameter
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
+from rclpy.parameter import Parameter as RclParameter
 
 from ssen_ros.config import (
     CONFIGURE,
@@ -97,7 +97,7 @@ class FramesConfig:
     )
     max_tilt_deg: float = param(
         5.0,
-        "between the map's +Z and that of gravity_frame",
+        "largest angle between the +Z of the map and that of gravity_frame",
         unit="deg",
         low=0.0,
         high=90.0,

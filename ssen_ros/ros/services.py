@@ -18,6 +18,7 @@ from ssen_ros.srv import GetInstances, LoadMap, SaveMap
 from ssen_ros.structures import Instance, StepResult
 
 _POLL_S = 0.1
+_WARN_PERIOD_S = 1.0  # for clients that ask again and again
 
 
 class Services:
@@ -55,7 +56,7 @@ class Services:
                 response.message = (
                     str(error) if isinstance(error, SsenError) else f"{type(error).__name__}: {error}"
                 )
-                self._logger.warning(f"~/{name}: {response.message}")
+                self._logger.warning(f"~/{name}: {response.message}", throttle_duration_sec=_WARN_PERIOD_S)
             return response
 
         return answer

@@ -27,7 +27,7 @@ from ssen_ros.voxel_map import VoxelMap
 MakePipeline = Callable[[SsenConfig], SsenPipeline]
 
 _ERROR_PERIOD_S = 10.0  # the same kind of error is logged no more often
-_STOP_TIMEOUT_S = 2.0  # granted to a pass that is running at the end
+_STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end
 
 
 class Session:
