@@ -4,8 +4,8 @@ A NumPy .npz archive (zip of .npy arrays, none of them pickled).
 Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `class_names` (C,) str.
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
 The K objects, a row each: `id`, `score`, `first_seen_ns`, `last_seen_ns`, `missed`, `votes` (K, C),
-`box_yaw` rad, `box_center`, `box_size` and `centroid` (K, 3) m. Their voxels, as keys: `voxels` (n,) int64,
-those of object k up to `voxels_end[k]`.
+`box_yaw` rad, `box_center`, `box_size` and `centroid` (K, 3) m; their voxel keys, one object's after the
+other's: `voxels` (n,) int64, object k's up to `voxels_end[k]`.
 """
 
 import os
