@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
@@ -122,6 +123,14 @@ def test_a_publisher_that_offers_less_is_heard_too(bench, reliability):
     assert instances, node.log
     assert len(node.lines("offers less durability")) == 1
     assert len(node.lines("offers less reliability")) == (reliability == "BEST_EFFORT")
+
+
+def test_a_publisher_that_offers_less_than_is_insisted_on_is_reported(bench):
+    bench.cloud_publisher(QoSProfile(depth=1, durability=QoSDurabilityPolicy.VOLATILE))
+    node = bench.ready(bench.start(cloud_qos__durability="transient_local"))
+    words = "a publisher of /cloud_map does not offer the durability asked for"
+    assert bench.wait_for(message=words)["level"] == DiagnosticStatus.WARN
+    assert len(node.lines("set it to auto")) == 1
 
 
 def test_ids_persist_and_the_markers_of_vanished_objects_are_deleted(bench):
