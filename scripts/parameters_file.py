@@ -3,6 +3,7 @@
 The file documents every parameter at its default; a test holds it equal to what this script writes.
 """
 
+import os
 import textwrap
 from pathlib import Path
 
@@ -20,6 +21,9 @@ HEADER = """\
 #   ros2 launch ssen_ros ssen.launch.py params_file:=/path/to/the/copy.yaml
 # The topic of the map is not a parameter: remap `cloud_map`, or launch with cloud_topic:=...
 # Voxel size, classes and embedding width are not either: the networks' checkpoints carry them.
+#
+# The last word in brackets says when a value may be changed (`ros2 param set`). live: at any time, the
+# next update goes by it; configure: while the node is unconfigured; start: never.
 
 /**:
   ros__parameters:
@@ -36,8 +40,8 @@ def render() -> str:
     for parameter in _groups_last(parameters(NodeConfig())):
         *path, name = parameter.name.split(".")
         if tuple(path) != group:
+            lines += ["", *_headings(tuple(path), len(os.path.commonprefix([group, tuple(path)])))]
             group = tuple(path)
-            lines += ["", *_headings(group)]
         lines += _entry(name, parameter, INDENT * (2 + len(group)))
     return HEADER + "\n".join(lines).strip("\n") + "\n"
 
@@ -47,15 +51,15 @@ def _groups_last(leaves: list[Parameter]) -> list[Parameter]:
     return sorted(leaves, key=lambda leaf: "." in leaf.name)
 
 
-def _headings(group: tuple[str, ...]) -> list[str]:
-    return [INDENT * (2 + depth) + name + ":" for depth, name in enumerate(group)]
+def _headings(group: tuple[str, ...], given: int) -> list[str]:
+    """Of a group of which the first `given` levels are open already."""
+    return [INDENT * (2 + depth) + name + ":" for depth, name in enumerate(group) if depth >= given]
 
 
 def _entry(name: str, parameter: Parameter, indent: str) -> list[str]:
     comment = textwrap.wrap(parameter.doc, WIDTH - len(indent))
-    facts = ", ".join(filter(None, [parameter.unit, _allowed(parameter)]))
-    if facts:
-        comment.append(f"[{facts}]")
+    facts = [parameter.unit, _allowed(parameter), parameter.changes]
+    comment.append(f"[{', '.join(filter(None, facts))}]")
     return [*(f"{indent}# {line}" for line in comment), f"{indent}{name}: {_scalar(parameter.default)}"]
 
 

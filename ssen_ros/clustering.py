@@ -8,7 +8,7 @@ from scipy.spatial import KDTree
 
 from ssen_ros import hdbscan_native
 from ssen_ros.config import ClusteringConfig
-from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.errors import SsenError
 from ssen_ros.structures import Clusters
 
 NOISE = -1
@@ -187,11 +187,7 @@ def _dbscan(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
 def _k_means(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     from sklearn.cluster import KMeans
 
-    if config.k_means_count == 0:
-        raise ConfigError(
-            "clustering.k_means_count = 0: mode k_means cannot tell how many objects there are; set their "
-            "true number, or another clustering.mode"
-        )
+    config.check()
     count = min(config.k_means_count, len(points))
     return KMeans(count, n_init=3, random_state=0).fit_predict(points)
 

@@ -5,14 +5,32 @@ What a network was trained with (voxel size, classes, embedding width) is not he
 the checkpoint.
 """
 
+import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from ssen_ros.errors import ConfigError
 
+# When a parameter of a running system may be given another value.
+LIVE = "live"  # at any time; the next update goes by it
+CONFIGURE = "configure"  # while no networks are loaded
+START = "start"  # never: it is read once
 
-def param(default, doc: str, *, unit: str = "", low=None, high=None, choices: tuple[str, ...] = ()):
-    return field(default=default, metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices))
+
+def param(
+    default,
+    doc: str,
+    *,
+    unit: str = "",
+    low=None,
+    high=None,
+    choices: tuple[str, ...] = (),
+    changes: str = START,
+):
+    return field(
+        default=default,
+        metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices, changes=changes),
+    )
 
 
 @dataclass(frozen=True)
@@ -21,33 +39,41 @@ class MapConfig:
         "accumulated",
         "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it",
         choices=("accumulated", "incremental"),
+        changes=CONFIGURE,
     )
 
 
 @dataclass(frozen=True)
 class SegmenterConfig:
-    semantic_checkpoint: str = param("", "safetensors file of the semantic network; empty: the shipped one")
-    embedding_checkpoint: str = param("", "safetensors file of the embedding network; empty: the shipped one")
-    device: str = param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N")
+    semantic_checkpoint: str = param(
+        "", "safetensors file of the semantic network; empty: the shipped one", changes=CONFIGURE
+    )
+    embedding_checkpoint: str = param(
+        "", "safetensors file of the embedding network; empty: the shipped one", changes=CONFIGURE
+    )
+    device: str = param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N", changes=CONFIGURE)
     engine: str = param(
         "auto",
         "what computes the networks: native (ours, which auto chooses), or minkowski (MinkowskiEngine, where "
         "it is installed; float32 alone)",
         choices=("auto", "native", "minkowski"),
+        changes=CONFIGURE,
     )
     precision: str = param(
         "float32",
         "number format of the networks; bfloat16 is faster on a CPU with AMX and on a GPU, and changes some "
         "labels near the borders of objects",
         choices=("float32", "bfloat16"),
+        changes=CONFIGURE,
     )
     rotations: int = param(
         1,
         "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; the "
         "paper's are 10, at ten times the cost of the semantic network",
         low=1,
+        changes=CONFIGURE,
     )
-    num_threads: int = param(0, "CPU threads of the networks; 0: torch's default", low=0)
+    num_threads: int = param(0, "CPU threads of the networks; 0: torch's default", low=0, changes=CONFIGURE)
 
 
 @dataclass(frozen=True)
@@ -57,17 +83,21 @@ class ClusteringConfig:
         "fast: HDBSCAN by the compiled library; exact: by the hdbscan library; the others, for comparison "
         "only, are what the paper rejects",
         choices=("fast", "exact", "mean_shift", "dbscan", "k_means"),
+        changes=LIVE,
     )
-    k_means_count: int = param(0, "objects that mode k_means looks for; the other modes find out", low=0)
-    min_cluster_size: int = param(80, "fewest voxels that make an object", unit="voxels", low=2)
+    k_means_count: int = param(
+        0, "objects that mode k_means looks for; the other modes find out", low=0, changes=LIVE
+    )
+    min_cluster_size: int = param(80, "fewest voxels that make an object", unit="voxels", low=2, changes=LIVE)
     min_samples: int = param(
-        10, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1
+        10, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1, changes=LIVE
     )
     class_weight: float = param(
         0.3,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
         "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
+        changes=LIVE,
     )
     adopt_radius: float = param(
         1.0,
@@ -75,35 +105,48 @@ class ClusteringConfig:
         "default: 2 delta_intra, the distance that training asks of two objects' means; 0: noise stays noise "
         "(paper)",
         low=0.0,
+        changes=LIVE,
     )
     confidence_radius: float = param(
         0.5,
         "delta_intra of the embedding network's training: confidence is 0 at this distance from the "
         "cluster's mean, and clusters whose means are nearer than this are one object",
         low=1e-6,
+        changes=LIVE,
     )
     max_spread: float = param(
         0.7,
         "mean distance of a cluster's embeddings to their mean above which it cannot be one object and is "
         "clustered again",
         low=1e-6,
+        changes=LIVE,
     )
+
+    def check(self) -> None:
+        if self.mode == "k_means" and self.k_means_count == 0:
+            raise ConfigError(
+                "clustering.k_means_count = 0: mode k_means cannot tell how many objects there are; set "
+                "their true number, or another clustering.mode"
+            )
 
 
 @dataclass(frozen=True)
 class InstancesConfig:
     relabel: bool = param(
-        True, "the voxels of a detection take its class; false: each voxel keeps its own (paper)"
+        True,
+        "the voxels of a detection take its class; false: each voxel keeps its own (paper)",
+        changes=LIVE,
     )
-    min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
+    min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)
     min_overlap: float = param(
         0.25,
         "least voxel IoU at which a detection continues an instance; sharing half of the smaller does too",
         low=0.0,
         high=1.0,
+        changes=LIVE,
     )
     max_missed: int = param(
-        3, "updates an undetected instance is kept before it is retired", unit="updates", low=0
+        3, "updates an undetected instance is kept before it is retired", unit="updates", low=0, changes=LIVE
     )
 
 
@@ -128,6 +171,7 @@ class Parameter:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    changes: str  # LIVE, CONFIGURE or START
 
     def check(self, value: Any) -> Any:
         """Return the value in the default's type, or raise ConfigError."""
@@ -145,6 +189,8 @@ class Parameter:
                 f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
             )
             raise ConfigError(f"{self.name} = {value!r}: expected a value in {bounds} {self.unit}".rstrip())
+        if kind is float and not math.isfinite(value):
+            raise ConfigError(f"{self.name} = {value!r}: expected a finite number {self.unit}".rstrip())
         return value
 
 
@@ -163,14 +209,24 @@ def parameters(config: Any, prefix: str = "") -> list[Parameter]:
 def with_values(config: Any, values: dict[str, Any]) -> Any:
     """A copy of the tree with `{dotted name: value}` put in.
 
-    Raises ConfigError for an unknown name, a wrong type or a value outside its interval.
+    Raises ConfigError for an unknown name, a wrong type, a value outside its interval, and for values that do
+    not go together.
     """
     known = {p.name: p for p in parameters(config)}
     for name, value in values.items():
         if name not in known:
             raise ConfigError(f"unknown parameter {name!r}; known: {', '.join(known)}")
         config = _replace_path(config, name.split("."), known[name].check(value))
+    _check_together(config)
     return config
+
+
+def _check_together(node: Any) -> None:
+    for f in fields(node):
+        if is_dataclass(getattr(node, f.name)):
+            _check_together(getattr(node, f.name))
+    if hasattr(node, "check"):
+        node.check()
 
 
 def _replace_path(node: Any, path: list[str], value: Any) -> Any:

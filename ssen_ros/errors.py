@@ -23,3 +23,15 @@ class ConfigError(SsenError):
 
 class EngineError(SsenError):
     """A sparse engine that was asked for and cannot compute here."""
+
+
+class FrameError(SsenError):
+    """A frame whose place is not known, or in which up is not +Z."""
+
+
+class MapFileError(SsenError):
+    """A saved map that cannot be written, read, or used with the networks that are loaded."""
+
+
+class StateError(SsenError):
+    """A request that the node cannot meet in the state that it is in."""

@@ -79,7 +79,7 @@ def _detect(
 
 
 @dataclass(frozen=True)
-class _Known:
+class Known:
     """An instance as the map keeps it."""
 
     id: int
@@ -91,6 +91,14 @@ class _Known:
     first_seen_ns: int
     last_seen_ns: int
     missed: int = 0  # updates since the last detection
+
+
+@dataclass(frozen=True)
+class InstanceMemory:
+    """All that an `InstanceMap` goes by from one pass to the next."""
+
+    known: tuple[Known, ...] = ()
+    next_id: int = 1  # above all ids ever given
 
 
 @dataclass(frozen=True)
@@ -132,17 +140,23 @@ class InstanceMap:
     def __init__(self, config: InstancesConfig, class_names: Sequence[str]):
         self.config = config
         self.class_names = tuple(class_names)
-        self._known: tuple[_Known, ...] = ()
+        self._known: tuple[Known, ...] = ()
         self._next_id = 1
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def clear(self) -> None:
-        """Forget every instance; their ids are never given again."""
+    @property
+    def memory(self) -> InstanceMemory:
         with self._lock:
-            self._known = ()
+            return InstanceMemory(self._known, self._next_id)
+
+    def restore(self, memory: InstanceMemory) -> None:
+        """Know these instances and no others; ids given before, here or there, are never given again."""
+        with self._lock:
+            self._known = memory.known
+            self._next_id = max(self._next_id, memory.next_id)
 
     def update(
         self, detections: Sequence[Detection], snapshot: VoxelSnapshot, stamp_ns: int
@@ -180,14 +194,14 @@ class InstanceMap:
 
     def _activate(
         self, detections: Sequence[Detection], continued: np.ndarray, snapshot_keys: np.ndarray, stamp_ns: int
-    ) -> list[_Known]:
+    ) -> list[Known]:
         """The instance of each detection, continued or new, in the order of the detections."""
         active = []
         next_id = self._next_id
         for detection, column in zip(detections, continued, strict=True):
             before = self._known[column] if column >= 0 else None
             active.append(
-                _Known(
+                Known(
                     id=before.id if before else next_id,
                     votes=detection.class_log_votes + (VOTE_MEMORY * before.votes if before else 0.0),
                     score=detection.score,
@@ -203,9 +217,9 @@ class InstanceMap:
 
     def _miss(
         self, continued: np.ndarray, overlaps: _Overlaps, active_ids: Sequence[int]
-    ) -> tuple[list[_Known], list[Event]]:
+    ) -> tuple[list[Known], list[Event]]:
         """The undetected instances that are kept, by id, and the events of those that are not."""
-        kept: list[_Known] = []
+        kept: list[Known] = []
         absorbed: dict[int, list[int]] = {}
         retired: list[int] = []
         covered = overlaps.of_known()
@@ -224,7 +238,7 @@ class InstanceMap:
         ]
         return sorted(kept, key=lambda k: k.id), merged + [Event("retired", id) for id in sorted(retired)]
 
-    def _publish(self, known: _Known) -> Instance:
+    def _publish(self, known: Known) -> Instance:
         class_id = int(known.votes.argmax())
         voxel_coords = voxel_keys.unpack(known.keys)
         voxel_coords.flags.writeable = False
@@ -243,7 +257,7 @@ class InstanceMap:
 
 
 def _measure_overlaps(
-    detections: Sequence[Detection], known: Sequence[_Known], snapshot_keys: np.ndarray
+    detections: Sequence[Detection], known: Sequence[Known], snapshot_keys: np.ndarray
 ) -> _Overlaps:
     found = [voxel_keys.find(snapshot_keys, k.keys) for k in known]
     present = [row[row >= 0] for row in found]
@@ -277,7 +291,7 @@ def _assign(overlaps: _Overlaps, min_overlap: float) -> np.ndarray:
 
 
 def _splits(
-    overlaps: _Overlaps, continued: np.ndarray, active: Sequence[_Known], known: Sequence[_Known]
+    overlaps: _Overlaps, continued: np.ndarray, active: Sequence[Known], known: Sequence[Known]
 ) -> list[Event]:
     """New detections most of whose voxels were those of an instance that another detection continues."""
     parts: dict[int, list[int]] = {}

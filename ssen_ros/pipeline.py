@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from ssen_ros.clustering import cluster, space
-from ssen_ros.config import SsenConfig
+from ssen_ros.config import ClusteringConfig, SsenConfig
 from ssen_ros.errors import ConfigError
-from ssen_ros.instances import InstanceMap, summarize
+from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.labels import is_thing
 from ssen_ros.structures import Clusters, Detection, Instance, Segmentation, StepResult, VoxelSnapshot
 
@@ -31,7 +31,8 @@ class Segmenting(Protocol):
 class SsenPipeline:
     """Both networks, the clustering, and the instances known so far; one `step` per map.
 
-    Only the instances outlast a step. Not for two threads at once, save `reset`.
+    Only the instances outlast a step. Not for two threads at once, save that `config.clustering` and
+    `config.instances` may be changed, by another `config`, from any: the next step goes by it.
     """
 
     def __init__(self, segmenter: Segmenting, config: SsenConfig | None = None):
@@ -55,6 +56,8 @@ class SsenPipeline:
         Raises ConfigError if the snapshot's voxels are not of the size that the networks know.
         """
         self._check_voxel_size(snapshot)
+        config = self.config  # read once: another thread may put another in its place
+        self.instance_map.config = config.instances
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
             with _timed(timings_s, "semantic"):
@@ -65,12 +68,19 @@ class SsenPipeline:
                     log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
                 )
             with _timed(timings_s, "cluster"):
-                clusters = self._cluster(segmentation)
+                clusters = _cluster(segmentation, config.clustering)
             with _timed(timings_s, "instances"):
-                detections = self._summarize(snapshot, segmentation, clusters)
+                detections = summarize(
+                    snapshot,
+                    segmentation,
+                    clusters,
+                    self.segmenter.class_names,
+                    config.instances.min_score,
+                )
                 instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
                 instance_id = _instance_id(snapshot, segmentation, instances)
-                semantic_label = self._relabel(segmentation, detections)
+                if config.instances.relabel:
+                    semantic_label = _relabel(semantic_label, detections)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
@@ -85,9 +95,9 @@ class SsenPipeline:
             timings_s=timings_s,
         )
 
-    def reset(self) -> None:
-        """Forget all instances; their ids are not given again."""
-        self.instance_map.clear()
+    def reset(self, memory: InstanceMemory | None = None) -> None:
+        """Forget all instances, or go on from those remembered; no id is given again to another object."""
+        self.instance_map.restore(memory or InstanceMemory())
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
         if not np.isclose(snapshot.voxel_size, self.segmenter.voxel_size, rtol=1e-6, atol=0):
@@ -108,31 +118,25 @@ class SsenPipeline:
             return np.empty((0, 0), dtype=np.float32)
         return self.segmenter.embed(snapshot, thing_rows)
 
-    def _cluster(self, segmentation: Segmentation) -> Clusters:
-        probabilities = np.exp(segmentation.log_probabilities[segmentation.thing_rows])
-        config = self.config.clustering
-        return cluster(space(segmentation.embeddings, probabilities, config), config)
-
-    def _summarize(
-        self, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
-    ) -> list[Detection]:
-        min_score = self.config.instances.min_score
-        return summarize(snapshot, segmentation, clusters, self.segmenter.class_names, min_score)
-
-    def _relabel(self, segmentation: Segmentation, detections: list[Detection]) -> np.ndarray:
-        """(V,) int32: the votes of an object outweigh a voxel's own."""
-        label = segmentation.semantic_label.copy()
-        if self.config.instances.relabel:
-            for detection in detections:
-                label[detection.rows] = detection.class_id
-        return label
-
 
 @contextmanager
 def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings_s[stage] = time.perf_counter() - start
+
+
+def _cluster(segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
+    probabilities = np.exp(segmentation.log_probabilities[segmentation.thing_rows])
+    return cluster(space(segmentation.embeddings, probabilities, config), config)
+
+
+def _relabel(semantic_label: np.ndarray, detections: list[Detection]) -> np.ndarray:
+    """(V,) int32: the votes of an object outweigh a voxel's own."""
+    label = semantic_label.copy()
+    for detection in detections:
+        label[detection.rows] = detection.class_id
+    return label
 
 
 def _instance_id(

@@ -17,6 +17,7 @@ from ssen_ros.models.tiling import run_in_tiles
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
+from ssen_ros.sparse.native_engine import native_engine
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
@@ -71,6 +72,13 @@ class Segmenter:
             torch.set_num_threads(config.num_threads)
         device = _device(config.device)
         return cls(semantic, embedding, device, config.precision, config.engine, config.rotations)
+
+    @staticmethod
+    def release_memory() -> None:
+        """Give back what is kept from pass to pass; to be called when the segmenters themselves are gone."""
+        native_engine.cache_clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
     @property
     def voxel_size(self) -> float:

@@ -95,7 +95,7 @@ class Detection:
 class Instance:
     """One object with an id that lasts."""
 
-    id: int  # persistent, from 1, never reused
+    id: int  # persistent, from 1, never given again
     class_id: int
     class_name: str
     score: float  # 0..1

@@ -23,7 +23,7 @@ MODES = ("accumulated", "incremental")
 # other 8 where in it. At 4 cm a step is 0.08 mm, far below the noise of any RGB-D sensor.
 _STEPS = 512
 _HALF_STEPS = 256
-_OCTANT_BITS = 3
+OCTANT_BITS = 3
 
 # rank = squared distance to the sub-cell's centre | place in the sub-cell, 3 x 8 | colour, 3 x 8.
 # With k = 0..127 half steps from the centre, the squared distance of an axis is 4k(k+1)+1 in
@@ -99,6 +99,11 @@ class VoxelMap:
                 keys, ranks = _join(before.keys, before.ranks, keys, ranks)
             return self._replace(before, keys, ranks)
 
+    def restore(self, state: MapState) -> MapChange:
+        """Hold what another map of the same voxel size held; the version goes on counting."""
+        with self._writing:
+            return self._replace(self._current(), state.keys, state.ranks)
+
     @property
     def state(self) -> MapState:
         """The map now, for a `snapshot` of it later."""
@@ -152,7 +157,7 @@ def _representatives(
         place = (place << 8) | (step & 255)
     r, g, b = colors.T.astype(np.int64)
     rank = (distance << _DISTANCE_SHIFT) | (place << _PLACE_SHIFT) | (r << 16) | (g << 8) | b
-    return _least_rank_per_key((key << _OCTANT_BITS) | octant, rank)
+    return _least_rank_per_key((key << OCTANT_BITS) | octant, rank)
 
 
 def _divide(points: np.ndarray, axis: int, voxel_size: float) -> tuple[np.ndarray, np.ndarray]:
@@ -231,7 +236,7 @@ def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[
     same[same] = before.ranks[row[same]] == ranks[same]
     gone = np.ones(len(before.keys), dtype=bool)
     gone[row[row >= 0]] = False
-    touched = np.union1d(keys[~same] >> _OCTANT_BITS, before.keys[gone] >> _OCTANT_BITS)
+    touched = np.union1d(keys[~same] >> OCTANT_BITS, before.keys[gone] >> OCTANT_BITS)
     was = _occupied(before.keys, touched)
     is_now = _occupied(keys, touched)
     return int((is_now & ~was).sum()), int((was & ~is_now).sum()), int((was & is_now).sum())
@@ -239,8 +244,8 @@ def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[
 
 def _occupied(keys: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     """(n,) bool: does any sub-cell of the (n,) voxel keys occur among ascending sub-cell keys?"""
-    first = np.searchsorted(keys, voxels << _OCTANT_BITS)
-    after = np.searchsorted(keys, (voxels + 1) << _OCTANT_BITS)
+    first = np.searchsorted(keys, voxels << OCTANT_BITS)
+    after = np.searchsorted(keys, (voxels + 1) << OCTANT_BITS)
     return after > first
 
 
@@ -253,7 +258,7 @@ def _summarize(state: MapState, voxel_size: float) -> VoxelSnapshot:
             voxel_size=voxel_size,
             version=state.version,
         )
-    voxel = state.keys >> _OCTANT_BITS
+    voxel = state.keys >> OCTANT_BITS
     starts = _run_starts(voxel)
     count = np.diff(np.append(starts, len(voxel)))[:, None]
     coords = voxel_keys.unpack(voxel[starts])

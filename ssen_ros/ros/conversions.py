@@ -270,9 +270,13 @@ def to_instance_array(header: Header, result: StepResult) -> InstanceArray:
         header=header,
         map_version=result.snapshot.version,
         voxel_size=float(result.snapshot.voxel_size),
-        instances=[_to_instance(instance) for instance in result.instances],
+        instances=to_instance_msgs(result.instances),
         events=_to_events(result.events),
     )
+
+
+def to_instance_msgs(instances: Iterable[Instance]) -> list[InstanceMsg]:
+    return [_to_instance(instance) for instance in instances]
 
 
 def _to_instance(instance: Instance) -> InstanceMsg:

@@ -32,7 +32,7 @@ from ssen_ros.errors import SsenError
 from ssen_ros.msg import InstanceArray
 from ssen_ros.results import save_map
 from ssen_ros.ros.conversions import ns_from_time, to_labelled_map
-from ssen_ros.ros.diagnostics import STATUS_NAME
+from ssen_ros.ros.diagnostics import status_name
 from ssen_ros.ros.processes import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.simulation import SimulatedSlam
@@ -264,7 +264,7 @@ class _Received:
 
     def add_status(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
-            if status.name == STATUS_NAME:
+            if status.name == status_name("ssen"):
                 self.status = {value.key: value.value for value in status.values}
                 self.status_at_s = time.monotonic()
 

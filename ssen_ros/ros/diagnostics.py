@@ -10,10 +10,9 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from ssen_ros.ros.lifecycle import ACTIVE
 from ssen_ros.ros.live_map import Counters
 from ssen_ros.structures import StepResult
-
-STATUS_NAME = "ssen: segmentation of the map"
 
 _RECENT_S = 5.0  # a rejected cloud colours the status for this long
 _MAX_REMEMBERED = 100
@@ -44,13 +43,16 @@ class Health:
 
     weights: str = ""
     device: str = ""
-    degraded: bool = False
     last_error: str = ""
     rejected_at_s: float = -_RECENT_S  # monotonic clock
+    received_at_s: float | None = None  # of the last cloud that could be used; monotonic clock
     pass_failed: bool = False  # the last pass
     instances: int = 0
     processed_version: int = 0
     timings_s: dict[str, float] = field(default_factory=dict)
+
+    def received(self) -> None:
+        self.received_at_s = time.monotonic()
 
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
@@ -67,42 +69,116 @@ class Health:
         self.last_error = message
 
 
-def to_diagnostics(stamp: Time, health: Health, counters: Counters, map_voxels: int) -> DiagnosticArray:
-    level, message = _summary(health, counters)
+@dataclass(frozen=True)
+class Observation:
+    """The node at one moment; the defaults are those of a node without networks."""
+
+    lifecycle: str
+    health: Health = field(default_factory=Health)
+    counters: Counters = field(default_factory=Counters)
+    map_voxels: int = 0
+    enabled: bool = True  # ~/enable
+    degraded: bool = False  # to the CPU
+    cloud_topic: str = ""
+    cloud_publishers: int = 0
+    qos_mismatch: str = ""  # what a publisher does not offer
+    stale_cloud_s: float = 0.0  # age from which a cloud is too old; 0: none is
+
+
+def status_name(node: str) -> str:
+    """Of a node by its fully qualified name: several robots share /diagnostics."""
+    return f"{node.lstrip('/')}: segmentation of the map"
+
+
+def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray:
+    level, message = summarize(seen)
+    health, counters = seen.health, seen.counters
+    age_s = _age_s(health)
     values = {
         "state": message,
+        "lifecycle": seen.lifecycle,
+        "enabled": seen.enabled,
+        "cloud_topic": seen.cloud_topic,
+        "cloud_publishers": seen.cloud_publishers,
+        "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
         "clouds_integrated": counters.received - counters.rejected,
         "last_error": health.last_error,
-        "map_voxels": map_voxels,
+        "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,
         "instances": health.instances,
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
         "memory_mb": f"{memory_mb():.0f}",
         "device": health.device,
+        "device_memory_mb": f"{device_memory_mb(health.device):.0f}",
         "weights": health.weights,
     }
     status = DiagnosticStatus(
         level=level,
-        name=STATUS_NAME,
+        name=status_name(node),
+        hardware_id=health.device,
         message=message,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
     return DiagnosticArray(header=Header(stamp=stamp), status=[status])
 
 
-def _summary(health: Health, counters: Counters) -> tuple[bytes, str]:
-    if health.pass_failed:
-        return DiagnosticStatus.ERROR, "the last pass failed"
-    if time.monotonic() - health.rejected_at_s < _RECENT_S:
-        return DiagnosticStatus.WARN, "a cloud was rejected"
-    if health.degraded:
-        return DiagnosticStatus.WARN, "degraded to the CPU"
-    if counters.received == 0:
-        return DiagnosticStatus.OK, "waiting for a map"
-    if counters.pending:
-        return DiagnosticStatus.OK, "segmenting"
-    return DiagnosticStatus.OK, "up to date"
+def summarize(seen: Observation) -> tuple[bytes, str]:
+    """The worst level, and everything that is amiss; or, where nothing is, what the node does."""
+    if seen.lifecycle != ACTIVE:
+        return DiagnosticStatus.OK, seen.lifecycle
+    errors, warnings = _errors(seen), _warnings(seen)
+    if errors or warnings:
+        return DiagnosticStatus.ERROR if errors else DiagnosticStatus.WARN, "; ".join(errors + warnings)
+    return DiagnosticStatus.OK, _occupation(seen)
+
+
+def _errors(seen: Observation) -> list[str]:
+    errors = []
+    if seen.health.pass_failed:
+        errors.append("the last pass failed")
+    if 0 < seen.counters.received == seen.counters.rejected:
+        errors.append("no cloud could be used so far")
+    return errors
+
+
+def _warnings(seen: Observation) -> list[str]:
+    warnings = []
+    age_s = _age_s(seen.health)
+    if seen.counters.received > seen.counters.rejected and (
+        time.monotonic() - seen.health.rejected_at_s < _RECENT_S
+    ):
+        warnings.append("a cloud was rejected")
+    if seen.degraded:
+        warnings.append("degraded to the CPU")
+    if seen.qos_mismatch:
+        warnings.append(f"a publisher of {seen.cloud_topic} does not offer the {seen.qos_mismatch} asked for")
+    if seen.counters.received == 0 and seen.cloud_publishers == 0:
+        warnings.append(f"nobody publishes {seen.cloud_topic}")
+    if age_s is not None and 0 < seen.stale_cloud_s < age_s:
+        warnings.append(f"no cloud for {age_s:.0f} s")
+    return warnings
+
+
+def _occupation(seen: Observation) -> str:
+    if seen.counters.received == 0:
+        return "waiting for a map"
+    if not seen.enabled:
+        return "disabled by ~/enable"
+    return "segmenting" if seen.counters.pending else "up to date"
+
+
+def _age_s(health: Health) -> float | None:
+    return None if health.received_at_s is None else time.monotonic() - health.received_at_s
+
+
+def device_memory_mb(device: str) -> float:
+    """GPU memory that PyTorch holds for this process; 0 on the CPU."""
+    if not device.startswith("cuda"):
+        return 0.0
+    import torch  # late: on the CPU nothing here needs it
+
+    return torch.cuda.memory_reserved(device) / 1e6
 
 
 def memory_mb() -> float:

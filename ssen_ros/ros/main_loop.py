@@ -1,5 +1,6 @@
 """The life of a node process: start, spin, and a clean end with a meaningful exit code."""
 
+import gc
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from ssen_ros.ros.log_forwarding import forward_logs, stop_forwarding
 
 MakeNode = Callable[[Context, threading.Event], Node]
 
-_EXECUTOR_THREADS = 3  # the map, the timers, and one to spare for parameters
+_EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
 
 
@@ -58,6 +59,7 @@ def finish(code: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

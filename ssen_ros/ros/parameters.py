@@ -1,13 +1,24 @@
 """ROS parameters derived from the fields of a configuration tree, declared and read in one call."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
+from rclpy.parameter import Parameter as RclParameter
 
-from ssen_ros.config import Parameter, SsenConfig, param, parameters, with_values
+from ssen_ros.config import (
+    CONFIGURE,
+    LIVE,
+    START,
+    Parameter,
+    SsenConfig,
+    param,
+    parameters,
+    with_values,
+)
 from ssen_ros.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -25,14 +36,82 @@ class CloudQosConfig:
         "auto",
         "of the map subscription; auto: reliable, and best_effort once a publisher offers no more",
         choices=("auto", "reliable", "best_effort"),
+        changes=CONFIGURE,
     )
     durability: str = param(
         "auto",
         "of the map subscription; auto: transient_local (the latched last map arrives even when its "
         "publisher has fallen silent), and volatile once a publisher offers no more",
         choices=("auto", "transient_local", "volatile"),
+        changes=CONFIGURE,
     )
-    depth: int = param(5, "clouds kept while one is being integrated", unit="clouds", low=1, high=1000)
+    depth: int = param(
+        5, "clouds kept while one is being integrated", unit="clouds", low=1, high=1000, changes=CONFIGURE
+    )
+
+
+def _output(name: str) -> bool:
+    return param(True, f"offer ~/{name}", changes=LIVE)
+
+
+@dataclass(frozen=True)
+class PublishConfig:
+    semantic_cloud: bool = _output("semantic_cloud")
+    instance_cloud: bool = _output("instance_cloud")
+    structure_cloud: bool = _output("structure_cloud")
+    instances: bool = _output("instances")
+    markers: bool = _output("markers")
+    detections: bool = param(
+        True, "offer ~/detections and ~/label_info, where vision_msgs is installed", changes=LIVE
+    )
+
+
+def _static(doc: str, unit: str) -> float:
+    return param(0.0, doc, unit=unit, changes=CONFIGURE)
+
+
+@dataclass(frozen=True)
+class StaticTransformConfig:
+    frame_id: str = param("", "parent frame; empty: there is no static transform", changes=CONFIGURE)
+    child_frame_id: str = param("", "child frame", changes=CONFIGURE)
+    x: float = _static("place of the child's origin in the parent frame", "m")
+    y: float = _static("place of the child's origin in the parent frame", "m")
+    z: float = _static("place of the child's origin in the parent frame", "m")
+    roll: float = _static("turn of the child in the parent frame, about x; applied first", "rad")
+    pitch: float = _static("turn about the parent's y; applied second", "rad")
+    yaw: float = _static("turn about the parent's z; applied last", "rad")
+
+
+@dataclass(frozen=True)
+class FramesConfig:
+    target_frame: str = param(
+        "",
+        "frame in which the map is kept and all is published; empty: that of the clouds",
+        changes=CONFIGURE,
+    )
+    gravity_frame: str = param(
+        "",
+        "frame whose +Z is known to point up: clouds of a map in which +Z does not are refused; empty: no "
+        "check",
+        changes=CONFIGURE,
+    )
+    max_tilt_deg: float = param(
+        5.0,
+        "largest angle between the +Z of the map and that of gravity_frame",
+        unit="deg",
+        low=0.0,
+        high=90.0,
+        changes=CONFIGURE,
+    )
+    tf_timeout_s: float = param(
+        0.5,
+        "a cloud waits so long for its transform from tf2",
+        unit="s",
+        low=0.0,
+        high=3.0,
+        changes=CONFIGURE,
+    )
+    static_transform: StaticTransformConfig = field(default_factory=StaticTransformConfig)
 
 
 @dataclass(frozen=True)
@@ -40,13 +119,29 @@ class NodeConfig(SsenConfig):
     """Parameters of `ssen_node`: those of the method, under their own names, and the node's own."""
 
     update_period_s: float = param(
-        1.0, "time from one segmentation to the next, if the map has changed", unit="s", low=0.01, high=3600.0
+        1.0,
+        "time from one segmentation to the next, if the map has changed",
+        unit="s",
+        low=0.01,
+        high=3600.0,
+        changes=LIVE,
     )
+    autostart: bool = param(True, "configure and activate by itself; false: wait for a lifecycle manager")
+    map_directory: str = param("", "folder below which ~/save_map and ~/load_map work; empty: they refuse")
+    stale_cloud_s: float = param(
+        0.0,
+        "age of the newest cloud from which /diagnostics warns; 0: never, as many SLAMs fall silent at rest",
+        unit="s",
+        low=0.0,
+        changes=LIVE,
+    )
+    publish: PublishConfig = field(default_factory=PublishConfig)
+    frames: FramesConfig = field(default_factory=FramesConfig)
     cloud_qos: CloudQosConfig = field(default_factory=CloudQosConfig)
 
 
 def declare(node: Node, config: Config) -> Config:
-    """Declare every leaf of `config` as a read-only parameter and return the tree with the values given.
+    """Declare every leaf of `config` as a parameter and return the tree with the values given.
 
     `node` must have been made with `automatically_declare_parameters_from_overrides=True`. An
     integer is taken where a float is meant. A name that nobody knows is warned of, since it is most
@@ -79,8 +174,8 @@ def _descriptor(leaf: Parameter) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         name=leaf.name,
         description=f"{leaf.doc} [{leaf.unit}]" if leaf.unit else leaf.doc,
-        additional_constraints=f"one of: {', '.join(leaf.choices)}" if leaf.choices else "",
-        read_only=True,
+        additional_constraints="; ".join(_constraints(leaf)),
+        read_only=leaf.changes == START,
     )
     if leaf.low is None and leaf.high is None:
         return descriptor
@@ -93,6 +188,11 @@ def _descriptor(leaf: Parameter) -> ParameterDescriptor:
             FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)
         ]
     return descriptor
+
+
+def _constraints(leaf: Parameter) -> list[str]:
+    choices = [f"one of: {', '.join(leaf.choices)}"] if leaf.choices else []
+    return choices + (["set while the node is unconfigured"] if leaf.changes == CONFIGURE else [])
 
 
 def _bounds(leaf: Parameter, lowest: Any, highest: Any) -> tuple[Any, Any]:
@@ -110,3 +210,42 @@ def _warn_of_unknown(node: Node, known: set[str]) -> None:
         node.get_logger().warning(
             f"unknown parameters are ignored: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
         )
+
+
+class LiveParameters(Generic[Config]):
+    """Keeps a configuration equal to the parameters of a node that `declare` has read it from.
+
+    What is set together is taken together or refused together, with the reason.
+    """
+
+    def __init__(
+        self, node: Node, config: Config, is_configured: Callable[[], bool], apply: Callable[[Config], None]
+    ):
+        self.config = config
+        self._changes = {leaf.name: leaf.changes for leaf in parameters(config)}
+        self._is_configured = is_configured
+        self._apply = apply
+        # Not a post-set callback, which Humble lacks. What this one has applied nobody refuses after it:
+        # rclpy's own, for use_sim_time, asks for a type that its declaration has already made sure of.
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def _on_set(self, given: Sequence[RclParameter]) -> SetParametersResult:
+        try:
+            config = self._checked({p.name: p.value for p in given if p.name in self._changes})
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        if config != self.config:
+            self.config = config
+            self._apply(config)
+        return SetParametersResult(successful=True)
+
+    def _checked(self, values: dict[str, Any]) -> Config:
+        config = with_values(self.config, values)
+        if config != self.config and self._is_configured():
+            late = [name for name in values if self._changes[name] == CONFIGURE]
+            if late:
+                raise ConfigError(
+                    f"{', '.join(late)}: read when the node is configured; `ros2 lifecycle set` it to "
+                    "deactivate and cleanup first"
+                )
+        return config

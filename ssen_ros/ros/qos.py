@@ -1,5 +1,6 @@
 """Quality of service: how the outputs are offered, and a subscription that meets what a publisher offers."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ class AdaptiveSubscription:
         callback_group: CallbackGroup,
     ):
         self._node = node
+        self.mismatch = ""  # what the last publisher that is not heard does not offer
+        self._replacing = threading.Lock()
         self._make = lambda profile: node.create_subscription(
             message_type,
             topic,
@@ -60,15 +63,18 @@ class AdaptiveSubscription:
             durability=_policy(QoSDurabilityPolicy, config.durability, "transient_local"),
         )
         self._subscription = self._make(self.profile)
+        self.topic_name: str = self._subscription.topic_name
 
-    @property
-    def topic_name(self) -> str:
-        return self._subscription.topic_name
+    def destroy(self) -> None:
+        with self._replacing:
+            old, self._subscription = self._subscription, None
+        self._node.destroy_subscription(old)
 
     def _on_incompatible(self, info: Any) -> None:
         kind = QoSPolicyKind(int(info.last_policy_kind))
         logger = self._node.get_logger()
         if kind not in self._yielding:
+            self.mismatch = kind.name.lower()
             logger.error(
                 f"a publisher of {self.topic_name} does not offer the {kind.name.lower()} that cloud_qos "
                 "asks for; none of its clouds arrive: set it to auto",
@@ -82,7 +88,10 @@ class AdaptiveSubscription:
         logger.info(
             f"a publisher of {self.topic_name} offers less {name}: listening as {weaker.name.lower()}"
         )
-        old, self._subscription = self._subscription, self._make(self.profile)
+        with self._replacing:
+            if self._subscription is None:  # destroyed meanwhile
+                return
+            old, self._subscription = self._subscription, self._make(self.profile)
         self._node.destroy_subscription(old)
 
 

@@ -6,9 +6,15 @@ from ssen_ros.ros.conversions import to_pose, to_size
 from ssen_ros.structures import Instance, StepResult
 
 try:
-    from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
+    from vision_msgs.msg import (
+        Detection3D,
+        Detection3DArray,
+        LabelInfo,
+        ObjectHypothesisWithPose,
+        VisionClass,
+    )
 except ImportError:
-    Detection3DArray = None
+    Detection3DArray = LabelInfo = None
 
 available = Detection3DArray is not None
 
@@ -19,6 +25,12 @@ def to_detections(header: Header, result: StepResult) -> "Detection3DArray":
     return Detection3DArray(
         header=header, detections=[_to_detection(header, instance) for instance in active]
     )
+
+
+def to_label_info(header: Header, class_names: tuple[str, ...]) -> "LabelInfo":
+    """What the numbers in the field `label` of the clouds mean; call only where `available`."""
+    classes = [VisionClass(class_id=number, class_name=name) for number, name in enumerate(class_names)]
+    return LabelInfo(header=header, class_map=classes)
 
 
 def _to_detection(header: Header, instance: Instance) -> "Detection3D":

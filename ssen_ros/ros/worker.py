@@ -3,10 +3,12 @@
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
+from ssen_ros.errors import StateError
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.conversions import ns_from_time
-from ssen_ros.ros.live_map import LiveMap, Stamped, Work
+from ssen_ros.ros.live_map import LiveMap, Work
 from ssen_ros.structures import StepResult
 
 log = logging.getLogger(__name__)
@@ -20,13 +22,15 @@ class InferenceWorker:
     No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
     same map gets a second pass, or a newer one its first. A GPU that runs out of memory is retried
     at once with its cache emptied; then the networks move to the CPU and stay there.
+
+    Nothing is published while paused, nor of a map that has been started anew meanwhile.
     """
 
     def __init__(
         self,
         live_map: LiveMap,
         pipeline: SsenPipeline,
-        publish: Callable[[Stamped, StepResult], None],
+        publish: Callable[[Work, StepResult], None],
         report: Callable[[Exception], None],
     ):
         self._live_map = live_map
@@ -35,6 +39,10 @@ class InferenceWorker:
         self._report = report
         self._epoch = 0
         self._wake = threading.Event()
+        self._publishing = threading.Lock()  # held while a result goes out, and to forbid it
+        self._asking = threading.Lock()
+        self._asked: list[Future] = []  # of those who wait for a pass
+        self._paused = False
         self._stopping = False
         self.degraded = False  # moved from the GPU to the CPU
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
@@ -43,11 +51,39 @@ class InferenceWorker:
     def trigger(self) -> None:
         self._wake.set()
 
+    def request(self) -> "Future[StepResult]":
+        """One pass over the map as it is, changed or not; its result, or what it raised.
+
+        Raises StateError while paused, and where there is no map.
+        """
+        future: Future[StepResult] = Future()
+        with self._asking:
+            if self._paused:
+                raise StateError("the node is not active: `ros2 lifecycle set` it to activate")
+            if not self._live_map.ask():
+                raise StateError("no map has been received yet: check the topic with `ros2 topic info -v`")
+            self._asked.append(future)
+        self.trigger()
+        return future
+
+    def pause(self) -> None:
+        """Publish nothing until `resume`; a pass that is running then will be made again."""
+        with self._publishing:
+            self._paused = True
+        with self._asking:
+            asked = self._take_asked()
+        _answer(asked, StateError("the node was deactivated before the pass began"))
+
+    def resume(self) -> None:
+        self._paused = False
+
     def stop(self, timeout_s: float) -> bool:
         """Ask the thread to end; False if it is still inside a pass after `timeout_s`."""
         self._stopping = True
+        self.pause()
         self._wake.set()
         self._thread.join(timeout_s)
+        self._publish = self._report = lambda *_: None  # the thread, if it lives, keeps nothing else alive
         return not self._thread.is_alive()
 
     def _run(self) -> None:
@@ -56,29 +92,43 @@ class InferenceWorker:
             self._wake.clear()
             if self._stopping:
                 return
-            self._pass()
+            if not self._paused:
+                self._pass()
 
     def _pass(self) -> None:
-        try:
-            work = self._live_map.take()
-        except Exception as error:  # a snapshot that does not fit into memory, say
-            self._report(error)
-            return
+        with self._asking:  # who asks meanwhile asks for the next pass
+            asked = self._take_asked()
+            try:
+                work = self._live_map.take()
+            except Exception as error:  # a snapshot that does not fit into memory, say
+                self._report(error)
+                _answer(asked, error)
+                return
         if work is None:
             return
         try:
             result = self._segment(work)
-            if not self._stopping:  # the publishers may be gone by now
-                self._publish(work.header, result)
+            with self._publishing:
+                if self._paused or work.epoch != self._live_map.epoch:
+                    self._live_map.put_back(work)
+                    outcome = StateError("the map was started anew, or the node deactivated, during the pass")
+                else:
+                    self._publish(work, result)
+                    self._live_map.finish(work)
+                    outcome = result
         except Exception as error:
-            self._live_map.fail(work.snapshot.version)
+            self._live_map.fail(work)
             self._report(error)
-        else:
-            self._live_map.finish()
+            outcome = error
+        _answer(asked, outcome)
+
+    def _take_asked(self) -> list[Future]:
+        asked, self._asked = self._asked, []
+        return asked
 
     def _segment(self, work: Work) -> StepResult:
         if work.epoch != self._epoch:
-            self._pipeline.reset()
+            self._pipeline.reset(work.memory)
             self._epoch = work.epoch
         stamp_ns = ns_from_time(work.header.stamp)
         for relief in (self._empty_gpu_cache, self._move_to_cpu):
@@ -101,6 +151,14 @@ class InferenceWorker:
         self._pipeline.segmenter.to("cpu")
         self.degraded = True
         _empty_cache()
+
+
+def _answer(asked: list[Future], outcome: StepResult | Exception) -> None:
+    for future in asked:
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _is_out_of_gpu_memory(error: RuntimeError) -> bool:

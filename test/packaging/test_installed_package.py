@@ -59,7 +59,9 @@ def test_share_holds_what_ros_tools_look_for(installed):
     expected = {f"{share}/package.xml", "share/ament_index/resource_index/packages/ssen_ros"}
     expected |= {f"{share}/{p.relative_to(CHECKOUT)}" for p in (CHECKOUT / "launch").glob("*.launch.py")}
     expected |= {f"{share}/config/{p.name}" for p in (CHECKOUT / "config").iterdir()}
-    expected |= {f"{share}/msg/{p.name}" for p in (CHECKOUT / "msg").iterdir()}
+    expected |= {
+        f"{share}/{p.relative_to(CHECKOUT)}" for kind in ("msg", "srv") for p in (CHECKOUT / kind).iterdir()
+    }
     assert sorted(expected - installed) == []
 
 

@@ -12,19 +12,20 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "CMakeLists.txt", "LICENSE", "README.md", "package.xml", "pyproject.toml", "setup.py",
-    "cmake", "config", "launch", "msg", "scripts", "src", "ssen_ros",
+    "cmake", "config", "launch", "msg", "scripts", "src", "srv", "ssen_ros",
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow
 
 USE = """
 import sys
-import ssen_ros, ssen_ros.cli, ssen_ros.msg
+import ssen_ros, ssen_ros.cli, ssen_ros.msg, ssen_ros.srv
 from ament_index_python import get_package_share_directory
 from rclpy.serialization import deserialize_message, serialize_message
 
 sent = ssen_ros.msg.InstanceArray(instances=[ssen_ros.msg.Instance(id=7, class_name="chair")])
 assert deserialize_message(serialize_message(sent), ssen_ros.msg.InstanceArray) == sent
+assert ssen_ros.srv.GetInstances.Response(instances=sent).instances == sent
 print(ssen_ros.cli.__file__, ssen_ros.msg.__file__, get_package_share_directory("ssen_ros"), sep="\\n")
 """
 

@@ -57,11 +57,17 @@ def join(*parts):
     return np.concatenate(points), np.concatenate(colors)
 
 
+def _shared_memory(pid) -> set[Path]:
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {Path(line.split(maxsplit=5)[5]) for line in lines if "/dev/shm/" in line}
+
+
 class NodeUnderTest:
     """A process and what it has printed."""
 
     def __init__(self, command, env, log_path):
         self._log_path = log_path
+        self._ours = _shared_memory("self")
         with open(log_path, "wb") as log:
             self._process = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
 
@@ -71,6 +77,10 @@ class NodeUnderTest:
 
     def lines(self, text: str) -> list[str]:
         return [line for line in self.log.splitlines() if text in line]
+
+    def shared_memory(self) -> list[Path]:
+        """Files below /dev/shm that this process has mapped, and ours had not before it started."""
+        return sorted(_shared_memory(self._process.pid) - self._ours)
 
     def signal(self, number) -> None:
         self._process.send_signal(number)
@@ -104,6 +114,7 @@ class Bench:
         self._tmp_path = tmp_path
         self._nodes: list[NodeUnderTest] = []
         self._reports: list | None = None  # of /diagnostics
+        self._clients: dict = {}
         self._release = tmp_path / "release"
         self.context = Context()
         rclpy.init(
@@ -192,6 +203,40 @@ class Bench:
         if publish is not None:
             self.spin_until(lambda: publish.publisher.get_subscription_count() > 0)
         return node
+
+    def call(self, service_type, name, /, **fields):
+        """The response of a service of the node, `name` as in `~/name`."""
+        client = self._clients.get(name)
+        if client is None:
+            client = self._clients[name] = self.node.create_client(service_type, f"/ssen/{name}")
+        self.spin_until(client.service_is_ready)
+        future = client.call_async(service_type.Request(**fields))
+        self.spin_until(future.done)
+        return future.result()
+
+    def change_state(self, transition: str) -> bool:
+        """Ask for a transition by its name; whether it succeeded."""
+        from lifecycle_msgs.msg import Transition
+        from lifecycle_msgs.srv import ChangeState
+
+        number = getattr(Transition, f"TRANSITION_{transition.upper()}")
+        return self.call(ChangeState, "change_state", transition=Transition(id=number)).success
+
+    def state(self) -> str:
+        from lifecycle_msgs.srv import GetState
+
+        return self.call(GetState, "get_state").current_state.label
+
+    def set_parameters(self, **values) -> str:
+        """Set parameters together; why that was refused, or "" (dots in names are two underscores)."""
+        from rcl_interfaces.srv import SetParametersAtomically
+        from rclpy.parameter import Parameter
+
+        given = [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+        request = [parameter.to_parameter_msg() for parameter in given]
+        result = self.call(SetParametersAtomically, "set_parameters_atomically", parameters=request).result
+        assert result.successful == (not result.reason)
+        return result.reason
 
     def diagnostics(self) -> dict[str, str]:
         """The values of a report made after this call, as a dictionary, with `level` and `message`."""

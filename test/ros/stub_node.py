@@ -7,10 +7,12 @@ Started by the tests as a process of its own.
 import os
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
 
+from ssen_ros.errors import CheckpointError
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros import ssen_node
@@ -24,10 +26,21 @@ LONGEST_PASS_S = 120.0
 ssen_node._DIAGNOSTICS_PERIOD_S = 0.1  # the tests wait for reports
 
 
+WEIGHTS = {"": 0.05, "coarse": 0.1}  # segmenter.semantic_checkpoint -> m; others do not load
+
+
 class ColorSegmenter:
-    voxel_size = 0.05
     class_names = CLASS_NAMES
     device = "cpu"
+
+    def __init__(self, weights):
+        if weights == "broken":
+            raise RuntimeError("nobody thought of this")
+        if weights not in WEIGHTS:
+            raise CheckpointError(f"{weights!r}: no such weights")
+        self.voxel_size = WEIGHTS[weights]
+        print(f"networks in memory: {weights!r}")
+        weakref.finalize(self, print, f"networks gone: {weights!r}")
 
     def semantic(self, snapshot):
         red, _, blue = snapshot.colors.T
@@ -49,7 +62,10 @@ class ColorSegmenter:
 
 
 def make_node(context, stop):
-    return SsenNode(context, lambda config: SsenPipeline(ColorSegmenter(), config))
+    def make_pipeline(config):
+        return SsenPipeline(ColorSegmenter(config.segmenter.semantic_checkpoint), config)
+
+    return SsenNode(context, stop, make_pipeline)
 
 
 if __name__ == "__main__":

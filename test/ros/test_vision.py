@@ -41,6 +41,8 @@ def load():
 def vision(monkeypatch):
     messages = ModuleType("vision_msgs.msg")
     messages.Detection3DArray = lambda header, detections: Record(header=header, detections=detections)
+    messages.LabelInfo = lambda header, class_map: Record(header=header, class_map=class_map)
+    messages.VisionClass = Record
     messages.Detection3D, messages.ObjectHypothesisWithPose = detection, hypothesis
     monkeypatch.setitem(sys.modules, "vision_msgs", ModuleType("vision_msgs"))
     monkeypatch.setitem(sys.modules, "vision_msgs.msg", messages)
@@ -72,6 +74,15 @@ def test_each_active_instance_is_a_detection(vision):
     (guess,) = found.results
     assert (guess.hypothesis.class_id, guess.hypothesis.score) == ("chair", 0.75)
     assert guess.pose.pose == center
+
+
+def test_class_metadata_names_the_labels_of_the_clouds(vision):
+    header = Header()
+    info = vision.to_label_info(header, ("wall", "floor", "chair"))
+    assert info.header == header
+    assert [(entry.class_id, entry.class_name) for entry in info.class_map] == [
+        (0, "wall"), (1, "floor"), (2, "chair"),
+    ]  # fmt: skip
 
 
 def test_without_vision_msgs_there_are_no_detections(monkeypatch):

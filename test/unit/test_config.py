@@ -65,6 +65,8 @@ def test_an_integer_is_taken_where_a_float_is_meant():
         ("clustering.min_cluster_size", 1, ["1", "[2, inf]", "voxels"]),
         ("instances.min_overlap", 1.5, ["1.5", "[0.0, 1.0]"]),
         ("instances.min_overlap", float("nan"), ["nan", "[0.0, 1.0]"]),
+        ("clustering.max_spread", float("inf"), ["inf", "finite"]),
+        ("clustering.mode", "k_means", ["k_means_count = 0"]),
         ("map.mode", "growing", ["'growing'", "accumulated", "incremental"]),
         ("segmenter.device", 0, ["0", "str"]),
     ],

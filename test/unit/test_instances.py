@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.instances import InstanceMap, summarize
+from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.structures import Clusters, Detection, Event, Segmentation, VoxelSnapshot
 
 NAMES = ("floor", "chair", "table")
@@ -199,10 +199,10 @@ def test_votes_settle_the_class_and_later_passes_can_overrule_it():
     assert instances[1].class_name == "table"
 
 
-def test_clear_forgets_but_never_gives_an_id_again():
+def test_a_map_without_memory_forgets_but_never_gives_an_id_again():
     run = Run()
     run.update(block(0, 10))
-    run.map.clear()
+    run.map.restore(InstanceMemory())
     assert len(run.map) == 0
     run.update(block(0, 10))
     assert run.ids() == [2] and run.events == (Event("created", 2),)

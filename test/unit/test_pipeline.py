@@ -182,6 +182,26 @@ def test_reset_forgets_instances():
     assert [i.id for i in run.step(map_of(FLOOR, CHAIR), 1).instances] == [2]
 
 
+def test_another_configuration_counts_from_the_next_step_on():
+    run = pipeline(max_missed=0)
+    run.step(map_of(FLOOR, CHAIR, TABLE), 0)
+    run.config = replace(
+        run.config,
+        clustering=ClusteringConfig(min_cluster_size=200),
+        instances=InstancesConfig(max_missed=1),
+    )
+    result = run.step(map_of(FLOOR, CHAIR, TABLE), 1)
+    assert {i.class_name: i.state for i in result.instances} == {"table": "active", "chair": "missing"}
+
+
+def test_a_pipeline_goes_on_from_what_another_remembers():
+    first, second = pipeline(), pipeline()
+    before = first.step(map_of(FLOOR, CHAIR, TABLE), 0).instances
+    second.reset(first.instance_map.memory)
+    result = second.step(map_of(FLOOR, CHAIR, TABLE), 1)
+    assert [i.id for i in result.instances] == [i.id for i in before] and not result.events
+
+
 def test_every_stage_is_timed():
     timings_s = pipeline().step(map_of(FLOOR, CHAIR), 0).timings_s
     assert set(timings_s) == {"semantic", "embedding", "cluster", "instances", "total"}

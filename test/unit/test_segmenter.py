@@ -1,6 +1,8 @@
 """The segmenter: what it refuses, and what it hands back."""
 
 import dataclasses
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec
 from ssen_ros.segmenter import Segmenter, turned
-from ssen_ros.sparse.native_engine import instruction_sets
+from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
 from ssen_ros.structures import VoxelSnapshot
 
 SEMANTIC = NetworkSpec("semantic", "MinkUNet14S", 0.05, ("rgb", "height"), CLASS_NAMES, 3)
@@ -75,6 +77,20 @@ def test_background_does_not_reach_the_embedding_network(segmenter):
     repainted = np.where(s.voxel_coords[:, :1] < 0, s.colors, 255 - s.colors)
     other = VoxelSnapshot(s.voxel_coords, s.points, repainted, s.voxel_size)
     np.testing.assert_array_equal(segmenter.embed(s, rows), segmenter.embed(other, rows))
+
+
+@pytest.mark.skipif(not instruction_sets(), reason="plain PyTorch keeps nothing from pass to pass")
+def test_networks_that_are_gone_leave_no_memory_behind():
+    short_lived = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))
+    short_lived.semantic(snapshot())
+    network = weakref.ref(short_lived._semantic)
+    isa = best_instruction_set(torch.float32)
+    engine = native_engine(isa)  # keeps buffers for the next pass
+    del short_lived
+    gc.collect()
+    assert network() is None
+    Segmenter.release_memory()
+    assert native_engine(isa) is not engine  # so it goes with its last network
 
 
 @pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")

@@ -1,0 +1,138 @@
+"""What the node publishes of each update, on the topics that the parameters `publish.*` ask for."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from ssen_ros.labels import instance_colors, semantic_colors
+from ssen_ros.msg import InstanceArray
+from ssen_ros.ros import vision
+from ssen_ros.ros.conversions import CloudWriter, to_instance_array
+from ssen_ros.ros.markers import MarkerBoard
+from ssen_ros.ros.parameters import PublishConfig
+from ssen_ros.ros.qos import LATCHED
+from ssen_ros.structures import StepResult
+
+ToMsg = Callable[[Header, StepResult], object]
+
+
+def semantic_cloud() -> ToMsg:
+    """Every voxel, in the colour of its class."""
+    writer = CloudWriter(label="u4", confidence="f4")
+
+    def to_msg(header: Header, result: StepResult) -> PointCloud2:
+        label = result.semantic_label
+        return writer.write(
+            header,
+            result.snapshot.points,
+            semantic_colors(label),
+            label=label,
+            confidence=result.confidence,
+        )
+
+    return to_msg
+
+
+def instance_cloud() -> ToMsg:
+    """The things, in the colour of their id."""
+    writer = CloudWriter(label="u4", instance_id="i4", confidence="f4")
+
+    def to_msg(header: Header, result: StepResult) -> PointCloud2:
+        rows = result.segmentation.thing_rows
+        ids = result.instance_id[rows]
+        return writer.write(
+            header,
+            result.snapshot.points[rows],
+            instance_colors(ids),
+            label=result.semantic_label[rows],
+            instance_id=ids,
+            confidence=result.confidence[rows],
+        )
+
+    return to_msg
+
+
+def structure_cloud() -> ToMsg:
+    """Walls and floor, in their own colour."""
+    writer = CloudWriter(label="u4", confidence="f4")
+
+    def to_msg(header: Header, result: StepResult) -> PointCloud2:
+        is_stuff = np.ones(len(result.snapshot), dtype=bool)
+        is_stuff[result.segmentation.thing_rows] = False
+        return writer.write(
+            header,
+            result.snapshot.points[is_stuff],
+            result.snapshot.colors[is_stuff],
+            label=result.semantic_label[is_stuff],
+            confidence=result.confidence[is_stuff],
+        )
+
+    return to_msg
+
+
+def marker_array() -> ToMsg:
+    board = MarkerBoard()
+    return lambda header, result: board.update(header, result.instances)
+
+
+# Topic: its type, and what makes its messages. ~/instances comes last: who has it can expect the rest.
+_TOPICS: dict[str, tuple[type, Callable[[], ToMsg]]] = {
+    "semantic_cloud": (PointCloud2, semantic_cloud),
+    "instance_cloud": (PointCloud2, instance_cloud),
+    "structure_cloud": (PointCloud2, structure_cloud),
+    "markers": (MarkerArray, marker_array),
+    "detections": (vision.Detection3DArray, lambda: vision.to_detections),
+    "instances": (InstanceArray, lambda: to_instance_array),
+}
+
+
+class Outputs:
+    """The publishers of one node. Safe with any thread.
+
+    A topic that is switched off has no publisher: who comes late gets nothing old.
+    """
+
+    def __init__(self, node: Node, class_names: tuple[str, ...], config: PublishConfig):
+        self._node = node
+        self._class_names = class_names
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[Publisher, ToMsg]] = {}
+        self._label_info: Publisher | None = None
+        self.enable(config)
+
+    def enable(self, config: PublishConfig) -> None:
+        """Open and close topics until they are those asked for."""
+        wanted = {name for name in _TOPICS if getattr(config, name)}
+        if not vision.available:
+            wanted.discard("detections")
+        with self._lock:
+            for name in wanted - self._open.keys():
+                message_type, make = _TOPICS[name]
+                self._open[name] = self._node.create_publisher(message_type, f"~/{name}", LATCHED), make()
+            for name in self._open.keys() - wanted:
+                self._node.destroy_publisher(self._open.pop(name)[0])
+            self._offer_label_info("detections" in wanted)
+
+    def close(self) -> None:
+        self.enable(PublishConfig(**dict.fromkeys(_TOPICS, False)))
+
+    def publish(self, header: Header, result: StepResult) -> None:
+        """All outputs of one update, stamped with the header of the cloud it was made from."""
+        with self._lock:
+            for publisher, to_msg in (self._open[name] for name in _TOPICS if name in self._open):
+                publisher.publish(to_msg(header, result))
+
+    def _offer_label_info(self, wanted: bool) -> None:
+        if wanted and self._label_info is None:
+            self._label_info = self._node.create_publisher(vision.LabelInfo, "~/label_info", LATCHED)
+            stamp = self._node.get_clock().now().to_msg()
+            self._label_info.publish(vision.to_label_info(Header(stamp=stamp), self._class_names))
+        elif not wanted and self._label_info is not None:
+            self._node.destroy_publisher(self._label_info)
+            self._label_info = None

@@ -1,0 +1,181 @@
+"""What a configured node has and an unconfigured one has not: networks, a map, its objects, publishers."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+import numpy as np
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from ssen_ros.config import SsenConfig
+from ssen_ros.errors import StateError
+from ssen_ros.instances import InstanceMemory
+from ssen_ros.map_file import SavedMap
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.ros.conversions import ns_from_time, time_from_ns
+from ssen_ros.ros.diagnostics import ErrorThrottle, Health
+from ssen_ros.ros.live_map import LiveMap, Work
+from ssen_ros.ros.outputs import Outputs
+from ssen_ros.ros.parameters import NodeConfig
+from ssen_ros.ros.transforms import MapFrame
+from ssen_ros.ros.worker import InferenceWorker
+from ssen_ros.structures import StepResult
+from ssen_ros.voxel_map import VoxelMap
+
+MakePipeline = Callable[[SsenConfig], SsenPipeline]
+
+_ERROR_PERIOD_S = 10.0  # the same kind of error is logged no more often
+_STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end
+
+
+class Session:
+    """From `configure` to `clean_up`. Any method from any thread; `close` is the last.
+
+    Raises what `make_pipeline` raises where the networks do not load, and ConfigError for frames that do not
+    go together.
+    """
+
+    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline, memory: InstanceMemory):
+        self._logger = node.get_logger()
+        self.health = Health()
+        self._throttle = ErrorThrottle(_ERROR_PERIOD_S)
+        self._config = config
+        self._pipeline = self._load_pipeline(make_pipeline)
+        self._pipeline.reset(memory)
+        segmenter = self._pipeline.segmenter
+        self.class_names = tuple(segmenter.class_names)
+        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode))
+        self.map_frame = MapFrame(node, config.frames)
+        self._outputs = Outputs(node, self.class_names, config.publish)
+        self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
+        self._worker.pause()
+        self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
+        self.enabled = True  # passes are made by themselves, not only when asked for
+        self._last: tuple[Work, StepResult, SavedMap] | None = None
+
+    def resume(self) -> None:
+        """Make passes, from the next `tick` on."""
+        self._worker.resume()
+
+    def pause(self) -> None:
+        """Publish nothing; map and objects are kept."""
+        self._worker.pause()
+
+    def close(self) -> None:
+        """Let go of publishers and transforms. The networks go with the session, then `release_memory`."""
+        if not self._worker.stop(_STOP_TIMEOUT_S):
+            self._logger.warning(
+                "a pass is still running; its result is dropped, its memory freed when it ends"
+            )
+        self._outputs.close()
+        self.map_frame.close()
+
+    def tick(self) -> None:
+        """An update is due, if the map has changed."""
+        if self.enabled:
+            self._worker.trigger()
+
+    def receive(self, header: Header, points: np.ndarray, colors: np.ndarray) -> None:
+        """Work a cloud into the map. Raises what makes it unusable; the map is then as it was."""
+        why_anew = self.live_map.receive(header, points, colors)
+        self.health.received()
+        if why_anew is not None:
+            self._logger.warning(f"{why_anew}: starting anew")
+
+    def reject(self, error: Exception) -> None:
+        """A cloud cannot be used, for this reason."""
+        message = str(error) or repr(error)
+        self.health.rejected(message)
+        if self._throttle.allows(message):
+            self._logger.error(f"cloud rejected, the map stays as it was: {message}")
+
+    def reconfigure(self, config: NodeConfig) -> None:
+        """Go by another configuration, in what may change while networks are loaded."""
+        before, self._config = self._config, config
+        self._pipeline.config = config
+        self._outputs.enable(config.publish)
+        if any(
+            getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
+        ):
+            self.live_map.ask()  # to be seen without waiting for the map to change
+
+    def request_pass(self) -> "Future[StepResult]":
+        """A pass now, changed or not. Raises StateError where there is no map or the node is not active."""
+        return self._worker.request()
+
+    def reset(self) -> bool:
+        """Forget map and objects, and publish that there are none. False where there was no map."""
+        done = self.live_map.reset()
+        self._worker.trigger()
+        return done
+
+    @property
+    def last(self) -> tuple[Header, StepResult]:
+        """The last published update. Raises StateError where there is none of this map."""
+        work, result, _ = self._current()
+        return work.header, result
+
+    @property
+    def saved(self) -> SavedMap:
+        """The last published update, to be saved. Raises StateError where there is none of this map."""
+        return self._current()[2]
+
+    def restore(self, saved: SavedMap) -> None:
+        """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
+        saved.check_fits(self._pipeline.segmenter.voxel_size, self.class_names)
+        header = Header(frame_id=saved.frame_id, stamp=time_from_ns(saved.stamp_ns))
+        self.live_map.restore(header, saved.state, saved.memory)
+        self._worker.trigger()
+
+    @property
+    def degraded(self) -> bool:
+        return self._worker.degraded
+
+    @property
+    def ids_given(self) -> InstanceMemory:
+        """No objects, but the ids that must not be given again."""
+        return replace(self._pipeline.instance_map.memory, known=())
+
+    def _current(self) -> tuple[Work, StepResult, SavedMap]:
+        last = self._last
+        if last is None or last[0].epoch != self.live_map.epoch:
+            raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
+        return last
+
+    def _load_pipeline(self, make_pipeline: MakePipeline) -> SsenPipeline:
+        start_s = time.perf_counter()
+        pipeline = make_pipeline(self._config)
+        chosen = self._config.segmenter
+        self.health.weights = (
+            f"semantic: {chosen.semantic_checkpoint or 'shipped'}, "
+            f"embedding: {chosen.embedding_checkpoint or 'shipped'}"
+        )
+        self.health.device = str(getattr(pipeline.segmenter, "device", "cpu"))
+        self._logger.info(
+            f"networks loaded in {time.perf_counter() - start_s:.1f} s ({self.health.weights}) on "
+            f"{self.health.device}, voxel size {pipeline.segmenter.voxel_size:g} m"
+        )
+        return pipeline
+
+    def _publish(self, work: Work, result: StepResult) -> None:
+        self._outputs.publish(work.header, result)
+        saved = SavedMap(
+            frame_id=work.header.frame_id,
+            stamp_ns=ns_from_time(work.header.stamp),
+            voxel_size=result.snapshot.voxel_size,
+            class_names=self.class_names,
+            state=work.state,
+            memory=self._pipeline.instance_map.memory,
+        )
+        self._last = work, result, saved
+        self.health.passed(result)
+
+    def _on_failed_pass(self, error: Exception) -> None:
+        message = f"{type(error).__name__}: {error}"
+        self.health.failed(message)
+        if self._throttle.allows(message):
+            self._logger.error(
+                f"the pass over the map failed, trying once more or with a newer map: {message}"
+            )

@@ -1,0 +1,70 @@
+"""What /diagnostics says of the states of a node."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from ssen_ros.ros.diagnostics import Health, Observation, summarize, to_diagnostics
+from ssen_ros.ros.live_map import Counters
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+WORKING = Observation(
+    "active", counters=Counters(received=3, processed=3), cloud_topic="/map", cloud_publishers=1
+)
+
+
+START_S = time.monotonic()
+
+
+def health(age_s=0.0, rejected_age_s=1000.0, **fields):
+    return Health(received_at_s=START_S - age_s, rejected_at_s=START_S - rejected_age_s, **fields)
+
+
+@pytest.fixture
+def standing_clock(monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: START_S)
+
+
+@pytest.mark.parametrize(
+    "seen, level, words",
+    [
+        (Observation("unconfigured"), OK, "unconfigured"),
+        (replace(WORKING, lifecycle="inactive", health=health(pass_failed=True)), OK, "inactive"),
+        (WORKING, OK, "up to date"),
+        (replace(WORKING, counters=Counters(received=3, processed=2, pending=1)), OK, "segmenting"),
+        (replace(WORKING, enabled=False), OK, "disabled by ~/enable"),
+        (replace(WORKING, counters=Counters()), OK, "waiting for a map"),
+        (replace(WORKING, counters=Counters(), cloud_publishers=0), WARN, "nobody publishes /map"),
+        (replace(WORKING, cloud_publishers=0), OK, "up to date"),  # the map is there
+        (replace(WORKING, degraded=True), WARN, "degraded to the CPU"),
+        (replace(WORKING, qos_mismatch="durability"), WARN, "does not offer the durability asked for"),
+        (replace(WORKING, health=health(rejected_age_s=1.0)), WARN, "a cloud was rejected"),
+        (replace(WORKING, health=health(rejected_age_s=60.0)), OK, "up to date"),
+        (replace(WORKING, health=health(90.0)), OK, "up to date"),
+        (replace(WORKING, health=health(90.0), stale_cloud_s=60.0), WARN, "no cloud for 90 s"),
+        (replace(WORKING, health=health(90.0), stale_cloud_s=120.0), OK, "up to date"),
+        (replace(WORKING, counters=Counters(received=2, rejected=2)), ERROR, "no cloud could be used so far"),
+        (replace(WORKING, health=health(pass_failed=True)), ERROR, "the last pass failed"),
+    ],
+)
+def test_the_level_is_that_of_what_is_amiss(standing_clock, seen, level, words):
+    found_level, message = summarize(seen)
+    assert found_level == level and words in message
+
+
+def test_all_reasons_are_given_the_worst_first(standing_clock):
+    seen = replace(WORKING, degraded=True, health=health(rejected_age_s=1.0, pass_failed=True))
+    assert summarize(seen) == (ERROR, "the last pass failed; a cloud was rejected; degraded to the CPU")
+
+
+def test_a_status_bears_the_name_of_its_robot_and_the_age_of_the_newest_cloud(standing_clock):
+    array = to_diagnostics(Time(), "/robot1/ssen", replace(WORKING, health=health(30.0, device="cpu")))
+    (status,) = array.status
+    values = {value.key: value.value for value in status.values}
+    assert status.name == "robot1/ssen: segmentation of the map" and status.hardware_id == "cpu"
+    assert values["last_cloud_age_s"] == "30.0"
+    assert values["lifecycle"] == "active" and float(values["memory_mb"]) > 10.0
+    assert values["device_memory_mb"] == "0"

@@ -1,0 +1,126 @@
+"""The states of ssen_node, led from outside as `ros2 lifecycle` and nav2's manager do."""
+
+import signal
+
+from std_srvs.srv import SetBool, Trigger
+
+from ssen_ros.msg import InstanceArray
+from ssen_ros.srv import GetInstances
+
+
+def chair_and_table(bench, shift=0.0):
+    return bench.join(
+        bench.box_cloud((shift, 0.0, 0.0), bench.CHAIR, 1),
+        bench.box_cloud((1.5 + shift, 0.0, 0.0), bench.TABLE, 2),
+    )
+
+
+def unconfigured(bench, **parameters):
+    node = bench.start(autostart=False, **parameters)
+    bench.spin_until(lambda: node.lines("waiting to be configured") or not node.running)
+    assert bench.state() == "unconfigured"
+    return node
+
+
+def test_a_manager_leads_the_node_through_all_its_states(bench):
+    publish = bench.cloud_publisher()
+    node = unconfigured(bench)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    assert not node.lines("networks in memory")
+    refusal = bench.call(GetInstances, "get_instances")
+    assert not refusal.success and "not configured" in refusal.message
+    assert bench.wait_for(lifecycle="unconfigured")["map_voxels"] == "0"
+    assert not bench.change_state("deactivate") and not bench.change_state("activate")
+
+    assert bench.change_state("configure") and bench.state() == "inactive"
+    assert node.lines("networks in memory: ''")
+    publish(*chair_and_table(bench))
+    bench.wait_for(lifecycle="inactive", clouds_received=0)
+    refusal = bench.call(Trigger, "segment_now")
+    assert not refusal.success and "not active" in refusal.message
+
+    assert bench.change_state("activate") and bench.state() == "active"
+    bench.spin_until(lambda: len(instances) == 1)  # the latched map
+    ids = {instance.class_name: instance.id for instance in instances[0].instances}
+
+    assert bench.change_state("deactivate")
+    publish(*chair_and_table(bench, shift=0.05))
+    bench.wait_for(lifecycle="inactive", clouds_received=1)
+    assert len(instances) == 1
+    assert not node.lines("networks gone")
+    assert bench.change_state("activate")
+    bench.spin_until(lambda: len(instances) == 2)
+    assert {instance.class_name: instance.id for instance in instances[1].instances} == ids
+
+    assert bench.change_state("deactivate") and bench.change_state("cleanup")
+    assert bench.state() == "unconfigured" and node.lines("networks gone: ''")
+    bench.spin_until(lambda: bench.node.count_publishers("/ssen/instances") == 0)
+    assert not bench.set_parameters(segmenter__semantic_checkpoint="coarse")
+    assert bench.change_state("configure") and bench.change_state("activate")
+    bench.spin_until(lambda: len(instances) == 3)
+    assert [round(array.voxel_size, 3) for array in instances] == [0.05, 0.05, 0.1]
+    assert {found.id for found in instances[2].instances}.isdisjoint(ids.values())
+
+    assert bench.change_state("active_shutdown") and bench.state() == "finalized"
+    assert node.lines("networks gone: 'coarse'") and node.running
+    assert not bench.change_state("configure")
+
+
+def test_what_fails_or_breaks_while_configuring_leaves_a_node_that_can_be_configured(bench):
+    node = unconfigured(bench, segmenter__semantic_checkpoint="missing")
+    assert not bench.change_state("configure") and bench.state() == "unconfigured"
+    assert len(node.lines("configure failed, the node stays unconfigured: 'missing': no such weights")) == 1
+    assert not bench.set_parameters(segmenter__semantic_checkpoint="broken")
+    assert not bench.change_state("configure") and bench.state() == "unconfigured"
+    assert len(node.lines("configure: RuntimeError: nobody thought of this")) == 1
+    assert not bench.set_parameters(
+        segmenter__semantic_checkpoint="", frames__static_transform__frame_id="map"
+    )
+    assert not bench.change_state("configure") and node.lines("expected both, or none")
+    assert len(node.lines("networks in memory")) == len(node.lines("networks gone")) == 1
+    assert not bench.set_parameters(frames__static_transform__frame_id="")
+    assert bench.change_state("configure") and bench.state() == "inactive"
+    node.signal(signal.SIGINT)
+    assert node.wait() == 0 and "Traceback" not in node.log
+
+
+def test_states_services_and_parameters_change_while_clouds_stream(bench):
+    publish = bench.cloud_publisher()
+    sent = 0
+
+    def send():
+        nonlocal sent
+        sent += 1
+        publish(*chair_and_table(bench, shift=0.05 * (sent % 4)), stamp_ns=sent * 50_000_000)
+
+    node = bench.ready(bench.start(update_period_s=0.02))
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    stream = bench.node.create_timer(0.05, send)
+    bench.spin_until(lambda: instances)
+    for round_ in range(3):
+        assert bench.call(Trigger, "segment_now").success
+        assert bench.call(SetBool, "enable", data=False).success
+        assert not bench.set_parameters(
+            update_period_s=0.01 * (1 + round_), publish__markers=bool(round_ % 2)
+        )
+        assert bench.call(Trigger, "reset").success
+        assert bench.call(SetBool, "enable", data=True).success
+        assert bench.change_state("deactivate")
+        if round_:
+            assert bench.change_state("cleanup") and bench.change_state("configure")
+        assert bench.change_state("activate")
+        seen = len(instances)
+        bench.spin_until(lambda seen=seen: len(instances) > seen)
+    stream.cancel()
+    report = bench.wait_for(clouds_pending=0)
+    parts = ("processed", "superseded", "rejected", "failed")
+    assert int(report["clouds_received"]) == sum(int(report[f"clouds_{part}"]) for part in parts)
+    assert report["clouds_failed"] == report["clouds_rejected"] == "0"
+    bench.spin_until(
+        lambda: instances[-1].header.stamp.sec * 20 + instances[-1].header.stamp.nanosec // 50_000_000 == sent
+    )
+    assert sorted(found.class_name for found in instances[-1].instances if found.state == 0) == [
+        "chair",
+        "table",
+    ]
+    assert node.running and "Traceback" not in node.log and not node.lines("[ERROR]")
