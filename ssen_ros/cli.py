@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssen_ros import __version__
 from ssen_ros.cli_bench import add_bench
+from ssen_ros.cli_data import add_import
 from ssen_ros.cli_options import (
     add_pipeline_options,
     command,
@@ -68,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_segment,
         _add_play,
         _add_simulate,
+        add_import,
         _add_train,
         _add_evaluate,
         _add_convert,

@@ -6,7 +6,8 @@ Formats: Turk's PLY (paulbourke.net/dataformats/ply), PCL's PCD 0.7 (pointclouds
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
@@ -77,14 +78,40 @@ def read_cloud(path: str | Path) -> Cloud:
         )
     if not path.is_file():
         raise CloudError(f"{path}: no such file; give the path of a .ply, .pcd or .npz cloud")
-    try:
+    with _damage_named(path):
         cloud = _finite(reader(path))
-    except _DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); export it again") from error
     if len(cloud) == 0:
         raise CloudError(f"{path}: 0 finite points; expected at least one; check the export")
     return cloud
+
+
+def read_ply(path: str | Path) -> tuple[Cloud, dict[str, np.ndarray]]:
+    """Every vertex of a .ply file in the file's order, and all its properties: {name: (N,) array}.
+
+    Raises CloudError for a missing or damaged file, no vertex, or a coordinate that is not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CloudError(f"{path}: no such file; give the path of a .ply cloud or mesh")
+    with _damage_named(path):
+        columns = read_ply_vertices(path)
+        cloud = _from_columns(columns)
+    finite = int(np.isfinite(cloud.points).all(axis=1).sum())
+    if finite < max(len(cloud), 1):
+        raise CloudError(
+            f"{path}: {finite} of {len(cloud)} vertices are finite; expected all, and at least one; "
+            "export it again"
+        )
+    return cloud, columns
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); export it again") from error
 
 
 def point_spacing(points: np.ndarray, samples: int = 1000) -> float:

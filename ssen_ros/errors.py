@@ -9,6 +9,10 @@ class CloudError(SsenError):
     """A point cloud that cannot be used; the map it was meant for is left as it was."""
 
 
+class DataError(SsenError):
+    """A file of a data set that is missing, damaged, or does not fit the others."""
+
+
 class CheckpointError(SsenError):
     """A checkpoint that does not fit the architecture, the classes or the voxel size asked for."""
 

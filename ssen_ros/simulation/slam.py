@@ -1,9 +1,7 @@
 """A stand-in for SLAM: frames are accumulated into one voxel map, with the truth of every voxel."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
 from ssen_ros.grouping import majority
+from ssen_ros.jobs import write_missing
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame, walk
 from ssen_ros.simulation.rooms import build_room
 
@@ -138,8 +137,18 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
 
 
 def save_sample(path: Path | str, sample: Sample) -> None:
-    """Write a compressed .npz; positions are kept to their 2 cm voxel."""
-    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(np.int16)
+    """Write a compressed .npz; positions are kept to their 2 cm voxel.
+
+    Raises CloudError for points too far from the origin.
+    """
+    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE)
+    limit = np.iinfo(np.int16).max
+    if np.abs(voxels).max(initial=0) > limit:
+        raise CloudError(
+            f"{path}: points up to {np.abs(sample.points).max():.6g} m from the origin; expected less than "
+            f"{limit * VOXEL_SIZE:.0f} m; check that the unit is the metre, and move the map to the origin"
+        )
+    voxels = voxels.astype(np.int16)
     order = np.lexsort(voxels.T[::-1])
     path = Path(path)
     partial = path.with_suffix(".partial")
@@ -162,7 +171,9 @@ def load_sample(path: Path | str) -> Sample:
     with np.load(path) as data:
         missing = {"voxel_coords", "colors", "semantic_label", "instance_label"} - set(data.files)
         if missing:
-            raise CloudError(f"{path} lacks {sorted(missing)}: expected a file written by `ssen simulate`")
+            raise CloudError(
+                f"{path} lacks {sorted(missing)}: expected a file written by `ssen simulate` or `ssen import`"
+            )
         points = ((data["voxel_coords"].astype(np.float64) + 0.5) * VOXEL_SIZE).astype(np.float32)
         return Sample(points, data["colors"], data["semantic_label"], data["instance_label"])
 
@@ -171,24 +182,8 @@ def generate(
     seeds: Iterable[int], out_dir: Path | str, workers: int = 1, progress: bool = True
 ) -> list[Path]:
     """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths."""
-    from tqdm import tqdm
-
-    out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    paths = {seed: out_dir / f"{seed:06d}.npz" for seed in seeds}
-    missing = [seed for seed, path in paths.items() if not path.exists()]
-    bar = tqdm(total=len(paths), initial=len(paths) - len(missing), unit="room", disable=not progress)
-    with bar:
-        if workers <= 1:
-            for seed in missing:
-                _scan_to(seed, paths[seed])
-                bar.update()
-        else:
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-                for done in as_completed([pool.submit(_scan_to, seed, paths[seed]) for seed in missing]):
-                    done.result()
-                    bar.update()
-    return list(paths.values())
+    paths = {seed: Path(out_dir) / f"{seed:06d}.npz" for seed in seeds}
+    return write_missing(paths, _scan_to, workers, progress)
 
 
 def _scan_to(seed: int, path: Path) -> None:

@@ -1,0 +1,42 @@
+"""`ssen import`: labelled rooms of others, and one's own, as the samples that `ssen train` takes."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ssen_ros.cli_options import command, positive_int
+
+
+def add_import(commands: Any) -> None:
+    text = "Make .npz samples for `ssen train` from labelled rooms; files that exist are kept."
+    parser = commands.add_parser("import", help=text, description=text)
+    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    _add_import_scannet(sources)
+
+
+def _add_import_scannet(sources: Any) -> None:
+    text = "Scenes of ScanNet v2, on the 20 classes of its benchmark; what is not annotated stays unlabelled."
+    parser = command(sources, "scannet", _import_scannet, text)
+    parser.add_argument("scans", type=Path, metavar="SCANS", help="folder with a folder for each scene")
+    parser.add_argument(
+        "--labels", type=Path, required=True, metavar="TSV", help="scannetv2-labels.combined.tsv"
+    )
+    parser.add_argument(
+        "--split", type=Path, required=True, metavar="FILE",
+        help="names of the scenes, one a line, such as scannetv2_train.txt; a folder for each split",
+    )  # fmt: skip
+    _add_target(parser)
+
+
+def _import_scannet(args: argparse.Namespace) -> int:
+    from ssen_ros.datasets.scannet import import_scannet, read_label_map, read_split
+
+    names = read_split(args.split)
+    written = import_scannet(args.scans, read_label_map(args.labels), names, args.out, args.workers)
+    print(f"{args.out}: {len(written)} rooms")
+    return 0
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
+    parser.add_argument("--workers", type=positive_int, default=1, help="processes")
