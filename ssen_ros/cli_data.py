@@ -12,6 +12,7 @@ def add_import(commands: Any) -> None:
     parser = commands.add_parser("import", help=text, description=text)
     sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
     _add_import_scannet(sources)
+    _add_import_ply(sources)
 
 
 def _add_import_scannet(sources: Any) -> None:
@@ -33,6 +34,25 @@ def _import_scannet(args: argparse.Namespace) -> int:
 
     names = read_split(args.split)
     written = import_scannet(args.scans, read_label_map(args.labels), names, args.out, args.workers)
+    print(f"{args.out}: {len(written)} rooms")
+    return 0
+
+
+def _add_import_ply(sources: Any) -> None:
+    text = (
+        "Rooms of one's own: metres, +Z up, x y z red green blue and two properties at each vertex. label: 0 "
+        "to 19 in the order of ssen_ros/labels.py, -1 or 255 where not annotated. instance: a number from 0 "
+        "for each object, -1 for none."
+    )
+    parser = command(sources, "ply", _import_ply, text)
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a .ply file, one a room")
+    _add_target(parser)
+
+
+def _import_ply(args: argparse.Namespace) -> int:
+    from ssen_ros.datasets.labelled_ply import import_ply
+
+    written = import_ply(args.files, args.out, args.workers)
     print(f"{args.out}: {len(written)} rooms")
     return 0
 

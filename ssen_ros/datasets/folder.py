@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros.simulation import VOXEL_SIZE, Sample, save_sample
+from ssen_ros.simulation.slam import check_extent
 from ssen_ros.training.dataset import voxelize
 
 
@@ -13,6 +14,7 @@ def save_gridded(path: Path, sample: Sample) -> None:
 
     Raises CloudError where it does not fit the file format, see `save_sample`.
     """
+    check_extent(path, sample.points)  # before it is voxelized
     voxels = voxelize(sample, VOXEL_SIZE)
     semantic, instance = voxels.semantic_label.astype(np.int8), voxels.instance_label.astype(np.int16)
     centers = (voxels.snapshot.voxel_coords + 0.5) * VOXEL_SIZE

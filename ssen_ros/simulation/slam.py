@@ -141,14 +141,8 @@ def save_sample(path: Path | str, sample: Sample) -> None:
 
     Raises CloudError for points too far from the origin.
     """
-    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE)
-    limit = np.iinfo(np.int16).max
-    if np.abs(voxels).max(initial=0) > limit:
-        raise CloudError(
-            f"{path}: points up to {np.abs(sample.points).max():.6g} m from the origin; expected less than "
-            f"{limit * VOXEL_SIZE:.0f} m; check that the unit is the metre, and move the map to the origin"
-        )
-    voxels = voxels.astype(np.int16)
+    check_extent(path, sample.points)
+    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(np.int16)
     order = np.lexsort(voxels.T[::-1])
     path = Path(path)
     partial = path.with_suffix(".partial")
@@ -161,6 +155,16 @@ def save_sample(path: Path | str, sample: Sample) -> None:
             instance_label=sample.instance_label[order],
         )
     partial.replace(path)
+
+
+def check_extent(path: Path | str, points: np.ndarray) -> None:
+    """Raises CloudError where (N, 3) points in m lie too far from the origin for a sample's file."""
+    extent, limit = np.abs(points).max(initial=0), np.iinfo(np.int16).max * VOXEL_SIZE
+    if extent > limit:
+        raise CloudError(
+            f"{path}: points up to {extent:.6g} m from the origin; expected less than {limit:.0f} m; check "
+            "that the unit is the metre, and move the map to the origin"
+        )
 
 
 def load_sample(path: Path | str) -> Sample:
