@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ssen_ros import __version__
 from ssen_ros.cli_bench import add_bench
-from ssen_ros.cli_data import add_import
+from ssen_ros.cli_data import add_import, add_statistics
 from ssen_ros.cli_options import (
     add_pipeline_options,
     command,
@@ -25,6 +25,7 @@ from ssen_ros.cli_options import (
     positive_float,
     positive_int,
     progress,
+    sample_paths,
     seed,
     seed_range,
     settings_of,
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         _add_play,
         _add_simulate,
         add_import,
+        add_statistics,
         _add_train,
         _add_evaluate,
         _add_convert,
@@ -317,12 +319,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 def _stored_samples(folder: Path) -> "Iterator[Sample]":
     from ssen_ros.simulation import load_sample
 
-    paths = sorted(folder.glob("*.npz"))
-    if not paths:
-        raise SsenError(
-            f"--rooms {folder}: no .npz file there; make some with `ssen simulate --out {folder}`"
-        )
-    return (load_sample(path) for path in progress(paths))
+    return (load_sample(path) for path in progress(sample_paths(folder)))
 
 
 def _fresh_samples(seeds: range) -> "Iterator[Sample]":

@@ -5,7 +5,7 @@ import json
 import logging
 from typing import Any
 
-from ssen_ros.cli_options import add_pipeline_options, command, config_of, positive_int, progress
+from ssen_ros.cli_options import add_pipeline_options, command, config_of, positive_int, print_rows, progress
 from ssen_ros.config import SsenConfig, parameters
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def _print_benchmark(result: dict, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result))
         return
-    _print_rows(result["rows"])
+    print_rows(result["rows"])
     print(*(f"{name}: {value}" for name, value in result.items() if name != "rows"), sep=", ")
 
 
@@ -116,19 +116,5 @@ def _bench_clustering(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"rows": rows}))
     elif rows:
-        _print_rows(rows)
+        print_rows(rows)
     return 0
-
-
-def _print_rows(rows: list[dict]) -> None:
-    """One row and more, of equal keys."""
-    from rich.console import Console
-    from rich.table import Table
-
-    def text(value: Any) -> str:
-        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    table = Table(*(name.replace("_", " ") for name in rows[0]))
-    for row in rows:
-        table.add_row(*(text(value) for value in row.values()))
-    Console().print(table)

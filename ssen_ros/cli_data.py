@@ -1,10 +1,13 @@
-"""`ssen import`: labelled rooms of others, and one's own, as the samples that `ssen train` takes."""
+"""`ssen import`: labelled rooms of others, and one's own, as the samples that `ssen train` takes.
+`ssen statistics`: what a folder of samples holds.
+"""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
-from ssen_ros.cli_options import command, positive_int
+from ssen_ros.cli_options import command, positive_int, print_rows, progress, sample_paths
 
 
 def add_import(commands: Any) -> None:
@@ -60,3 +63,27 @@ def _import_ply(args: argparse.Namespace) -> int:
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
+
+
+def add_statistics(commands: Any) -> None:
+    text = "Class shares, instances and sizes of a folder of samples, beside ScanNet's as published."
+    parser = command(commands, "statistics", _statistics, text)
+    parser.add_argument(
+        "rooms", type=Path, metavar="DIR", help=".npz samples of `ssen simulate` or `ssen import`"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _statistics(args: argparse.Namespace) -> int:
+    from ssen_ros.datasets.statistics import count_room, statistics
+
+    result = statistics([count_room(path) for path in progress(sample_paths(args.rooms))])
+    if args.json:
+        print(json.dumps(result))
+        return 0
+    headings = ("class", "% of\nvoxels", "ScanNet\n% of\nvoxels", "objects", "evaluated", "% of\nobjects",
+                "ScanNet\n% of\nobjects")  # fmt: skip
+    print_rows([dict(zip(headings, row.values())) for row in result.pop("rows")])
+    for name, value in result.items():
+        print(f"{name.replace('_', ' ')}: {value:.4g}")
+    return 0

@@ -1,11 +1,12 @@
-"""What the commands of `ssen` share: how they are declared, options of the method, types of arguments."""
+"""What the commands of `ssen` share: how they are declared, options of the method, arguments, tables."""
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters, with_values
-from ssen_ros.errors import ConfigError
+from ssen_ros.errors import ConfigError, SsenError
 
 
 def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
@@ -69,6 +70,30 @@ def progress(items: Sequence) -> Iterator:
     from tqdm import tqdm
 
     return iter(tqdm(items, unit="room", disable=None))  # None: only where stderr is a terminal
+
+
+def print_rows(rows: list[dict]) -> None:
+    """One row and more, of equal keys."""
+    from rich.console import Console
+    from rich.table import Table
+
+    def text(value: Any) -> str:
+        return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    table = Table(*(name.replace("_", " ") for name in rows[0]))
+    for row in rows:
+        table.add_row(*(text(value) for value in row.values()))
+    Console().print(table)
+
+
+def sample_paths(folder: Path) -> list[Path]:
+    """The .npz samples of a folder, sorted. Raises SsenError where there is none."""
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise SsenError(
+            f"{folder}: no .npz file there; make some with `ssen simulate --out {folder}` or `ssen import`"
+        )
+    return paths
 
 
 def positive_int(text: str) -> int:
