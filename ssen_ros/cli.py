@@ -236,14 +236,20 @@ def _add_simulate(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER",
+        help="mix in 3D models of the .sh3f archives there (Debian's sweethome3d-furniture); ATTRIBUTION.txt "
+        "in --out names those used",
+    )  # fmt: skip
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from ssen_ros.simulation import generate
+    from ssen_ros.simulation import ModelLibrary, generate
 
     seeds = range(args.seed, args.seed + args.rooms)
     _warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
-    generate(seeds, args.out, args.workers)
+    library = ModelLibrary.open(args.models) if args.models else None
+    generate(seeds, args.out, args.workers, library=library)
     return 0
 
 

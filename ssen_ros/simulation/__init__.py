@@ -1,6 +1,7 @@
 """A room simulator: parametric rooms of the 20 ScanNet classes seen by a virtual RGB-D camera."""
 
 from ssen_ros.simulation.camera import CameraConfig, Frame, walk
+from ssen_ros.simulation.models import ModelLibrary
 from ssen_ros.simulation.rooms import HELD_OUT_SEEDS, Room, build_room
 from ssen_ros.simulation.slam import (
     VOXEL_SIZE,
@@ -17,6 +18,7 @@ __all__ = [
     "VOXEL_SIZE",
     "CameraConfig",
     "Frame",
+    "ModelLibrary",
     "Room",
     "Sample",
     "SimulatedSlam",

@@ -1,6 +1,7 @@
 """A stand-in for SLAM: frames are accumulated into one voxel map, with the truth of every voxel."""
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ssen_ros.errors import CloudError
 from ssen_ros.grouping import majority
 from ssen_ros.jobs import write_missing
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame, walk
+from ssen_ros.simulation.models import ModelLibrary, write_attribution
 from ssen_ros.simulation.rooms import build_room
 
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
@@ -98,8 +100,12 @@ class SimulatedSlam:
     ...     publish(points, colors)
     """
 
-    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA):
-        self._walk = walk(build_room(seed), config)
+    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA, library: ModelLibrary | None = None):
+        room = build_room(seed)
+        self.models: tuple[str, ...] = ()  # ids of those of the library that stand in the room
+        if library is not None:
+            room, self.models = library.furnish(room)
+        self._walk = walk(room, config)
         self._frames = iter(self._walk)
         self._map = AccumulatedMap(min_hits=int(np.random.default_rng((23, seed)).integers(1, 3)))
         self.frames_done = 0
@@ -136,8 +142,8 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
     return slam.sample()
 
 
-def save_sample(path: Path | str, sample: Sample) -> None:
-    """Write a compressed .npz; positions are kept to their 2 cm voxel.
+def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) -> None:
+    """Write a compressed .npz; positions are kept to their 2 cm voxel. `models` names whose work is in it.
 
     Raises CloudError for points too far from the origin.
     """
@@ -153,6 +159,7 @@ def save_sample(path: Path | str, sample: Sample) -> None:
             colors=sample.colors[order],
             semantic_label=sample.semantic_label[order],
             instance_label=sample.instance_label[order],
+            **({"models": np.array(models)} if models else {}),
         )
     partial.replace(path)
 
@@ -183,12 +190,25 @@ def load_sample(path: Path | str) -> Sample:
 
 
 def generate(
-    seeds: Iterable[int], out_dir: Path | str, workers: int = 1, progress: bool = True
+    seeds: Iterable[int],
+    out_dir: Path | str,
+    workers: int = 1,
+    progress: bool = True,
+    library: ModelLibrary | None = None,
 ) -> list[Path]:
-    """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths."""
+    """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths.
+
+    With a library some of the furniture is its models; `out_dir/ATTRIBUTION.txt` then names them.
+    """
     paths = {seed: Path(out_dir) / f"{seed:06d}.npz" for seed in seeds}
-    return write_missing(paths, _scan_to, workers, progress)
+    try:
+        return write_missing(paths, functools.partial(_scan_to, library), workers, progress)
+    finally:
+        if library is not None:
+            write_attribution(Path(out_dir), library)
 
 
-def _scan_to(seed: int, path: Path) -> None:
-    save_sample(path, scan(seed))
+def _scan_to(library: ModelLibrary | None, seed: int, path: Path) -> None:
+    slam = SimulatedSlam(seed, library=library)
+    slam.advance(len(slam))
+    save_sample(path, slam.sample(), slam.models)

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import shutil
 import subprocess
 import time
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from ssen_ros.config import param, parameters, with_values
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
+from ssen_ros.simulation.models import ATTRIBUTION
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.training.dataset import Batch, RoomDataset, collate, embedding_input
 from ssen_ros.training.losses import embedding_loss, semantic_loss
@@ -99,7 +101,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     """Train one network; returns the path of its checkpoint.
 
     `out_dir` receives `weights.safetensors` and, for people, its metadata as `weights.json`; `state.pt` (to
-    resume), `config.yaml` and `log.jsonl`.
+    resume), `config.yaml` and `log.jsonl`; ATTRIBUTION.txt where the rooms have one.
     Every step draws from its own generator, seeded by (seed, step): a resumed run sees what an
     uninterrupted one would have seen.
 
@@ -142,6 +144,8 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         (out / "weights.json").write_text(
             json.dumps({**asdict(spec), "training": provenance}, indent=2) + "\n"
         )
+        if (rooms.folder / ATTRIBUTION).is_file():  # whoever passes the weights on has to pass it on too
+            shutil.copy(rooms.folder / ATTRIBUTION, out)
 
     step = first
     smooth: dict[str, float] = {}

@@ -206,3 +206,9 @@ def test_an_embedding_network_starts_from_a_semantic_one(rooms, tmp_path):
     taken = [name for name in source if torch.equal(source[name], embedding.get(name, torch.empty(0)))]
     assert "block4.0.conv1.kernel" in taken and "block8.0.conv2.kernel" in taken
     assert "conv0p1s1.kernel" not in taken and "final.kernel" not in taken  # other inputs, other outputs
+
+
+def test_the_authors_of_models_are_named_beside_the_weights(rooms, tmp_path):
+    (rooms / "ATTRIBUTION.txt").write_text("Chair, by somebody; CC BY 3.0")
+    train("semantic", small_config(rooms, steps=1), tmp_path / "run")
+    assert (tmp_path / "run" / "ATTRIBUTION.txt").read_text() == "Chair, by somebody; CC BY 3.0"
