@@ -99,5 +99,5 @@ def _check_one_class_each(path: Path | str, label: np.ndarray, instance: np.ndar
         (number, first), (_, second) = pairs[again[0]], pairs[again[0] + 1]
         raise CloudError(
             f"{path}: instance {number} has labels {first} and {second}; expected one class an object; "
-            "give the parts numbers of their own, or one label"
+            "label it alike all over, or where the number means none write -1"
         )

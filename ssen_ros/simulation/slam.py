@@ -143,7 +143,10 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
 
 
 def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) -> None:
-    """Write a compressed .npz; positions are kept to their 2 cm voxel. `models` names whose work is in it.
+    """Write a compressed .npz; positions are kept to their 2 cm voxel, colours to 4 of 255.
+
+    `models` names whose work is in it. Column by column, without the noise of the last three bits of a
+    colour, a voxel takes less than 2 bytes instead of 5.
 
     Raises CloudError for points too far from the origin.
     """
@@ -155,8 +158,8 @@ def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) ->
     with open(partial, "wb") as file:
         np.savez_compressed(
             file,
-            voxel_coords=voxels[order],
-            colors=sample.colors[order],
+            voxel_coords=np.asfortranarray(voxels[order]),
+            colors=np.asfortranarray(sample.colors[order] & 0xF8 | 4),
             semantic_label=sample.semantic_label[order],
             instance_label=sample.instance_label[order],
             **({"models": np.array(models)} if models else {}),

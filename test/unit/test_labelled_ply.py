@@ -57,7 +57,7 @@ def test_scalar_fields_that_are_floats_with_gaps(write_ply):
     np.testing.assert_array_equal(sample.instance_label, expected.instance_label)
 
 
-def test_what_segment_writes_can_be_corrected_and_read(tmp_path):
+def test_the_properties_that_segment_writes(tmp_path):
     label, instance = np.where(LABEL == 255, -1, LABEL), np.where(LABEL == WALL, -1, INSTANCE)
     write_labelled_ply(tmp_path / "labelled.ply", POINTS, COLORS, label, instance, np.ones(6))
     sample = load_labelled_ply(tmp_path / "labelled.ply")

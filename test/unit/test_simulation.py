@@ -159,9 +159,15 @@ def test_sample_round_trips_through_a_file(sample, tmp_path):
     np.testing.assert_array_equal(
         np.floor(loaded.points.astype(np.float64) / VOXEL_SIZE).astype(int), voxels[order]
     )
-    np.testing.assert_array_equal(loaded.colors, sample.colors[order])
+    np.testing.assert_allclose(loaded.colors.astype(int), sample.colors[order], atol=4)
     np.testing.assert_array_equal(loaded.semantic_label, sample.semantic_label[order])
     np.testing.assert_array_equal(loaded.instance_label, sample.instance_label[order])
+
+
+def test_a_file_is_compact(sample, tmp_path):
+    save_sample(tmp_path / "a.npz", sample)
+    per_voxel = (tmp_path / "a.npz").stat().st_size / len(sample)
+    assert per_voxel < 3.0, "the map of a whole walk is denser: it takes less than 2 bytes a voxel"
 
 
 def test_a_foreign_file_is_refused_by_name(tmp_path):
