@@ -154,7 +154,7 @@ def test_wrong_usage_is_exit_code_2(arguments, capsys):
 )
 def test_simulate_warns_of_held_out_rooms(first, told, monkeypatch, caplog, tmp_path):
     made = []
-    monkeypatch.setattr("ssen_ros.simulation.generate", lambda seeds, *_: made.extend(seeds))
+    monkeypatch.setattr("ssen_ros.simulation.generate", lambda seeds, *_, **__: made.extend(seeds))
     assert main(["simulate", "--rooms", "3", "--seed", str(first), "--out", str(tmp_path)]) == 0
     assert made == [first, first + 1, first + 2]
     assert told in caplog.text and bool(told) == bool(caplog.records)

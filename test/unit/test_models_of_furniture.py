@@ -9,7 +9,7 @@ from PIL import Image
 from ssen_ros.cli import main
 from ssen_ros.errors import DataError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.simulation import ModelLibrary, build_room, generate, load_sample
+from ssen_ros.simulation import ModelLibrary, build_room, load_sample
 from ssen_ros.simulation.models import write_attribution
 from ssen_ros.simulation.rooms import HELD_OUT_SEEDS
 
@@ -127,9 +127,11 @@ def test_the_same_room_gets_the_same_models_and_held_out_rooms_none(folder, libr
     assert library.furnish(held_out) == (held_out, ())
 
 
-def test_generated_rooms_name_their_models(library, tmp_path):
+def test_generated_rooms_name_their_models(folder, library, tmp_path):
     seed = next(s for s in SEEDS if library.furnish(build_room(s))[1])
-    (path,) = generate([seed], tmp_path / "rooms", progress=False, library=library)
+    options = ["--rooms", "1", "--seed", str(seed), "--models", str(folder), "--out", str(tmp_path / "rooms")]
+    assert main(["simulate", *options]) == 0
+    path = tmp_path / "rooms" / f"{seed:06d}.npz"
     used = library.furnish(build_room(seed))[1]
     with np.load(path) as data:
         assert tuple(data["models"]) == used
