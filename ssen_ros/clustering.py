@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial import KDTree
 
 from ssen_ros import hdbscan_native
 from ssen_ros.config import ClusteringConfig
@@ -16,11 +17,22 @@ NOISE = -1
 Method = Callable[[np.ndarray, ClusteringConfig], np.ndarray]
 
 
+def space(embeddings: np.ndarray, probabilities: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    """(T, d + C) float32: where the things of one snapshot are clustered.
+
+    The (T, d) embeddings, and the (T, C) probabilities of the classes times `class_weight`; with weight 0
+    the embeddings alone.
+    """
+    if config.class_weight == 0:
+        return embeddings
+    return np.concatenate([embeddings, np.float32(config.class_weight) * probabilities], axis=1)
+
+
 def cluster(embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:
     """Cluster the (T, d) float32 embeddings of the things of one snapshot as `config.mode` says.
 
     `fast` and `exact` are HDBSCAN, corrected by what training fixes: the scale of the space. The others are
-    what the paper compares it with, as they come.
+    what the paper compares it with, as they come. Noise joins the nearest cluster within `adopt_radius`.
 
     Labels count from 0 by falling size; equal sizes by their first row. Confidence falls linearly
     with the distance to the cluster's mean (Fig. 1): 1 at the mean, 0 at `confidence_radius`.
@@ -39,7 +51,13 @@ def cluster(embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:
     else:
         label = _ALTERNATIVES[config.mode](points, config)
     label = _by_size(label, config.min_cluster_size)
-    return Clusters(instance_label=label, confidence=_confidence(points, label, config.confidence_radius))
+    adopting = _adopt(points, label, config.adopt_radius)
+    return Clusters(
+        instance_label=adopting,
+        adopted=adopting != label,
+        # of the mean before: what is adopted shall not move it
+        confidence=_confidence(_distance_to_mean(points, adopting, _means(points, label)), config),
+    )
 
 
 def _check(embeddings: np.ndarray) -> None:
@@ -98,7 +116,7 @@ def _divide_wide(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     label = _HDBSCAN[config.mode](points, config)
     inside = label > NOISE
     sizes = np.bincount(label[inside])
-    distances = np.bincount(label[inside], _distance_to_mean(points, label)[inside])
+    distances = np.bincount(label[inside], _distance_to_mean(points, label, _means(points, label))[inside])
     for k in np.flatnonzero(distances > config.max_spread * sizes):
         member = np.flatnonzero(label == k)
         parts = _divide_wide(points[member], config)
@@ -131,6 +149,17 @@ def _as_one_object(points: np.ndarray, label: np.ndarray, config: ClusteringConf
     if member.sum() < max(config.min_cluster_size, len(points) / 2):
         return label
     return np.where(member, 0, NOISE)
+
+
+def _adopt(points: np.ndarray, label: np.ndarray, radius: float) -> np.ndarray:
+    """Noise nearer than `radius` to the mean of a cluster joins the nearest."""
+    means, noise = _means(points, label).astype(np.float32), np.flatnonzero(label == NOISE)
+    if len(means) == 0 or len(noise) == 0 or radius == 0:
+        return label
+    distance, nearest = KDTree(means).query(points[noise], distance_upper_bound=radius)
+    adopting = label.copy()
+    adopting[noise] = np.where(np.isfinite(distance), nearest, NOISE)
+    return adopting
 
 
 # --- what the paper compares it with ------------------------------------------------------------
@@ -181,15 +210,15 @@ def _means(points: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.array(sums).reshape(points.shape[1], len(sizes)).T / sizes[:, None]
 
 
-def _distance_to_mean(points: np.ndarray, label: np.ndarray) -> np.ndarray:
+def _distance_to_mean(points: np.ndarray, label: np.ndarray, means: np.ndarray) -> np.ndarray:
     """(T,) float32: of each point to the mean of its cluster; infinite for noise."""
-    means = np.vstack([_means(points, label), np.full(points.shape[1], np.inf)]).astype(np.float32)
+    means = np.vstack([means, np.full(points.shape[1], np.inf)]).astype(np.float32)
     offset = points - means[label]  # noise, -1, takes the last row
     return np.sqrt(np.einsum("nd,nd->n", offset, offset))
 
 
-def _confidence(points: np.ndarray, label: np.ndarray, radius: float) -> np.ndarray:
-    return np.clip(1 - _distance_to_mean(points, label) / np.float32(radius), 0, 1)
+def _confidence(distance: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+    return np.clip(1 - distance / np.float32(config.confidence_radius), 0, 1)
 
 
 def _by_size(label: np.ndarray, least: int) -> np.ndarray:

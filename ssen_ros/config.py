@@ -55,7 +55,20 @@ class ClusteringConfig:
     k_means_count: int = param(0, "objects that mode k_means looks for; the other modes find out", low=0)
     min_cluster_size: int = param(80, "fewest voxels that make an object", unit="voxels", low=2)
     min_samples: int = param(
-        5, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1
+        10, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1
+    )
+    class_weight: float = param(
+        0.3,
+        "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
+        "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
+        low=0.0,
+    )
+    adopt_radius: float = param(
+        1.0,
+        "voxels that HDBSCAN calls noise join the cluster of the nearest mean, if it is nearer than this; "
+        "default: 2 delta_intra, the distance that training asks of two objects' means; 0: noise stays noise "
+        "(paper)",
+        low=0.0,
     )
     confidence_radius: float = param(
         0.5,
@@ -73,6 +86,9 @@ class ClusteringConfig:
 
 @dataclass(frozen=True)
 class InstancesConfig:
+    relabel: bool = param(
+        True, "the voxels of a detection take its class; false: each voxel keeps its own (paper)"
+    )
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0)
     min_overlap: float = param(
         0.25,

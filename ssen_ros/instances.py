@@ -35,7 +35,8 @@ def summarize(
 
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
     if the voxels were independent witnesses. Score: the mean probability of that class over the
-    voxels, times their mean confidence; detections below `min_score` are left out.
+    voxels, times the share of them that HDBSCAN itself gave to the cluster; detections below `min_score`
+    are left out.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
     thing = is_thing(tuple(class_names))
@@ -65,13 +66,11 @@ def _detect(
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
     probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
-    confidence = clusters.confidence[member].mean(dtype=np.float64)
+    membership = 1 - clusters.adopted[member].mean()
     points = snapshot.points[rows].astype(np.float64)
     return Detection(
         class_id=class_id,
-        score=float(
-            np.clip(probability * confidence, 0, 1)
-        ),  # a float32 log-softmax may exceed 0 by its rounding
+        score=float(probability * membership),
         class_log_votes=votes,
         box=fit_box(points),
         centroid=points.mean(axis=0),

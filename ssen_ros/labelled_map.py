@@ -75,7 +75,7 @@ class LabelledMap:
         return cls(
             points=result.snapshot.points,
             colors=result.snapshot.colors,
-            semantic_label=result.segmentation.semantic_label,
+            semantic_label=result.semantic_label,
             instance_id=result.instance_id,
             confidence=result.confidence,
             instances=tuple(InstanceRecord.from_instance(i) for i in result.instances),

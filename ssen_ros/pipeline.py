@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ssen_ros.clustering import cluster
+from ssen_ros.clustering import cluster, space
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.instances import InstanceMap, summarize
@@ -65,11 +65,12 @@ class SsenPipeline:
                     log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
                 )
             with _timed(timings_s, "cluster"):
-                clusters = cluster(segmentation.embeddings, self.config.clustering)
+                clusters = self._cluster(segmentation)
             with _timed(timings_s, "instances"):
                 detections = self._summarize(snapshot, segmentation, clusters)
                 instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
                 instance_id = _instance_id(snapshot, segmentation, instances)
+                semantic_label = self._relabel(segmentation, detections)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
@@ -77,6 +78,7 @@ class SsenPipeline:
             detections=tuple(detections),
             instances=instances,
             events=events,
+            semantic_label=semantic_label,
             instance_id=instance_id,
             confidence=_confidence(segmentation, clusters),
             stamp_ns=stamp_ns,
@@ -106,11 +108,24 @@ class SsenPipeline:
             return np.empty((0, 0), dtype=np.float32)
         return self.segmenter.embed(snapshot, thing_rows)
 
+    def _cluster(self, segmentation: Segmentation) -> Clusters:
+        probabilities = np.exp(segmentation.log_probabilities[segmentation.thing_rows])
+        config = self.config.clustering
+        return cluster(space(segmentation.embeddings, probabilities, config), config)
+
     def _summarize(
         self, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
     ) -> list[Detection]:
         min_score = self.config.instances.min_score
         return summarize(snapshot, segmentation, clusters, self.segmenter.class_names, min_score)
+
+    def _relabel(self, segmentation: Segmentation, detections: list[Detection]) -> np.ndarray:
+        """(V,) int32: the votes of an object outweigh a voxel's own."""
+        label = segmentation.semantic_label.copy()
+        if self.config.instances.relabel:
+            for detection in detections:
+                label[detection.rows] = detection.class_id
+        return label
 
 
 @contextmanager

@@ -61,9 +61,9 @@ class Clusters:
     """HDBSCAN's answer over the thing voxels of one snapshot."""
 
     instance_label: np.ndarray  # (T,) int32, 0..K-1, -1 is noise
-    confidence: (
-        np.ndarray
-    )  # (T,) float32 in 0..1; falls with the distance to the cluster's mean (Fig. 1); 0 for noise
+    adopted: np.ndarray  # (T,) bool, noise to HDBSCAN, given to the cluster of the nearest mean
+    # (T,) float32 in 0..1; falls with the distance to the cluster's mean (Fig. 1); 0 for noise
+    confidence: np.ndarray
 
     @property
     def count(self) -> int:
@@ -130,9 +130,9 @@ class StepResult:
     detections: tuple[Detection, ...]
     instances: tuple[Instance, ...]  # active first, then missing
     events: tuple[Event, ...]
+    semantic_label: np.ndarray  # (V,) int32, of the segmentation; within a detection the detection's
     instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
-    confidence: (
-        np.ndarray
-    )  # (V,) float32 in 0..1: semantic probability on stuff, cluster confidence on things
+    # (V,) float32 in 0..1: semantic probability on stuff, cluster confidence on things
+    confidence: np.ndarray
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"

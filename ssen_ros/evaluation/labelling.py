@@ -40,7 +40,7 @@ def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
         predictions.append(
             Prediction(int(benchmark_class[detection.class_id]), float(detection.score), vertices)
         )
-    return VertexLabels(benchmark_class[result.segmentation.semantic_label[row]], tuple(predictions))
+    return VertexLabels(benchmark_class[result.semantic_label[row]], tuple(predictions))
 
 
 def map_with_truth(sample: Sample, voxel_size: float) -> LabelledVoxels:

@@ -177,7 +177,7 @@ class _Outputs:
         self._instances.publish(to_instance_array(header, result))  # last: who has it can expect the rest
 
     def _publish_semantic(self, header: Header, result: StepResult) -> None:
-        label = result.segmentation.semantic_label
+        label = result.semantic_label
         colors = semantic_colors(label)
         self._semantic.publish(
             self._semantic_writer.write(
@@ -193,7 +193,7 @@ class _Outputs:
                 header,
                 result.snapshot.points[rows],
                 instance_colors(ids),
-                label=result.segmentation.semantic_label[rows],
+                label=result.semantic_label[rows],
                 instance_id=ids,
                 confidence=result.confidence[rows],
             )
@@ -207,7 +207,7 @@ class _Outputs:
                 header,
                 result.snapshot.points[is_stuff],
                 result.snapshot.colors[is_stuff],
-                label=result.segmentation.semantic_label[is_stuff],
+                label=result.semantic_label[is_stuff],
                 confidence=result.confidence[is_stuff],
             )
         )

@@ -136,10 +136,12 @@ def messages() -> tuple[StepResult, list]:
     segmentation = Segmentation(
         np.zeros((len(snapshot), 20), np.float32), label, rows, np.zeros((len(rows), 8), np.float32)
     )
-    clusters = Clusters(np.zeros(len(rows), np.int32), np.ones(len(rows), np.float32))
+    clusters = Clusters(
+        np.zeros(len(rows), np.int32), np.zeros(len(rows), bool), np.ones(len(rows), np.float32)
+    )
     confidence = np.linspace(0, 1, len(snapshot), dtype=np.float32)
     result = StepResult(
-        snapshot, segmentation, clusters, (), (chair,), (), ids, confidence, STAMP_NS, {"total": 0.1}
+        snapshot, segmentation, clusters, (), (chair,), (), label, ids, confidence, STAMP_NS, {"total": 0.1}
     )  # fmt: skip
     header = Header(stamp=time_from_ns(STAMP_NS), frame_id="map")
     semantic = CloudWriter(label="u4", confidence="f4").write(

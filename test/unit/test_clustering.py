@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssen_ros.clustering import cluster
+from ssen_ros.clustering import cluster, space
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import ConfigError, SsenError
 
@@ -123,13 +123,45 @@ def test_confidence_falls_linearly_from_the_mean_to_the_radius():
     embeddings, _ = bridged(1, 3)
     clusters = cluster(embeddings, CONFIG)
     for k in range(clusters.count):
-        member = clusters.instance_label == k
+        member = (clusters.instance_label == k) & ~clusters.adopted
         points = embeddings[member].astype(np.float64)
         distance = np.linalg.norm(points - points.mean(axis=0), axis=1)
         expected = np.maximum(0, 1 - distance / DELTA)
         np.testing.assert_allclose(clusters.confidence[member], expected, atol=1e-6)
     assert (clusters.confidence[clusters.instance_label == -1] == 0).all()
     assert clusters.confidence.dtype == np.float32 and clusters.instance_label.dtype == np.int32
+
+
+def test_noise_joins_the_nearest_cluster_within_the_radius_and_moves_no_mean():
+    rng = np.random.default_rng(6)
+    centers = centers_apart(rng, 4)
+    stray = centers[rng.integers(0, 4, 40)] + rng.normal(scale=0.8, size=(40, 8))
+    embeddings = np.concatenate([*(ball(rng, c, 300) for c in centers), stray]).astype(np.float32)
+    kept = cluster(embeddings, replace(CONFIG, adopt_radius=0.0))
+    noise = kept.instance_label == -1
+    means = np.array([embeddings[kept.instance_label == k].mean(axis=0) for k in range(kept.count)])
+    distance = np.linalg.norm(embeddings[noise][:, None] - means, axis=2)
+    radius = float(np.median(distance.min(axis=1)))  # half of the noise is nearer to a mean
+    clusters = cluster(embeddings, replace(CONFIG, adopt_radius=radius))
+    expected = np.where(distance.min(axis=1) < radius, distance.argmin(axis=1), -1)
+    assert not kept.adopted.any() and len(set(expected)) > 2
+    np.testing.assert_array_equal(clusters.instance_label[noise], expected)
+    np.testing.assert_array_equal(clusters.instance_label[~noise], kept.instance_label[~noise])
+    np.testing.assert_array_equal(clusters.adopted, kept.instance_label != clusters.instance_label)
+    np.testing.assert_array_equal(clusters.confidence[~noise], kept.confidence[~noise])
+
+
+def test_classes_divide_what_the_embedding_does_not():
+    """One ball of two classes of thing, and another ball; with weight 0 the space is the embedding's."""
+    rng = np.random.default_rng(5)
+    embeddings = np.concatenate([ball(rng, np.zeros(8), 600), ball(rng, 3 * np.eye(8)[0], 300)])
+    probabilities = np.eye(20)[np.repeat([4, 6, 4], 300)].astype(np.float32)
+    alone = replace(CONFIG, class_weight=0.0)
+    assert space(embeddings, probabilities, alone) is embeddings
+    assert cluster(space(embeddings, probabilities, alone), alone).count == 2
+    both = replace(CONFIG, class_weight=0.5)
+    label = cluster(space(embeddings, probabilities, both), both).instance_label
+    assert [set(label[300 * k : 300 * (k + 1)].tolist()) for k in range(3)] == [{0}, {1}, {2}]
 
 
 def test_order_of_rows_decides_no_more_than_a_point_on_a_bridge():

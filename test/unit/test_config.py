@@ -20,6 +20,8 @@ def allowed_values(leaf):
         return st.sampled_from(leaf.choices)
     if isinstance(leaf.default, str):
         return st.text(max_size=20)
+    if isinstance(leaf.default, bool):
+        return st.booleans()
     if isinstance(leaf.default, int):
         return st.integers(leaf.low, leaf.high if leaf.high is not None else 2**31)
     return st.floats(leaf.low, leaf.high, allow_nan=False, allow_infinity=False)

@@ -257,8 +257,13 @@ def segmented(probabilities, thing_rows):
     return Segmentation(log_probabilities, label, np.array(thing_rows, dtype=np.int64), embeddings)
 
 
-def clustered(label, confidence):
-    return Clusters(np.array(label, np.int32), np.array(confidence, np.float32))
+def clustered(label, adopted=()):
+    """`adopted`: which rows were."""
+    return Clusters(
+        np.array(label, np.int32),
+        np.isin(np.arange(len(label)), adopted),
+        np.ones(len(label), np.float32),
+    )
 
 
 def test_summarize_votes_by_summed_log_probability():
@@ -268,25 +273,25 @@ def test_summarize_votes_by_summed_log_probability():
         [[0.9, 0.05, 0.05], [0.1, 0.5, 0.4], [0.1, 0.5, 0.4], [0.01, 0.01, 0.98], [0.01, 0.98, 0.01]],
         [1, 2, 3, 4],
     )
-    clusters = clustered([0, 0, 0, -1], [1.0, 0.5, 0.6, 0.0])
+    clusters = clustered([0, 0, 0, -1], adopted=[1])
     (found,) = summarize(snapshot, segmentation, clusters, NAMES)
     assert found.class_id == TABLE and found.rows.tolist() == [1, 2, 3]
     assert found.class_log_votes[0] == -np.inf
     assert found.class_log_votes[TABLE] == pytest.approx(np.log(0.4 * 0.4 * 0.98), rel=1e-6)
-    assert found.score == pytest.approx((0.4 + 0.4 + 0.98) / 3 * 0.7, rel=1e-6)
+    assert found.score == pytest.approx((0.4 + 0.4 + 0.98) / 3 * 2 / 3, rel=1e-6)
     np.testing.assert_allclose(found.centroid, (0.25, 0.05, 0.05), atol=1e-6)
     np.testing.assert_allclose(found.box.size, (0.2, 0, 0), atol=1e-6)
 
 
 def test_summarize_never_votes_for_stuff():
     segmentation = segmented([[0.9, 0.04, 0.06]] * 3, [0, 1, 2])
-    (found,) = summarize(snapshot_of(block(0, 3)), segmentation, clustered([0, 0, 0], [1, 1, 1]), NAMES)
+    (found,) = summarize(snapshot_of(block(0, 3)), segmentation, clustered([0, 0, 0]), NAMES)
     assert found.class_id == TABLE
 
 
 def test_summarize_keeps_the_order_of_labels_and_drops_low_scores():
     segmentation = segmented([[0.1, 0.8, 0.1]] * 4, [0, 1, 2, 3])
-    clusters = clustered([1, 0, 1, 0], [0.2, 1.0, 0.2, 1.0])
+    clusters = clustered([1, 0, 1, 0], adopted=[2])
     snapshot = snapshot_of(block(0, 4))
     assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES)] == [[1, 3], [0, 2]]
     assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES, 0.5)] == [[1, 3]]
@@ -294,12 +299,12 @@ def test_summarize_keeps_the_order_of_labels_and_drops_low_scores():
 
 def test_summarize_without_clusters():
     segmentation = segmented([[0.1, 0.8, 0.1]], [0])
-    assert summarize(snapshot_of(block(0, 1)), segmentation, clustered([-1], [0]), NAMES) == []
+    assert summarize(snapshot_of(block(0, 1)), segmentation, clustered([-1]), NAMES) == []
 
 
 def test_summarize_refuses_classes_that_do_not_fit():
     segmentation = segmented([[0.1, 0.8, 0.1]], [0])
-    snapshot, clusters = snapshot_of(block(0, 1)), clustered([0], [1])
+    snapshot, clusters = snapshot_of(block(0, 1)), clustered([0])
     with pytest.raises(ValueError, match="3 classes .* 2 class names"):
         summarize(snapshot, segmentation, clusters, NAMES[:2])
     with pytest.raises(ValueError, match="no countable class"):

@@ -1,5 +1,7 @@
 """The pipeline with a stub in the place of the networks: colour says the class, place says the object."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,20 @@ def test_confidence_is_the_probability_on_stuff_and_the_clusters_on_things():
     np.testing.assert_allclose(
         result.clusters.confidence[result.clusters.instance_label == 0], expected, atol=1e-5
     )
+
+
+def test_the_voxels_of_an_object_take_its_class_unless_told_otherwise():
+    chair = cloud(CHAIR, fill((1.1, 1.1, 0.5), (1.2, 1.2, 0.6), BLUE))  # its top looks like a table
+    snapshot = map_of(FLOOR, chair, TABLE)
+    one_object = ClusteringConfig(min_cluster_size=20, class_weight=0.0)
+    for relabel in (True, False):
+        run = pipeline(relabel=relabel)
+        run.config = replace(run.config, clustering=one_object)
+        result = run.step(snapshot, 0)
+        (of_chair,) = (i.id for i in result.instances if i.class_name == "chair")
+        changed = result.semantic_label != result.segmentation.semantic_label
+        assert changed.sum() == relabel
+        assert (result.instance_id[changed] == of_chair).all()
 
 
 def test_ids_persist_while_the_map_grows():

@@ -43,10 +43,11 @@ def step_result() -> StepResult:
     return StepResult(
         snapshot=snapshot,
         segmentation=segmentation,
-        clusters=Clusters(np.zeros(2, np.int32), np.ones(2, np.float32)),
+        clusters=Clusters(np.zeros(2, np.int32), np.zeros(2, bool), np.ones(2, np.float32)),
         detections=(),
         instances=(chair,),
         events=(),
+        semantic_label=segmentation.semantic_label,
         instance_id=np.array([-1, -1, 12, 12], np.int32),
         confidence=np.array([0.5, 0.6, 0.7, 0.8], np.float32),
         stamp_ns=2_000_000_000,
