@@ -28,6 +28,7 @@ from ssen_ros.training.background import everything, foreground, imitated, mixed
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
 from ssen_ros.training.dataset import RoomDataset, collate, crop, voxelize
+from ssen_ros.training.processes import Processes
 from ssen_ros.training.run_folder import Journal, read_log
 from ssen_ros.training.train import draw_batch, learning_rate, train
 
@@ -248,7 +249,7 @@ def start(
 
 def test_a_killed_run_resumes_exactly(rooms, tmp_path):
     """SIGKILL at whatever moment it is, with a checkpoint after every step."""
-    config = small_config(rooms, steps=16, log_steps=1, checkpoint_minutes=0.0)
+    config = small_config(rooms, steps=10_000, schedule="step", log_steps=1, checkpoint_minutes=0.0)
     run = tmp_path / "killed" / "embedding"
     with start(["embedding"], config, run.parent) as process:
         while not (run / "log.jsonl").exists() or (run / "log.jsonl").read_text().count("\n") < 3:
@@ -256,6 +257,7 @@ def test_a_killed_run_resumes_exactly(rooms, tmp_path):
             time.sleep(0.01)
         process.kill()
     assert process.returncode == -signal.SIGKILL
+    config = replace(config, steps=torch.load(run / "state.pt")["step"] + 3)
     killed = train("embedding", config, run, resume=True)
     whole = train("embedding", config, tmp_path / "whole")
     assert_equal_weights(whole, killed)
@@ -277,6 +279,23 @@ def test_two_processes_have_the_loss_curve_of_one(rooms, tmp_path):
         other = load_checkpoint(two).model.state_dict()
         for name, tensor in load_checkpoint(one).model.state_dict().items():
             assert torch.allclose(tensor.double(), other[name].double(), atol=5e-3, rtol=5e-3), name
+
+
+def test_processes_share_the_scenes_of_a_batch(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    shares = []
+    for rank in range(3):
+        monkeypatch.setenv("RANK", str(rank))
+        shares.append(list(Processes("cpu").share(8)))
+    assert sorted(sum(shares, [])) == list(range(8)) and {len(share) for share in shares} == {2, 3}
+    with pytest.raises(ConfigError, match="batch_size = 2 for 3 processes: expected a scene for each"):
+        Processes("cpu").share(2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused(rooms, tmp_path):
+    with pytest.raises(ConfigError, match="device = 'cuda': torch finds no CUDA GPU"):
+        train("semantic", small_config(rooms, device="cuda"), tmp_path)
 
 
 def test_rooms_that_are_gone_are_named(rooms, tmp_path):
