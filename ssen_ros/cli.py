@@ -9,13 +9,14 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssen_ros import __version__
 from ssen_ros.cli_bench import add_bench
 from ssen_ros.cli_data import add_import, add_statistics
+from ssen_ros.cli_evaluate import add_evaluate, add_export
 from ssen_ros.cli_options import (
     add_pipeline_options,
     command,
@@ -24,12 +25,11 @@ from ssen_ros.cli_options import (
     parameter_table,
     positive_float,
     positive_int,
-    progress,
-    sample_paths,
     seed,
-    seed_range,
     settings_of,
+    warn_of_held_out,
 )
+from ssen_ros.cli_train import add_curves, add_train
 from ssen_ros.errors import SsenError
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from ssen_ros.cloud_io import Cloud
     from ssen_ros.results import SavedFiles
-    from ssen_ros.simulation import Sample
     from ssen_ros.structures import StepResult
 
 log = logging.getLogger(__name__)
@@ -72,8 +71,10 @@ def build_parser() -> argparse.ArgumentParser:
         _add_simulate,
         add_import,
         add_statistics,
-        _add_train,
-        _add_evaluate,
+        add_train,
+        add_curves,
+        add_evaluate,
+        add_export,
         _add_convert,
         add_bench,
     ):
@@ -247,108 +248,10 @@ def _simulate(args: argparse.Namespace) -> int:
     from ssen_ros.simulation import ModelLibrary, generate
 
     seeds = range(args.seed, args.seed + args.rooms)
-    _warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
+    warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
     library = ModelLibrary.open(args.models) if args.models else None
     generate(seeds, args.out, args.workers, library=library)
     return 0
-
-
-def _warn_of_held_out(seeds: Iterable[int], remedy: str) -> None:
-    from ssen_ros.simulation import HELD_OUT_SEEDS
-
-    held_out = sorted(set(seeds) & set(HELD_OUT_SEEDS))
-    if held_out:
-        log.warning(
-            "%d of the rooms (seeds %d to %d) are held out for evaluation; %s",
-            len(held_out), held_out[0], held_out[-1], remedy,
-        )  # fmt: skip
-
-
-# --- ssen train --------------------------------------------------------------------------------
-
-
-def _add_train(commands: Any) -> None:
-    text = "Train one of the two networks on simulated rooms."
-    parser = command(commands, "train", _train, text)
-    parser.add_argument("task", choices=("semantic", "embedding"))
-    parser.add_argument("--config", type=Path, required=True, metavar="F", help="YAML file of the run")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run [runs/TASK]")
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
-
-
-def _train(args: argparse.Namespace) -> int:
-    from ssen_ros.training.train import load_config, train
-
-    logging.getLogger("ssen_ros").setLevel(logging.INFO)  # progress is what one wants to see here
-    config = load_config(args.config)
-    # `ssen simulate` names a file after its seed.
-    seeds = [int(path.stem) for path in Path(config.data).glob("*.npz") if path.stem.isdecimal()]
-    _warn_of_held_out(seeds, f"take them out of {config.data}, or no score on them means anything")
-    print(train(args.task, config, args.out or Path("runs") / args.task, args.resume))
-    return 0
-
-
-# --- ssen evaluate -----------------------------------------------------------------------------
-
-
-def _add_evaluate(commands: Any) -> None:
-    text = "Score the whole method against ground truth."
-    parser = command(commands, "evaluate", _evaluate, text)
-    parser.add_argument("benchmark", choices=("simulated",), help="simulated: rooms of the simulator")
-    rooms = parser.add_mutually_exclusive_group()
-    rooms.add_argument("--rooms", type=Path, metavar="DIR", help=".npz samples made by `ssen simulate`")
-    rooms.add_argument(
-        "--seeds",
-        type=seed_range,
-        default="0:20",
-        metavar="A:B",
-        help="rooms made on the spot, the last left out",
-    )
-    add_pipeline_options(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-
-
-def _evaluate(args: argparse.Namespace) -> int:
-    from ssen_ros.evaluation.simulated import evaluate_simulated
-    from ssen_ros.pipeline import SsenPipeline
-
-    config = config_of(args)
-    samples = _stored_samples(args.rooms) if args.rooms else _fresh_samples(args.seeds)
-    scores = evaluate_simulated(samples, SsenPipeline.from_config(config))
-    if args.json:
-        print(json.dumps(scores))
-    else:
-        _print_scores(scores)
-    return 0
-
-
-def _stored_samples(folder: Path) -> "Iterator[Sample]":
-    from ssen_ros.simulation import load_sample
-
-    return (load_sample(path) for path in progress(sample_paths(folder)))
-
-
-def _fresh_samples(seeds: range) -> "Iterator[Sample]":
-    from ssen_ros.simulation import scan
-
-    return (scan(seed) for seed in progress(seeds))
-
-
-def _print_scores(scores: dict) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    def percent(value: float | None) -> str:
-        return "-" if value is None else f"{100 * value:.1f}"
-
-    semantic, instance = scores["semantic"], scores["instance"]
-    table = Table("class", "IoU", "AP50", "AP25", title=f"{scores['rooms']} rooms, %")
-    for name, iou in semantic["per_class"].items():
-        ap = instance["per_class"].get(name, {})
-        table.add_row(name, percent(iou), percent(ap.get("ap50")), percent(ap.get("ap25")))
-    table.add_section()
-    table.add_row("mean", percent(semantic["miou"]), percent(instance["ap50"]), percent(instance["ap25"]))
-    Console().print(table)
 
 
 # --- ssen convert ------------------------------------------------------------------------------

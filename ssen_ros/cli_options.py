@@ -1,12 +1,15 @@
 """What the commands of `ssen` share: how they are declared, options of the method, arguments, tables."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters, with_values
 from ssen_ros.errors import ConfigError, SsenError
+
+log = logging.getLogger(__name__)
 
 
 def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
@@ -126,3 +129,14 @@ def seed_range(text: str) -> range:
     if not separator or not (first + last).isdigit() or int(first) >= int(last):
         raise argparse.ArgumentTypeError(f"{text}: expected FIRST:LAST with LAST left out, such as 0:20")
     return range(int(first), int(last))
+
+
+def warn_of_held_out(seeds: Iterable[int], remedy: str) -> None:
+    from ssen_ros.simulation import HELD_OUT_SEEDS
+
+    held_out = sorted(set(seeds) & set(HELD_OUT_SEEDS))
+    if held_out:
+        log.warning(
+            "%d of the rooms (seeds %d to %d) are held out for evaluation; %s",
+            len(held_out), held_out[0], held_out[-1], remedy,
+        )  # fmt: skip

@@ -73,15 +73,14 @@ def room_embeddings(points: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _one_pass(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    from ssen_ros.evaluation.simulated import instance_truth, map_with_truth
+    from ssen_ros.evaluation.labelling import map_with_truth
     from ssen_ros.labels import is_thing
 
     segmenter, sample = _segmenter(), _room()
     shifted = replace(sample, points=(sample.points + shift).astype(np.float32))
     voxels = map_with_truth(shifted, segmenter.voxel_size)
     thing = is_thing(segmenter.class_names)[segmenter.semantic(voxels.snapshot).argmax(axis=1)]
-    _, _, void = instance_truth(voxels, segmenter.class_names)
-    truth = np.where(void, -1, voxels.instance_label)
+    truth = np.where(voxels.semantic_label < 0, -1, voxels.instance_label)
     return segmenter.embed(voxels.snapshot, np.flatnonzero(thing)), truth[thing]
 
 

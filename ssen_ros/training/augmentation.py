@@ -1,45 +1,61 @@
-"""Augmentation, as in the paper (Sec. IV, Implementation Details) and, where noted, its released code.
+"""Augmentation of the paper (Sec. IV, Implementation Details), of its released code, and ours.
 
 Every function takes the random generator first and returns new arrays.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ssen_ros.config import param
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.rotations import turn_x, turn_z
 
-COLOR_JITTER = 0.03  # paper: Gaussian, of full scale
-SCALE_RANGE = (0.8, 1.2)  # paper
-TILT_DEG, MAX_TILT_DEG = 5.0, 10.0  # paper: Gaussian about x, clipped
-COLOR_SHIFT = 0.1  # released code: one offset a scene and channel, of full scale
-CONTRAST_RANGE = (0.7, 1.3)  # ours: cameras expose differently
-GREY_SHARE = 0.05  # ours: maps without colour reach the networks as plain grey
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """Any turn about z is always part of it. The paper's values; 0 or false in what the paper lacks is the
+    paper too. The defaults are ours."""
+
+    scale: float = param(0.2, "1 ± this (paper; released code: 0.1)", low=0.0, high=0.9)
+    tilt_deg: float = param(5.0, "standard deviation of the tilt about x (paper)", unit="deg", low=0.0)
+    max_tilt_deg: float = param(10.0, "largest tilt (paper)", unit="deg", low=0.0, high=90.0)
+    mirror: bool = param(True, "mirror half of the scenes (released code)")
+    grid_shift: float = param(
+        1.0, "offset against the voxel grid, up to this an axis (released code: 0.02)", unit="m", low=0.0
+    )
+    color_jitter: float = param(
+        0.03, "standard deviation a point and channel, of full scale (paper)", low=0.0, high=1.0
+    )
+    color_shift: float = param(
+        0.1, "offset a scene and channel, ± this of full scale (released code: 0.05)", low=0.0, high=1.0
+    )
+    contrast: float = param(
+        0.3, "contrast of a scene, 1 ± this (ours: cameras expose differently)", low=0.0, high=1.0
+    )
+    grey_share: float = param(
+        0.05, "share of scenes without colour (ours: such maps reach the networks as grey)", low=0.0, high=1.0
+    )
 
 
-def augment(
-    rng: np.random.Generator, points: np.ndarray, colors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 3) points in m and (N, 3) uint8 colours, both changed at random."""
-    return augment_points(rng, points), augment_colors(rng, colors)
-
-
-def augment_points(rng: np.random.Generator, points: np.ndarray) -> np.ndarray:
-    """Any turn about z, a slight tilt about x, one scale; mirrored half the time (released code).
-
-    A random offset of up to 1 m moves the scene against the voxel grid.
-    """
+def augment_points(rng: np.random.Generator, points: np.ndarray, config: AugmentationConfig) -> np.ndarray:
+    """(N, 3) float32 points, m: turned about z, tilted about x, scaled, and what else is asked for."""
     turn = turn_z(rng.uniform(0, 2 * np.pi))
-    tilt = np.clip(rng.normal(0, TILT_DEG), -MAX_TILT_DEG, MAX_TILT_DEG)
-    transform = turn @ turn_x(np.deg2rad(tilt)) * rng.uniform(*SCALE_RANGE)
-    transform = transform @ np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
-    return (points @ transform.T + rng.uniform(0, 1, 3)).astype(np.float32)
+    tilt = np.clip(rng.normal(0, config.tilt_deg), -config.max_tilt_deg, config.max_tilt_deg)
+    scale = rng.uniform(1 - config.scale, 1 + config.scale)
+    transform = turn @ turn_x(np.deg2rad(tilt)) * scale
+    if config.mirror:
+        transform = transform @ np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
+    return (points @ transform.T + rng.uniform(0, config.grid_shift, 3)).astype(np.float32)
 
 
-def augment_colors(rng: np.random.Generator, colors: np.ndarray) -> np.ndarray:
-    if rng.random() < GREY_SHARE:
+def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: AugmentationConfig) -> np.ndarray:
+    """(N, 3) uint8 colours."""
+    if rng.random() < config.grey_share:
         return np.full_like(colors, NO_COLOR)
     shade = colors.astype(np.float32) / 255.0
     mean = shade.mean(axis=0)
-    shade = (shade - mean) * rng.uniform(*CONTRAST_RANGE) + mean + rng.uniform(-COLOR_SHIFT, COLOR_SHIFT, 3)
-    shade += rng.normal(0, COLOR_JITTER, shade.shape)
+    shade = (shade - mean) * rng.uniform(1 - config.contrast, 1 + config.contrast) + mean
+    shade += rng.uniform(-config.color_shift, config.color_shift, 3)
+    shade += rng.normal(0, config.color_jitter, shade.shape)
     return (np.clip(shade, 0, 1) * 255).astype(np.uint8)

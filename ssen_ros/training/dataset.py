@@ -11,10 +11,11 @@ from ssen_ros import voxel_keys
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.grouping import majority
-from ssen_ros.labels import IGNORE_INDEX, NUM_CLASSES, is_thing
+from ssen_ros.labels import NUM_CLASSES
 from ssen_ros.simulation import Sample, load_sample
 from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.training.augmentation import augment
+from ssen_ros.training.augmentation import augment_colors, augment_points
+from ssen_ros.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,21 @@ class RoomDataset:
     def refresh(self) -> None:
         self.paths = sorted(self.folder.glob("*.npz"))
 
+    @property
+    def names(self) -> list[str]:
+        """Which rooms are drawn from, in their order."""
+        return [path.name for path in self.paths]
+
+    def restrict(self, names: list[str]) -> None:
+        """Draw from these rooms alone, as a run did before. Raises ConfigError where one is gone."""
+        self.paths = [self.folder / name for name in names]
+        gone = [path.name for path in self.paths if not path.is_file()]
+        if gone:
+            raise ConfigError(
+                f"data = {str(self.folder)!r} lacks {len(gone)} of {len(names)} rooms that the run has drawn "
+                f"from, the first {gone[0]}; expected all; make them again, or start anew without --resume"
+            )
+
     def __len__(self) -> int:
         return len(self.paths)
 
@@ -99,22 +115,25 @@ class RoomDataset:
         weight = np.minimum(weight, 20 * weight.min())
         return torch.tensor(weight * counts.sum() / (weight * counts).sum(), dtype=torch.float32)
 
-    def scene(self, rng: np.random.Generator, max_voxels: int) -> LabelledVoxels:
+    def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:
         """One random room, augmented, voxelized, and cropped as a map still growing would be."""
         sample = self.sample(int(rng.integers(len(self))))
-        points, colors = augment(rng, sample.points, sample.colors)
+        points = augment_points(rng, sample.points, config.augmentation)
+        colors = augment_colors(rng, sample.colors, config.augmentation)
         augmented = Sample(points, colors, sample.semantic_label, sample.instance_label)
-        return crop(rng, voxelize(augmented, self.voxel_size), max_voxels)
+        return crop(rng, voxelize(augmented, self.voxel_size), config.max_voxels, config.crop_share)
 
 
-def crop(rng: np.random.Generator, voxels: LabelledVoxels, max_voxels: int) -> LabelledVoxels:
-    """A share of the room, as of a map still growing: the voxels nearest, seen from above, to one of them.
+def crop(
+    rng: np.random.Generator, voxels: LabelledVoxels, max_voxels: int, share: float = 0.5
+) -> LabelledVoxels:
+    """A part of the room, as of a map still growing: the voxels nearest, seen from above, to one of them.
 
-    Half the time 30 to 100 %, else all; never more than `max_voxels`.
+    In a `share` of the cases 30 to 100 %, else all; never more than `max_voxels`, where that is not 0.
     """
     total = len(voxels.snapshot)
-    keep = total if rng.random() < 0.5 else int(total * rng.uniform(0.3, 1.0))
-    keep = min(keep, max_voxels)
+    keep = int(total * rng.uniform(0.3, 1.0)) if rng.random() < share else total
+    keep = min(keep, max_voxels or total)
     if keep >= total:
         return voxels
     ground = voxels.snapshot.points[:, :2]
@@ -122,22 +141,6 @@ def crop(rng: np.random.Generator, voxels: LabelledVoxels, max_voxels: int) -> L
     mask = np.zeros(total, bool)
     mask[np.argpartition(distance, keep)[:keep]] = True
     return voxels.rows(mask)
-
-
-def embedding_input(rng: np.random.Generator, voxels: LabelledVoxels) -> np.ndarray:
-    """(V,) bool: what the embedding network is shown in training.
-
-    The paper shows it what the semantic network does not call background. That network is trained
-    elsewhere, so its mistakes are imitated: all that is not annotated as wall or floor stays, and half the
-    time a few balls of wall and floor slip through. They carry no instance and so no loss.
-    """
-    label, points = voxels.semantic_label, voxels.snapshot.points
-    keep = (label == IGNORE_INDEX) | is_thing()[label]
-    if rng.random() < 0.5 and len(points):
-        for _ in range(rng.integers(1, 8)):
-            center = points[rng.integers(len(points))]
-            keep |= np.square(points - center).sum(axis=1) < rng.uniform(0.1, 0.4) ** 2
-    return keep
 
 
 def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[str, ...]) -> Batch:

@@ -20,6 +20,7 @@ class EmbeddingLoss:
     total: Tensor
     inter: Tensor  # Eq. 3: pulls the embeddings of an instance to their mean
     intra: Tensor  # Eq. 2: pushes the means of different instances apart
+    scenes: int  # scenes with an instance, which these are means over
 
 
 def embedding_loss(
@@ -31,6 +32,7 @@ def embedding_loss(
     gamma_intra: float = 10.0,
     delta_inter: float = 0.1,
     delta_intra: float = 0.5,
+    intra_pairs: str = "present",
 ) -> EmbeddingLoss:
     """L = L_inter + γ_intra · L_intra (Eq. 1), averaged over the scenes of a batch.
 
@@ -40,6 +42,8 @@ def embedding_loss(
         scene: (N,) integers, the scene of each row; None: all of one scene. Instances of different
             scenes never meet: neither term compares them.
         p: 0..1, weight of an instance by |E_i|^p (Eq. 3): 0 counts instances alike, 1 counts points alike.
+        intra_pairs: what Eq. 2 divides by. "present": the ordered pairs of the scene's instances;
+            "largest_id": twice those of all numbers from 1 to the largest, as the released code does.
 
     Scenes without any instance are left out; with none left, all terms are zero and keep their graph.
 
@@ -54,14 +58,15 @@ def embedding_loss(
     inter, intra = [], []
     for s in torch.unique(scene[instance_label >= 0]):
         rows = (scene == s) & (instance_label >= 0)
-        _, instance = torch.unique(instance_label[rows], return_inverse=True)
+        number, instance = torch.unique(instance_label[rows], return_inverse=True)
         means = instance_means(embeddings[rows], instance)
         inter.append(inter_loss(embeddings[rows], instance, means, p, delta_inter))
-        intra.append(intra_loss(means, delta_intra))
+        n = int(number[-1])
+        intra.append(intra_loss(means, delta_intra, 2 * n * (n - 1) if intra_pairs == "largest_id" else None))
     zero = embeddings.sum() * 0.0
     inter_term = torch.stack(inter).mean() if inter else zero
     intra_term = torch.stack(intra).mean() if intra else zero
-    return EmbeddingLoss(inter_term + gamma_intra * intra_term, inter_term, intra_term)
+    return EmbeddingLoss(inter_term + gamma_intra * intra_term, inter_term, intra_term, len(inter))
 
 
 def instance_means(embeddings: Tensor, instance: Tensor) -> Tensor:
@@ -80,14 +85,17 @@ def inter_loss(embeddings: Tensor, instance: Tensor, means: Tensor, p: float, de
     return (weight * mean_excess).sum() / weight.sum()
 
 
-def intra_loss(means: Tensor, delta_intra: float) -> Tensor:
-    """Eq. 2: the mean over ordered pairs of instances of how much closer than 2·δ_intra their means lie."""
+def intra_loss(means: Tensor, delta_intra: float, pairs: int | None = None) -> Tensor:
+    """Eq. 2: the mean over ordered pairs of instances of how much closer than 2·δ_intra their means lie.
+
+    `pairs` divides instead of their number.
+    """
     count = len(means)
     if count < 2:
         return means.sum() * 0.0
     first, second = torch.triu_indices(count, count, offset=1, device=means.device)
     distance = torch.linalg.vector_norm(means[first] - means[second], dim=1)
-    return F.relu(2 * delta_intra - distance).sum() * 2 / (count * (count - 1))
+    return F.relu(2 * delta_intra - distance).sum() * 2 / (pairs or count * (count - 1))
 
 
 def semantic_loss(logits: Tensor, semantic_label: Tensor, class_weight: Tensor | None = None) -> Tensor:

@@ -135,7 +135,11 @@ def test_errors_are_one_line_and_exit_code_1(
         ["segment", "a.ply"],
         ["simulate", "--rooms", "0", "--out", "x"],
         ["train", "everything", "--config", "f"],
+        ["evaluate"],
         ["evaluate", "simulated", "--seeds", "5:5"],
+        ["evaluate", "scannet", "scans"],
+        ["evaluate", "simulated", "--workers", "0"],
+        ["export", "scannet", "scans", "--split", "f"],
         ["evaluate", "simulated", "--seeds", "0:2", "--rooms", "x"],
         ["demo", "--seconds", "-1"],
         ["demo", "--seed", "-3"],
@@ -178,7 +182,9 @@ def test_settings_take_the_type_of_the_default():
         parse_settings(["clustering.min_cluster_size=1"])
 
 
-@pytest.mark.parametrize("command", ["", "demo", "segment", "play", "simulate", "train", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["", "demo", "segment", "play", "simulate", "train", "curves", "evaluate", "export"]
+)
 def test_help_needs_neither_torch_nor_ros(command):
     code = (
         "import sys\nfrom ssen_ros.cli import main\n"

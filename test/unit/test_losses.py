@@ -95,3 +95,20 @@ def test_class_weights_by_hand():
     each = -torch.log_softmax(logits, 1)[torch.arange(3), label]
     expected = (each[0] + 4 * each[1] + 4 * each[2]) / 9
     assert semantic_loss(logits, label, weight).item() == pytest.approx(expected.item())
+
+
+def test_the_released_codes_divisor_by_hand():
+    """Two of five numbers are there, 0.6 apart: the paper has (1 - 0.6) * 2 / 2, the code that sum / 40."""
+    embeddings = torch.tensor([[0.0, 0.0], [0.6, 0.0]])
+    label = torch.tensor([2, 5])
+    assert embedding_loss(embeddings, label).intra.item() == pytest.approx(0.4)
+    released = embedding_loss(embeddings, label, intra_pairs="largest_id")
+    assert released.intra.item() == pytest.approx(0.8 / 40)
+    alone = embedding_loss(embeddings, torch.tensor([1, 1]), intra_pairs="largest_id")
+    assert alone.intra.item() == 0.0
+
+
+def test_scenes_with_an_instance_are_counted():
+    embeddings = torch.zeros(4, 2)
+    label, scene = torch.tensor([1, 2, -1, 3]), torch.tensor([0, 0, 1, 2])
+    assert embedding_loss(embeddings, label, scene).scenes == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ssen_ros.config import SsenConfig
-from ssen_ros.evaluation.simulated import evaluate_simulated
+from ssen_ros.evaluation.scenes import evaluate_scene, summarize_scenes
 from ssen_ros.models import load_checkpoint
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter, shipped_weights
@@ -33,7 +33,7 @@ def test_provenance_lies_beside_the_weights(task):
 def test_a_held_out_room_is_mostly_right():
     """Far above chance, well below the figures in the README: guards against broken weights or features."""
     pipeline = SsenPipeline.from_config(SsenConfig())
-    result = evaluate_simulated([scan(7)], pipeline)
+    result = summarize_scenes([evaluate_scene(scan(7), pipeline)])
     assert result["semantic"]["accuracy"] > 0.6
     assert result["semantic"]["per_class"]["floor"] > 0.7
     assert result["semantic"]["per_class"]["wall"] > 0.5

@@ -1,7 +1,15 @@
 """Data, augmentation and the loop, on scenes the tests make themselves."""
 
 import json
-from dataclasses import replace
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,13 +17,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.errors import ConfigError
-from ssen_ros.models import load_checkpoint
+from ssen_ros.cli import main
+from ssen_ros.errors import CheckpointError, ConfigError, SsenError
+from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
 from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
-from ssen_ros.training.augmentation import augment_colors, augment_points
-from ssen_ros.training.dataset import RoomDataset, collate, crop, embedding_input, voxelize
-from ssen_ros.training.train import TrainConfig, draw_batch, learning_rate, load_config, train
+from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points
+from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
+from ssen_ros.training.config import TrainConfig, load_config
+from ssen_ros.training.curves import draw_curves
+from ssen_ros.training.dataset import RoomDataset, collate, crop, voxelize
+from ssen_ros.training.processes import Processes
+from ssen_ros.training.run_folder import Journal, read_log
+from ssen_ros.training.train import draw_batch, learning_rate, train
+
+OURS = AugmentationConfig()
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def toy_room(seed: int = 0) -> Sample:
@@ -34,6 +52,20 @@ def toy_room(seed: int = 0) -> Sample:
     return Sample(points, colors, semantic, instance)
 
 
+# A network for these tests alone, in this process and in those that they start.
+REGISTER_TINY = """
+from ssen_ros.models.minkunet import ARCHITECTURES, MinkUNet
+ARCHITECTURES["Tiny"] = type("Tiny", (MinkUNet,), {"PLANES": (8,) * 8, "LAYERS": (1,) * 8, "STEM": 8})
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tiny_network():
+    exec(REGISTER_TINY, {})
+    yield
+    del ARCHITECTURES["Tiny"]
+
+
 @pytest.fixture
 def rooms(tmp_path):
     (tmp_path / "rooms").mkdir()
@@ -44,7 +76,7 @@ def rooms(tmp_path):
 
 def small_config(rooms, **changes) -> TrainConfig:
     values = dict(
-        data=str(rooms), voxel_size=0.15, first_kernel_size=3, batch_size=2, steps=10, learning_rate=3e-3
+        data=str(rooms), architecture="Tiny", voxel_size=0.15, batch_size=2, steps=10, learning_rate=1e-2
     )
     return TrainConfig(**{**values, "clip_norm": 5.0, "num_threads": 1, "schedule": "cosine", **changes})
 
@@ -66,7 +98,7 @@ def test_augmentation_keeps_the_geometry(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-2, 2, (20, 3)).astype(np.float32)
     points[:2] = [[0, 0, 0], [0, 0, 1]]
-    moved = augment_points(rng, points).astype(np.float64)
+    moved = augment_points(rng, points, OURS).astype(np.float64)
     before = np.linalg.norm(points[1:] - points[0], axis=1)
     ratio = np.linalg.norm(moved[1:] - moved[0], axis=1) / before
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
@@ -77,7 +109,7 @@ def test_augmentation_keeps_the_geometry(seed):
 
 def test_color_augmentation_varies_and_sometimes_greys():
     colors = toy_room().colors
-    results = [augment_colors(np.random.default_rng(seed), colors) for seed in range(100)]
+    results = [augment_colors(np.random.default_rng(seed), colors, OURS) for seed in range(100)]
     assert all(r.dtype == np.uint8 and r.shape == colors.shape for r in results)
     grey = [r for r in results if (r == 128).all()]
     assert 1 <= len(grey) <= 15 and not np.array_equal(results[0], results[1])
@@ -97,7 +129,7 @@ def test_embedding_sees_the_unannotated_but_little_background():
     stuff = voxels.semantic_label == 1
     shares = []
     for seed in range(20):
-        mask = embedding_input(np.random.default_rng(seed), voxels)
+        mask = imitated(np.random.default_rng(seed), voxels)
         assert mask[~stuff].all()
         shares.append(mask[stuff].mean())
     assert min(shares) == 0.0 and 0.0 < max(shares) < 0.9
@@ -124,40 +156,327 @@ def test_collate_keeps_scenes_apart(rooms):
     assert batch.scene.bincount().tolist() == [len(s.snapshot) for s in scenes]
 
 
-def test_the_same_step_draws_the_same_batch(rooms):
+def test_the_same_scene_of_a_step_is_drawn_whoever_draws_it(rooms):
     config = small_config(rooms)
-    first, again, other = (
-        draw_batch("semantic", RoomDataset(rooms, 0.1), config, ("rgb",), s) for s in (3, 3, 4)
-    )
+    draw = partial(draw_batch, RoomDataset(rooms, 0.1), config, ("rgb",), shown=everything)
+    first, again, other = (draw(step, (0, 1)) for step in (3, 3, 4))
     assert first.features.equal(again.features)
     assert first.features.shape != other.features.shape or not first.features.equal(other.features)
+    alone = draw(3, (1,))
+    assert alone.features.equal(first.features[first.scene == 1])
+    assert not first.features[first.scene == 0].equal(alone.features)
 
 
-def interrupted_at(last_step: int):
-    def draw(task, rooms, config, names, step):
+def interrupted_at(last_step: int, how):
+    def draw(rooms, config, names, step, *rest):
         if step == last_step:
-            raise KeyboardInterrupt
-        return draw_batch(task, rooms, config, names, step)
+            how()
+        return draw_batch(rooms, config, names, step, *rest)
 
     return draw
 
 
-@pytest.mark.parametrize("task", ["semantic", "embedding"])
-def test_training_learns_and_resumes_exactly(task, rooms, tmp_path, monkeypatch):
-    whole = train(task, small_config(rooms), tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        patch.setattr("ssen_ros.training.train.draw_batch", interrupted_at(6))
-        with pytest.raises(KeyboardInterrupt):
-            train(task, small_config(rooms), tmp_path / "parts")
-    parts = train(task, small_config(rooms), tmp_path / "parts", resume=True)
-    a, b = load_checkpoint(whole), load_checkpoint(parts)
-    assert a.provenance["steps"] == b.provenance["steps"] == 10 and a.spec.task == task
+def power_cut():
+    raise RuntimeError("power cut")
+
+
+def losses(run: Path) -> list[tuple[int, float]]:
+    return [(line["step"], line["loss"]) for line in read_log(run)]
+
+
+def assert_equal_weights(a: Path, b: Path) -> None:
+    a, b = load_checkpoint(a), load_checkpoint(b)
+    assert a.provenance["steps"] == b.provenance["steps"]
     for name, tensor in a.model.state_dict().items():
         assert tensor.equal(b.model.state_dict()[name]), name
-    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
-    untrained = train(task, small_config(rooms, learning_rate=0.0), tmp_path / "untrained")
-    still = json.loads((untrained.parent / "log.jsonl").read_text().splitlines()[0])
-    assert log[0]["loss"] < still["loss"]
+
+
+@pytest.mark.parametrize("task", ["semantic", "embedding"])
+def test_training_learns_and_resumes_exactly(task, rooms, tmp_path, monkeypatch):
+    """Interrupted by Ctrl-C in one step, and by a failure in a later one, two past the last checkpoint."""
+    config = small_config(rooms, log_steps=1)
+    whole = train(task, config, tmp_path / "whole")
+    for step, how, raised in [
+        (3, partial(signal.raise_signal, signal.SIGINT), KeyboardInterrupt),
+        (6, power_cut, RuntimeError),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr("ssen_ros.training.train.draw_batch", interrupted_at(step, how))
+            with pytest.raises(raised):
+                train(task, config, tmp_path / "parts", resume=step > 3)
+    assert json.loads((tmp_path / "parts" / "weights.json").read_text())["training"]["steps"] == 4
+    parts = train(task, config, tmp_path / "parts", resume=True)
+    assert_equal_weights(whole, parts)
+    assert losses(whole.parent) == losses(parts.parent) and len(losses(whole.parent)) == 10
+    untrained = train(task, replace(config, learning_rate=0.0), tmp_path / "untrained")
+    assert losses(whole.parent)[-1][1] < losses(untrained.parent)[-1][1]
+
+
+def test_a_checkpoint_cut_off_leaves_the_one_before(rooms, tmp_path, monkeypatch):
+    config = small_config(rooms, steps=4, checkpoint_minutes=0.0)
+    whole = train("semantic", config, tmp_path / "whole")
+    real, saved = torch.save, []
+
+    def save(state, path):
+        saved.append(path)
+        if len(saved) == 3:
+            path.write_bytes(b"half a state")
+            raise OSError("disk full")
+        real(state, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", save)
+        with pytest.raises(OSError):
+            train("semantic", config, tmp_path / "parts")
+    assert_equal_weights(whole, train("semantic", config, tmp_path / "parts", resume=True))
+
+
+def start(
+    tasks: Sequence[str], config: TrainConfig, out: Path, launcher: Sequence[str] = ()
+) -> subprocess.Popen:
+    """A process that trains these networks, in turn, each into `out/task`."""
+    out.mkdir()
+    (out / "given.json").write_text(json.dumps(asdict(config)))  # JSON is YAML
+    commands = [["train", t, "--config", str(out / "given.json"), "--out", str(out / t)] for t in tasks]
+    program = ["import sys", "from ssen_ros.cli import main", REGISTER_TINY]
+    if launcher:  # torchrun's processes can meet only once: the first training's group stays for the second
+        program += ["import torch.distributed", "torch.distributed.destroy_process_group = lambda: None"]
+    program += ["sys.exit(any([main(command) for command in %s]))"]
+    (out / "program.py").write_text("\n".join(program) % commands)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, *launcher, str(out / "program.py")], env=environment)
+
+
+def test_a_killed_run_resumes_exactly(rooms, tmp_path):
+    """SIGKILL at whatever moment it is, with a checkpoint after every step."""
+    config = small_config(rooms, steps=10_000, schedule="step", log_steps=1, checkpoint_minutes=0.0)
+    run = tmp_path / "killed" / "embedding"
+    with start(["embedding"], config, run.parent) as process:
+        while not (run / "log.jsonl").exists() or (run / "log.jsonl").read_text().count("\n") < 3:
+            assert process.poll() is None, "ended before it could be killed"
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    config = replace(config, steps=torch.load(run / "state.pt")["step"] + 3)
+    killed = train("embedding", config, run, resume=True)
+    whole = train("embedding", config, tmp_path / "whole")
+    assert_equal_weights(whole, killed)
+    assert losses(whole.parent) == losses(run)
+
+
+def test_two_processes_have_the_loss_curve_of_one(rooms, tmp_path):
+    """torchrun with gloo; three scenes a step, so that the shares differ in size."""
+    config = small_config(rooms, batch_size=3, steps=6, log_steps=1, class_balance=0.5, learning_rate=1e-3)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    with start(["semantic", "embedding"], config, tmp_path / "two", launcher) as process:
+        assert process.wait() == 0
+    for task in ("semantic", "embedding"):
+        one, two = train(task, config, tmp_path / task), tmp_path / "two" / task / "weights.safetensors"
+        a, b = read_log(one.parent), read_log(two.parent)
+        assert len(a) == len(b) == 6
+        for x, y in zip(a, b):
+            assert y == pytest.approx(x | {"minutes": y["minutes"]}, rel=2e-3), (task, x["step"])
+        other = load_checkpoint(two).model.state_dict()
+        for name, tensor in load_checkpoint(one).model.state_dict().items():
+            assert torch.allclose(tensor.double(), other[name].double(), atol=5e-3, rtol=5e-3), name
+
+
+def test_processes_share_the_scenes_of_a_batch(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    shares = []
+    for rank in range(3):
+        monkeypatch.setenv("RANK", str(rank))
+        shares.append(list(Processes("cpu").share(8)))
+    assert sorted(sum(shares, [])) == list(range(8)) and {len(share) for share in shares} == {2, 3}
+    with pytest.raises(ConfigError, match="batch_size = 2 for 3 processes: expected a scene for each"):
+        Processes("cpu").share(2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused(rooms, tmp_path):
+    with pytest.raises(ConfigError, match="device = 'cuda': torch finds no CUDA GPU"):
+        train("semantic", small_config(rooms, device="cuda"), tmp_path)
+
+
+def test_rooms_that_are_gone_are_named(rooms, tmp_path):
+    config = small_config(rooms, steps=1)
+    train("semantic", config, tmp_path / "run")
+    (rooms / "000001.npz").unlink()
+    with pytest.raises(ConfigError, match="lacks 1 of 2 rooms .* the first 000001.npz"):
+        train("semantic", config, tmp_path / "run", resume=True)
+
+
+# --- options -----------------------------------------------------------------------------------
+
+
+PLAIN = AugmentationConfig(
+    scale=0.0, tilt_deg=0.0, mirror=False, grid_shift=0.0,
+    color_jitter=0.0, color_shift=0.0, contrast=0.0, grey_share=0.0,
+)  # fmt: skip
+
+
+def test_augmentation_turned_off_leaves_the_turn_about_z():
+    points, colors = toy_room().points, toy_room().colors
+    moved = augment_points(np.random.default_rng(0), points, PLAIN)
+    np.testing.assert_allclose(moved[:, 2], points[:, 2], atol=1e-5)
+    np.testing.assert_allclose(
+        np.linalg.norm(moved[:, :2], axis=1), np.linalg.norm(points[:, :2], axis=1), rtol=1e-4
+    )
+    assert not np.allclose(moved, points, atol=0.1)
+    same = augment_colors(np.random.default_rng(0), colors, PLAIN).astype(int)
+    assert np.abs(same - colors).max() <= 1  # rounding
+    mirror = replace(PLAIN, mirror=True)
+    mirrored = [augment_points(np.random.default_rng(seed), np.eye(3), mirror) for seed in range(20)]
+    assert {round(float(np.linalg.det(m))) for m in mirrored} == {-1, 1}
+
+
+def test_the_paper_and_its_code_as_configured():
+    paper = load_config(CHECKOUT / "config/training/paper.yaml", "embedding")
+    assert (paper.architecture, paper.voxel_size, paper.features) == ("MinkUNet34C", 0.02, "rgb,xyz")
+    assert (paper.gamma_intra, paper.delta_inter, paper.delta_intra) == (10, 0.1, 0.5)
+    assert (paper.embedding_width, paper.p) == (8, 1.0)
+    assert (paper.intra_pairs, paper.background) == ("present", "predicted")
+    assert (paper.batch_size, paper.steps, paper.weight_decay, paper.clip_norm) == (8, 50_000, 0, 0)
+    assert (paper.max_voxels, paper.crop_share, paper.start_from) == (0, 0, "")
+    rates = [learning_rate(paper, step, step / paper.steps) for step in (0, 9_999, 10_000, 49_999)]
+    np.testing.assert_allclose(rates, [1e-4, 1e-4, 0.8e-4, 0.8**4 * 1e-4])
+    assert paper.augmentation == replace(PLAIN, color_jitter=0.03, scale=0.2, tilt_deg=5.0, max_tilt_deg=10.0)
+
+    code = load_config(CHECKOUT / "config/training/released_code.yaml", "embedding")
+    extras = dict(
+        features="rgb",
+        intra_pairs="largest_id",
+        background="mixed",
+        start_from="semantic.safetensors",
+        clip_norm=0.5,
+        augmentation=replace(paper.augmentation, scale=0.1, mirror=True, grid_shift=0.02, color_shift=0.05),
+    )
+    assert code == replace(paper, **extras)
+
+
+def test_our_configuration_has_a_part_for_each_network():
+    path = CHECKOUT / "config/training/simulated.yaml"
+    semantic, embedding = load_config(path, "semantic"), load_config(path, "embedding")
+    assert semantic.class_balance == 0.5 and semantic.start_from == ""
+    assert embedding.start_from == "runs/semantic/weights.safetensors" and "xyz" in embedding.features
+    assert semantic.voxel_size == embedding.voxel_size
+
+
+class Predicts:
+    """Whoever lies right of x = 1 m is a thing."""
+
+    def __call__(self, snapshot):
+        return snapshot.points[:, 0] > 1.0
+
+
+def test_backgrounds():
+    voxels = voxelize(toy_room(), 0.05)
+    right, instances = voxels.snapshot.points[:, 0] > 1.0, voxels.instance_label >= 0
+    np.testing.assert_array_equal(predicted(Predicts(), np.random.default_rng(0), voxels), right)
+    nothing = predicted(lambda s: np.zeros(len(s), bool), np.random.default_rng(0), voxels)
+    np.testing.assert_array_equal(nothing, instances)
+    expected = {mask.tobytes(): 0 for mask in (right | instances, instances, right)}
+    for seed in range(60):
+        expected[mixed(Predicts(), np.random.default_rng(seed), voxels).tobytes()] += 1
+    assert sorted(expected) and min(expected.values()) >= 10
+
+
+def test_training_on_what_a_semantic_network_calls_things(rooms, tmp_path):
+    spec = NetworkSpec("semantic", "Tiny", 0.15, ("rgb", "height"), CLASS_NAMES, 3)
+    torch.manual_seed(0)
+    network = Checkpoint(spec, spec.build())
+    save_checkpoint(tmp_path / "semantic.safetensors", network)
+    config = small_config(
+        rooms, steps=1, background="predicted", background_checkpoint=str(tmp_path / "semantic.safetensors")
+    )
+    voxels = RoomDataset(rooms, 0.15).scene(np.random.default_rng(0), config)
+    mask = foreground(config, torch.device("cpu"))(np.random.default_rng(0), voxels)
+    assert mask.dtype == bool and mask.shape == (len(voxels.snapshot),) and mask.any()
+    assert load_checkpoint(train("embedding", config, tmp_path / "run")).provenance["steps"] == 1
+    with pytest.raises(ConfigError, match="background = 'mixed' with background_checkpoint = ''"):
+        foreground(TrainConfig(background="mixed"), torch.device("cpu"))
+    with pytest.raises(CheckpointError, match="voxel_size 0.15, expected 0.1"):
+        foreground(replace(config, voxel_size=0.1), torch.device("cpu"))
+
+
+def test_scenes_may_stay_whole(rooms):
+    config = TrainConfig(augmentation=PLAIN, crop_share=0.0, max_voxels=0)
+    dataset = RoomDataset(rooms, 0.05)
+    sizes = {len(dataset.scene(np.random.default_rng(seed), config).snapshot) for seed in range(6)}
+    assert min(sizes) > 0.9 * max(sizes)  # other turns cut other voxels
+
+
+# --- what a run leaves -------------------------------------------------------------------------
+
+
+def test_config_and_commit_stand_beside_the_results(rooms, tmp_path):
+    config = small_config(rooms, steps=1, seed=4)
+    train("semantic", config, tmp_path / "run")
+    text = (tmp_path / "run" / "config.yaml").read_text()
+    assert text.startswith("# ssen train semantic, commit ")
+    assert load_config(tmp_path / "run" / "config.yaml", "semantic") == config
+    provenance = json.loads((tmp_path / "run" / "weights.json").read_text())["training"]
+    assert provenance["config"]["seed"] == 4 and provenance["commit"] in text
+    assert provenance["config"]["augmentation"]["scale"] == 0.2
+
+
+def test_a_state_of_another_version_is_refused(rooms, tmp_path):
+    config = small_config(rooms, steps=1)
+    train("semantic", config, tmp_path / "run")
+    torch.save({"model": {}, "step": 3}, tmp_path / "run" / "state.pt")
+    with pytest.raises(ConfigError, match="lacks .*'rooms'.* start_from: "):
+        train("semantic", config, tmp_path / "run", resume=True)
+    (tmp_path / "run" / "state.pt").write_bytes(b"no state")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        train("semantic", config, tmp_path / "run", resume=True)
+
+
+def test_a_resumed_log_has_each_step_once(tmp_path):
+    with Journal(tmp_path, 0, tensorboard=False) as journal:
+        for step in (10, 20, 30):
+            journal.write({"step": step, "loss": 1.0 / step})
+    with open(tmp_path / "log.jsonl", "a") as file:
+        file.write('{"step": 40, "lo')  # killed while writing
+    with Journal(tmp_path, 20, tensorboard=False) as journal:
+        journal.write({"step": 30, "loss": 0.5})
+    assert [line["step"] for line in read_log(tmp_path)] == [10, 20, 30]
+    assert read_log(tmp_path)[-1]["loss"] == 0.5
+
+
+def test_tensorboard_gets_what_the_log_gets(rooms, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    train("semantic", small_config(rooms, steps=3, log_steps=1, tensorboard=True), tmp_path)
+    events = accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert {"loss", "accuracy", "lr"} <= set(events.Tags()["scalars"])
+    assert [(e.step, pytest.approx(e.value)) for e in events.Scalars("loss")] == losses(tmp_path)
+
+
+def test_without_tensorboard_the_remedy_is_named(rooms, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ConfigError, match=r"pip install 'ssen-ros\[training\]'"):
+        train("semantic", small_config(rooms, tensorboard=True), tmp_path)
+
+
+def test_curves_of_several_runs(tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    for run, height in (("a", 1.0), ("b", 2.0)):
+        (tmp_path / run).mkdir()
+        with Journal(tmp_path / run, 0, tensorboard=False) as journal:
+            for step in range(10, 60, 10):
+                journal.write({"step": step, "minutes": 0.1, "lr": 1e-3, "rooms": 2, "loss": height / step})
+    assert main(["curves", str(tmp_path / "a"), str(tmp_path / "b"), "--out", str(tmp_path / "c.png")]) == 0
+    from PIL import Image
+
+    with Image.open(tmp_path / "c.png") as picture:
+        assert picture.width > 600 and len(picture.convert("RGB").getcolors(10**6)) > 10
+    with pytest.raises(SsenError, match="no log.jsonl"):
+        draw_curves([tmp_path], tmp_path / "d.png")
+
+
+def test_curves_without_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(SsenError, match=r"pip install 'ssen-ros\[training\]'"):
+        draw_curves([tmp_path], tmp_path / "c.png")
 
 
 def test_learning_rates():
@@ -179,16 +498,22 @@ def test_no_data_and_nothing_to_resume(rooms, tmp_path):
 
 def test_config_file(tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text("p: 0.5\nsteps: 3\n")
-    assert load_config(path) == TrainConfig(p=0.5, steps=3)
+    path.write_text("p: 0.5\nsteps: 3\naugmentation: {scale: 0.1}\nembedding: {p: 0.0}\n")
+    expected = TrainConfig(p=0.5, steps=3, augmentation=replace(OURS, scale=0.1))
+    assert load_config(path, "semantic") == expected
+    assert load_config(path, "embedding") == replace(expected, p=0.0)
     for text, words in [
         ("p: 2.0", r"p = 2.0.*\[0.0, 1.0\]"),
         ("lr: 1", "unknown parameter 'lr'"),
         ("- 1", "mapping"),
+        ("semantic: 3", "mapping"),
+        ("semantic: {lr: 1}", "unknown parameter 'lr'"),
+        ("augmentation: 3", "augmentation = 3: expected a mapping"),
+        ("augmentation: {size: 3}", "unknown parameter 'augmentation.size'"),
     ]:
         path.write_text(text)
         with pytest.raises(ConfigError, match=words):
-            load_config(path)
+            load_config(path, "embedding")
 
 
 @pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")

@@ -1,0 +1,127 @@
+"""How good the method is on labelled scenes: what is kept of each, and the scores of all together."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssen_ros.config import SsenConfig
+from ssen_ros.evaluation.average_precision import (
+    PROTOCOLS,
+    SceneMatches,
+    average_precisions,
+    match_scene,
+    precision_recall_by_size,
+)
+from ssen_ros.evaluation.labelling import label_vertices
+from ssen_ros.evaluation.scene_runs import Load, run_scenes
+from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
+from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.simulation import Sample
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    """What a scene contributes; small, whatever the scene's size."""
+
+    confusion: np.ndarray  # (C, C + 1) int64, see confusion_matrix
+    matches: SceneMatches
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".partial")
+        with open(partial, "wb") as file:
+            np.savez(file, confusion=self.confusion, **vars(self.matches))
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "SceneResult":
+        with np.load(path) as data:
+            return cls(
+                data["confusion"], SceneMatches(**{f.name: data[f.name] for f in fields(SceneMatches)})
+            )
+
+
+def evaluate_scene(sample: Sample, pipeline: SsenPipeline) -> SceneResult:
+    """One pass of the whole method over the scene by itself, scored on the scene's own vertices."""
+    found = label_vertices(sample, pipeline)
+    return SceneResult(
+        confusion_matrix(sample.semantic_label, found.semantic_label, NUM_CLASSES),
+        match_scene(sample.semantic_label, sample.instance_label, found.predictions),
+    )
+
+
+def evaluate_scenes(
+    scenes: Mapping[str, Any],
+    load: Load,
+    config: SsenConfig,
+    folder: Path | str,
+    data: str,
+    protocol: str = "scannet",
+    workers: int = 1,
+    progress: bool = True,
+) -> dict:
+    """Evaluate {name: what `load` takes}; returns the scores of `summarize_scenes`.
+
+    `folder` receives a result for each scene in `scenes/`, where a later run finds them, `run.json` (see
+    `run_scenes`, for the errors too) and `scores.json`.
+    """
+    folder = Path(folder)
+    paths = {scene: folder / "scenes" / f"{name}.npz" for name, scene in scenes.items()}
+    run_scenes(paths, load, _evaluate_to, config, folder, data, workers, progress)
+    scores = summarize_scenes([SceneResult.load(path) for path in paths.values()], protocol)
+    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    return scores
+
+
+def _evaluate_to(sample: Sample, pipeline: SsenPipeline, path: Path) -> None:
+    evaluate_scene(sample, pipeline).save(path)
+
+
+def summarize_scenes(results: Sequence[SceneResult], protocol: str = "scannet") -> dict:
+    """The scores over all scenes, as plain numbers; None for a class that has no value.
+
+    Returns:
+        {"scenes", "semantic": {"miou", "accuracy", "per_class": {name: IoU}},
+        "instance": {"ap", "ap50", "ap25", "per_class": {name: {"ap", "ap50", "ap25"}}, "protocol",
+        "thresholds", "by_size": rows of `precision_recall_by_size`}, "rows": one flat object a class}.
+    """
+    confusion = sum(result.confusion for result in results)
+    matches = [result.matches for result in results]
+    iou, ap = class_iou(confusion), average_precisions(matches, protocol)
+    semantic = {name: _number(value) for name, value in zip(CLASS_NAMES, iou)}
+    instance = {
+        name: {metric: _number(values[c]) for metric, values in ap.items()}
+        for c, name in enumerate(CLASS_NAMES)
+        if is_thing()[c]
+    }
+    return {
+        "scenes": len(results),
+        "semantic": {
+            "miou": _mean(iou),
+            "accuracy": float(np.trace(confusion) / max(confusion.sum(), 1)),
+            "per_class": semantic,
+        },
+        "instance": {
+            **{metric: _mean(values) for metric, values in ap.items()},
+            "per_class": instance,
+            "protocol": protocol,
+            "thresholds": [round(float(t), 2) for t in PROTOCOLS[protocol]],
+            "by_size": precision_recall_by_size(matches),
+        },
+        "rows": [
+            {"class": name, "iou": value, **instance.get(name, dict.fromkeys(ap))}
+            for name, value in semantic.items()
+        ],
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,96 @@
+"""Which voxels of a scene the embedding network is shown in training.
+
+The paper shows it what the semantic network does not call background (Sec. III). Voxels of no instance that
+slip through carry no loss.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+
+from ssen_ros.errors import CheckpointError, ConfigError
+from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.labels import IGNORE_INDEX, is_thing
+from ssen_ros.models import Checkpoint, load_checkpoint
+from ssen_ros.sparse import CoordinateManager, default_engine
+from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.training.config import TrainConfig
+from ssen_ros.training.dataset import LabelledVoxels
+
+Foreground = Callable[[np.random.Generator, LabelledVoxels], np.ndarray]  # (V,) bool: what is shown
+
+
+def everything(rng: np.random.Generator, voxels: LabelledVoxels) -> np.ndarray:
+    """What the semantic network is shown."""
+    return np.ones(len(voxels.snapshot), bool)
+
+
+def foreground(config: TrainConfig, device: torch.device) -> Foreground:
+    """As `config.background` says. Raises ConfigError where it needs a network that is not named."""
+    if config.background == "imitated":
+        return imitated
+    if not config.background_checkpoint:
+        raise ConfigError(
+            f"background = {config.background!r} with background_checkpoint = '': expected the semantic "
+            "network that tells the background; train or convert one, or use background imitated"
+        )
+    predict = PredictedThings(load_checkpoint(config.background_checkpoint), config.voxel_size, device)
+    return partial({"predicted": predicted, "mixed": mixed}[config.background], predict)
+
+
+def imitated(rng: np.random.Generator, voxels: LabelledVoxels) -> np.ndarray:
+    """What is not annotated as wall or floor, and half the time a few balls of those, as a semantic network
+    would leave them.
+    """
+    label, points = voxels.semantic_label, voxels.snapshot.points
+    keep = (label == IGNORE_INDEX) | is_thing()[label]
+    if rng.random() < 0.5 and len(points):
+        for _ in range(rng.integers(1, 8)):
+            center = points[rng.integers(len(points))]
+            keep |= np.square(points - center).sum(axis=1) < rng.uniform(0.1, 0.4) ** 2
+    return keep
+
+
+def predicted(
+    predict: Callable[[VoxelSnapshot], np.ndarray], rng: np.random.Generator, voxels: LabelledVoxels
+) -> np.ndarray:
+    """What the semantic network calls a thing; the annotated instances where it finds none."""
+    things = predict(voxels.snapshot)
+    return things if things.any() else voxels.instance_label >= 0
+
+
+def mixed(
+    predict: Callable[[VoxelSnapshot], np.ndarray], rng: np.random.Generator, voxels: LabelledVoxels
+) -> np.ndarray:
+    """As the released code: a third each of the predicted things with the instances, these, and those."""
+    choice, instances = rng.integers(3), voxels.instance_label >= 0
+    if choice == 0:
+        return predict(voxels.snapshot) | instances
+    return instances if choice == 1 else predicted(predict, rng, voxels)
+
+
+class PredictedThings:
+    """Raises CheckpointError for a network of another task or voxel size."""
+
+    def __init__(self, checkpoint: Checkpoint, voxel_size: float, device: torch.device):
+        self._spec = checkpoint.spec
+        for name, expected in (("task", "semantic"), ("voxel_size", voxel_size)):
+            found = getattr(checkpoint.spec, name)
+            if found != expected:
+                raise CheckpointError(f"background_checkpoint: {name} {found!r}, expected {expected!r}")
+        self._model = checkpoint.model.for_inference().to(device)
+        engine = default_engine(device.type, torch.float32)
+        self._model.coordinates = partial(CoordinateManager, engine=engine)
+        self._device = device
+        self._is_thing = is_thing(checkpoint.spec.class_names)
+
+    @torch.inference_mode()
+    def __call__(self, snapshot: VoxelSnapshot) -> np.ndarray:
+        """(V,) bool."""
+        floor = floor_height(snapshot.points)
+        features = voxel_features(self._spec.features, snapshot.points, snapshot.colors, floor)
+        coords = np.concatenate([np.zeros((len(snapshot), 1), np.int32), snapshot.voxel_coords], axis=1)
+        features, coords = (torch.from_numpy(a).to(self._device) for a in (features, coords))
+        return self._is_thing[self._model(features, coords).argmax(1).cpu().numpy()]
