@@ -11,7 +11,7 @@ from rclpy.context import Context
 from ssen_ros.cloud_io import Cloud, read_cloud
 from ssen_ros.config import param
 from ssen_ros.errors import ConfigError
-from ssen_ros.ros.conversions import NO_COLOR
+from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.map_publisher import MapPublisherNode, MapStep, PublishingConfig
 from ssen_ros.ros.parameters import declare
