@@ -88,7 +88,7 @@ $(TORCH_STAMP): | $(STAMPS)/venv
 
 $(STAMPS)/requirements: pyproject.toml scripts/requirements.py $(TORCH_STAMP)
 	@echo "== $(VENV): ROS 2, the other libraries and the build tools (takes minutes)"
-	@$(BIN)/python scripts/requirements.py build run ros test > $(STAMPS)/requirements.txt
+	@$(BIN)/python scripts/requirements.py build run ros bags test > $(STAMPS)/requirements.txt
 	@$(PIP) -r $(STAMPS)/requirements.txt
 	@touch $@
 

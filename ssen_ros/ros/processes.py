@@ -53,7 +53,7 @@ def player_process(
     cloud_topic: str = "cloud_map",
     parameters: dict[str, ParameterValue] | None = None,
 ) -> NodeProcess:
-    """The player of a stored cloud (.ply, .pcd, .npz), publishing it as a growing map on `cloud_topic`."""
+    """The player of a stored cloud, as a map that grows, or of a recording of maps, on `cloud_topic`."""
     return _process("player_node", "ssen_player", cloud_topic, {"cloud": str(cloud), **(parameters or {})})
 
 

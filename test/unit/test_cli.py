@@ -60,7 +60,8 @@ def two_chairs(step: float = 0.025) -> np.ndarray:
 
 def test_segment_writes_the_three_files_and_prints_json(stub_networks, tmp_path, capsys, caplog):
     points = two_chairs()
-    np.savez(tmp_path / "room.npz", points=points, colors=np.full(points.shape, 200, np.uint8))
+    colors = np.random.default_rng(0).integers(0, 256, points.shape, np.uint8)
+    np.savez(tmp_path / "room.npz", points=points, colors=colors)
     code = main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path / "out"), "--json"])
     content = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -178,7 +179,9 @@ def test_settings_take_the_type_of_the_default():
         parse_settings(["clustering.min_cluster_size=1"])
 
 
-@pytest.mark.parametrize("command", ["", "demo", "segment", "play", "simulate", "train", "evaluate"])
+@pytest.mark.parametrize(
+    "command", ["", "demo", "segment", "play", "record", "doctor", "simulate", "train", "evaluate"]
+)
 def test_help_needs_neither_torch_nor_ros(command):
     code = (
         "import sys\nfrom ssen_ros.cli import main\n"
