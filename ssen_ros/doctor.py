@@ -122,8 +122,8 @@ def examine_stamps(stamps: Sequence[tuple[int, int]], simulated_time: bool = Fal
 
 def _frame(frame_id: str) -> tuple[Finding, ...]:
     remedy = (
-        "publish the map in a fixed frame with +Z up (REP 105), such as map; rtabmap: map_frame_id; "
-        "ZED: pos_tracking.map_frame"
+        "publish the map in a fixed frame with +Z up (REP 105), such as map; rtabmap: map_frame_id; ZED: "
+        "pos_tracking.map_frame; clouds of single frames: map.mode incremental and frames.target_frame"
     )
     if not frame_id:
         return (Finding(ERROR, "frame", "the clouds have no frame_id", remedy),)
@@ -232,7 +232,8 @@ def _gravity(tree: cKDTree, spacing: float) -> tuple[Finding, ...]:
     remedy = (
         "publish the map in a frame with +Z up; rtabmap: frame_id of the robot or of a levelled camera_link "
         "(not of an optical frame), with an IMU wait_imu_to_init true; ZED: "
-        "pos_tracking.set_gravity_as_origin true; ORB-SLAM's world is its first camera: transform the map"
+        "pos_tracking.set_gravity_as_origin true; ORB-SLAM's world is its first camera: let ssen_node turn "
+        "the map by frames.target_frame"
     )
     is_level = up > np.cos(np.radians(_OFF_DEG))
     off = float((~is_level & (up > np.sin(np.radians(_OFF_DEG)))).mean())
