@@ -34,7 +34,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 # All that ends up in the installed package. The list itself is a prerequisite too: it tells of deleted files.
 PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard README.md) \
-  $(shell find cmake config launch msg scripts src srv ssen_ros -type f -not -name '*.pyc' | LC_ALL=C sort)
+  $(shell find cmake config examples launch msg scripts src srv ssen_ros -type f -not -name '*.pyc' | LC_ALL=C sort)
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
@@ -88,7 +88,7 @@ $(TORCH_STAMP): | $(STAMPS)/venv
 
 $(STAMPS)/requirements: pyproject.toml scripts/requirements.py $(TORCH_STAMP)
 	@echo "== $(VENV): ROS 2, the other libraries and the build tools (takes minutes)"
-	@$(BIN)/python scripts/requirements.py build run ros test > $(STAMPS)/requirements.txt
+	@$(BIN)/python scripts/requirements.py build run ros bags test > $(STAMPS)/requirements.txt
 	@$(PIP) -r $(STAMPS)/requirements.txt
 	@touch $@
 

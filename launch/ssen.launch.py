@@ -7,55 +7,31 @@ from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from ssen_ros.ros.processes import ssen_node_process
+from ssen_ros.ros.launch_actions import declare, node_action, values_of
+from ssen_ros.ros.processes import SSEN_ARGUMENTS, rviz_remappings, ssen_node_from
 
 CONFIG = Path(get_package_share_directory("ssen_ros")) / "config"
 
-ARGUMENTS = (
-    ("cloud_topic", "cloud_map", "sensor_msgs/PointCloud2 topic of the map"),
-    ("params_file", str(CONFIG / "ssen.yaml"), "parameters of the node"),
-    ("device", "", "auto, cpu, cuda or cuda:N; empty: as params_file says"),
-    ("rviz", "false", "start RViz with the node's topics shown"),
-    ("use_sim_time", "false", "take the time from /clock, for bags and simulators"),
-)
-
 
 def generate_launch_description() -> LaunchDescription:
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, default, text in ARGUMENTS
-    ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=_segmenting_node), _rviz()])
+    return LaunchDescription([*declare(SSEN_ARGUMENTS), OpaqueFunction(function=_nodes)])
 
 
-def _segmenting_node(context: LaunchContext) -> list[Node]:
-    argument = {name: LaunchConfiguration(name).perform(context) for name, _, _ in ARGUMENTS}
-    parameters = {"use_sim_time": argument["use_sim_time"].lower() == "true"}
-    if argument["device"]:
-        parameters["segmenter.device"] = argument["device"]
-    process = ssen_node_process(cloud_topic=argument["cloud_topic"], parameters=parameters)
-    return [
-        Node(
-            package="ssen_ros",
-            executable=process.executable,
-            name=process.name,
-            parameters=[argument["params_file"], process.parameters],
-            remappings=list(process.remappings.items()),
-            output="screen",
-        )
-    ]
-
-
-def _rviz() -> Node:
-    return Node(
+def _nodes(context: LaunchContext) -> list[Node]:
+    values = values_of(SSEN_ARGUMENTS, context)
+    params_file = values["params_file"] or CONFIG / "ssen.yaml"
+    rviz = Node(
         package="rviz2",
         executable="rviz2",
         name="ssen_rviz",
-        arguments=["-d", str(CONFIG / "ssen.rviz")],
+        namespace=values["namespace"],
+        arguments=["-d", str(CONFIG / "ssen.rviz"), "-f", values["fixed_frame"]],
+        remappings=list(rviz_remappings(values["cloud_topic"], values["namespace"]).items()),
         condition=IfCondition(LaunchConfiguration("rviz")),
     )
+    return [node_action(ssen_node_from(values), [params_file]), rviz]

@@ -1,6 +1,6 @@
 """The `ssen` command. Every command imports what it needs when it runs, so `ssen --help` is quick.
 
-Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 an error (one line on stderr), 2 wrong usage, 130 interrupted; `ssen doctor` has more.
 """
 
 import argparse
@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssen_ros import __version__
+from ssen_ros.cli_bags import add_play, add_record
 from ssen_ros.cli_bench import add_bench
 from ssen_ros.cli_data import add_import, add_statistics
+from ssen_ros.cli_doctor import add_doctor
 from ssen_ros.cli_evaluate import add_evaluate, add_export
 from ssen_ros.cli_options import (
+    CLOUD_HELP,
+    add_bag_topic,
     add_pipeline_options,
     command,
     config_of,
@@ -25,6 +29,7 @@ from ssen_ros.cli_options import (
     parameter_table,
     positive_float,
     positive_int,
+    require_ros,
     seed,
     settings_of,
     warn_of_held_out,
@@ -67,7 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         _add_demo,
         _add_segment,
-        _add_play,
+        add_doctor,
+        add_play,
+        add_record,
         _add_simulate,
         add_import,
         add_statistics,
@@ -97,7 +104,7 @@ def _add_demo(commands: Any) -> None:
 
 def _demo(args: argparse.Namespace) -> int:
     settings = settings_of(args)
-    _require_ros()
+    require_ros()
     from ssen_ros.ros.demo import run_demo
 
     return run_demo(args.out, args.seconds, args.seed, args.maps, settings)
@@ -116,7 +123,8 @@ def _add_segment(commands: Any) -> None:
         epilog=f"parameters for --set:\n{parameter_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("cloud", type=Path, metavar="CLOUD", help="a .ply, .pcd or .npz file, metres, +Z up")
+    parser.add_argument("cloud", type=Path, metavar="CLOUD", help=CLOUD_HELP)
+    add_bag_topic(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -124,17 +132,18 @@ def _add_segment(commands: Any) -> None:
 
 def _segment(args: argparse.Namespace) -> int:
     from ssen_ros.cloud_io import read_cloud
+    from ssen_ros.doctor import examine_cloud
     from ssen_ros.pipeline import SsenPipeline
     from ssen_ros.results import save_result
     from ssen_ros.voxel_map import VoxelMap
 
     config = config_of(args)
-    cloud = read_cloud(args.cloud)
+    cloud = read_cloud(args.cloud, args.bag_topic)
     pipeline = SsenPipeline.from_config(config)
-    colors = _usable_colors(cloud)
-    _warn_if_sparse(cloud, pipeline.segmenter.voxel_size)
+    for finding in examine_cloud(cloud, pipeline.segmenter.voxel_size):
+        log.warning("%s; %s", finding.seen, finding.remedy)
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size, config.map.mode)
-    voxel_map.integrate(cloud.points, colors)
+    voxel_map.integrate(cloud.points, _colors_or_grey(cloud))
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=time.time_ns())
     saved = save_result(result, args.out, tuple(pipeline.segmenter.class_names))
     if args.json:
@@ -144,28 +153,12 @@ def _segment(args: argparse.Namespace) -> int:
     return 0
 
 
-def _usable_colors(cloud: "Cloud") -> "np.ndarray":
+def _colors_or_grey(cloud: "Cloud") -> "np.ndarray":
     import numpy as np
 
     from ssen_ros.labels import NO_COLOR
 
-    if cloud.colors is not None:
-        return cloud.colors
-    log.warning("the cloud has no colour: taken as grey; the networks learnt from colour and will do worse")
-    return np.full((len(cloud), 3), NO_COLOR, np.uint8)
-
-
-def _warn_if_sparse(cloud: "Cloud", voxel_size: float) -> None:
-    from ssen_ros.cloud_io import point_spacing
-
-    spacing = point_spacing(cloud.points)
-    if spacing > voxel_size:
-        log.warning(
-            "the points lie %.3g m apart (median), the networks know voxels of %.3g m: "
-            "expect poor labels; export a denser cloud, and check that its unit is the metre",
-            spacing,
-            voxel_size,
-        )
+    return np.full((len(cloud), 3), NO_COLOR, np.uint8) if cloud.colors is None else cloud.colors
 
 
 def _segment_json(result: "StepResult", saved: "SavedFiles") -> dict:
@@ -192,37 +185,6 @@ def _print_segment_tables(result: "StepResult", saved: "SavedFiles") -> None:
     console.print(found, stages)
     for path in vars(saved).values():
         print(path)
-
-
-# --- ssen play ---------------------------------------------------------------------------------
-
-
-def _add_play(commands: Any) -> None:
-    text = "Publish a stored cloud as a map that grows, for a running ssen_node."
-    parser = command(commands, "play", _play, text)
-    parser.add_argument("cloud", type=Path, metavar="CLOUD", help="a .ply, .pcd or .npz file, metres, +Z up")
-    parser.add_argument(
-        "--maps", type=positive_int, default=20, help="maps from the first to the whole cloud"
-    )
-    parser.add_argument("--rate", type=positive_float, default=1.0, metavar="HZ", help="maps per second")
-    parser.add_argument("--topic", default="cloud_map", help="topic to publish on")
-
-
-def _play(args: argparse.Namespace) -> int:
-    _require_ros()
-    import signal
-    import subprocess
-
-    from ssen_ros.cloud_io import read_cloud
-    from ssen_ros.ros.processes import player_process
-
-    read_cloud(args.cloud)  # its errors are clearer here than in the log of another process
-    process = player_process(args.cloud, args.topic, {"maps": args.maps, "rate_hz": args.rate})
-    with subprocess.Popen(process.command()) as player:
-        # Whatever ends this process ends the player, which cleans up and gives the exit code.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: player.terminate())
-        return player.wait()
 
 
 # --- ssen simulate -----------------------------------------------------------------------------
@@ -301,19 +263,6 @@ def _convert(args: argparse.Namespace) -> int:
         f"block kernels in the order of {source['kernel_order']}"
     )
     return 0
-
-
-# --- shared ------------------------------------------------------------------------------------
-
-
-def _require_ros() -> None:
-    from importlib.util import find_spec
-
-    remedy = "source a ROS 2 workspace that has ssen_ros, or run `pip install '.[ros]'` in the checkout"
-    if find_spec("rclpy") is None:
-        raise SsenError(f"rclpy is not installed, this command needs ROS 2; {remedy}")
-    if find_spec("ssen_ros.msg") is None:
-        raise SsenError(f"the messages of ssen_ros are not built; {remedy}")
 
 
 if __name__ == "__main__":

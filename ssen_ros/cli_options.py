@@ -10,6 +10,7 @@ from ssen_ros.config import SsenConfig, parameters, with_values
 from ssen_ros.errors import ConfigError, SsenError
 
 log = logging.getLogger(__name__)
+CLOUD_HELP = "a .ply, .pcd or .npz file, metres, +Z up; or a recording: folder of rosbag2, .mcap or .db3"
 
 
 def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
@@ -29,6 +30,12 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="a parameter of the method, such as clustering.min_cluster_size=60; repeatable",
+    )
+
+
+def add_bag_topic(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bag-topic", default="", metavar="T", help="topic of a recording [the only one with point clouds]"
     )
 
 
@@ -67,6 +74,16 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def config_of(args: argparse.Namespace) -> SsenConfig:
     return with_values(SsenConfig(), settings_of(args))
+
+
+def require_ros() -> None:
+    from importlib.util import find_spec
+
+    remedy = "source a ROS 2 workspace that has ssen_ros, or run `pip install '.[ros]'` in the checkout"
+    if find_spec("rclpy") is None:
+        raise SsenError(f"rclpy is not installed, this command needs ROS 2; {remedy}")
+    if find_spec("ssen_ros.msg") is None:
+        raise SsenError(f"the messages of ssen_ros are not built; {remedy}")
 
 
 def progress(items: Sequence) -> Iterator:

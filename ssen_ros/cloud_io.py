@@ -15,7 +15,6 @@ from typing import BinaryIO
 from zipfile import BadZipFile
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from ssen_ros.errors import CloudError
 
@@ -61,20 +60,27 @@ class Cloud:
         return len(self.points)
 
 
-def read_cloud(path: str | Path) -> Cloud:
-    """Read a .ply, .pcd or .npz file; rows with a non-finite coordinate are dropped.
+def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
+    """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) uint8
     or float in 0..1; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read too.
+    Of a recording (folder of rosbag2, .mcap, .db3): the last cloud on `bag_topic`, or on the only topic.
 
-    Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points.
+    Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
+    BagError for a recording that cannot be read.
     """
+    from ssen_ros.bags import BagReader, is_bag  # late: it makes a Cloud of this module
+
     path = Path(path)
+    if is_bag(path):
+        return BagReader(path, bag_topic).last()
     readers: dict[str, Callable[[Path], Cloud]] = {".ply": _read_ply, ".pcd": _read_pcd, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise CloudError(
-            f"{path}: unknown suffix {path.suffix!r}; expected one of {', '.join(readers)}; convert it"
+            f"{path}: unknown suffix {path.suffix!r}; expected one of {', '.join(readers)}, "
+            ".mcap, .db3, or a folder of rosbag2; convert it"
         )
     if not path.is_file():
         raise CloudError(f"{path}: no such file; give the path of a .ply, .pcd or .npz cloud")
@@ -112,15 +118,6 @@ def _damage_named(path: Path) -> Iterator[None]:
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); export it again") from error
-
-
-def point_spacing(points: np.ndarray, samples: int = 1000) -> float:
-    """Median distance from a point of (N, 3) to its nearest neighbour, m; inf for a single point."""
-    if len(points) < 2:
-        return float("inf")
-    chosen = np.linspace(0, len(points) - 1, min(samples, len(points))).astype(np.int64)
-    distance, _ = cKDTree(points).query(points[chosen], k=2)
-    return float(np.median(distance[:, 1]))
 
 
 def write_labelled_ply(

@@ -25,6 +25,10 @@ class EngineError(SsenError):
     """A sparse engine that was asked for and cannot compute here."""
 
 
+class BagError(SsenError):
+    """A recording that cannot be read or written."""
+
+
 class FrameError(SsenError):
     """A frame whose place is not known, or in which up is not +Z."""
 

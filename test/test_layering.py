@@ -68,7 +68,7 @@ def violations(source: str, *, is_cli: bool = False) -> list[str]:
 
 
 def is_cli(path: Path) -> bool:
-    return path.relative_to(PACKAGE).parts[0] in ("cli", "cli.py")
+    return path.relative_to(PACKAGE).parts[0].startswith(("cli.", "cli_"))
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -33,6 +33,7 @@ from ssen_ros.msg import InstanceArray
 from ssen_ros.results import save_map
 from ssen_ros.ros.conversions import ns_from_time, to_labelled_map
 from ssen_ros.ros.diagnostics import status_name
+from ssen_ros.ros.installed import shared_file
 from ssen_ros.ros.processes import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.simulation import SimulatedSlam
@@ -76,7 +77,7 @@ def run_demo(
         stack.enter_context(_environment(environment))
         received = stack.enter_context(_receiving(int(environment["ROS_DOMAIN_ID"])))
         screen = stack.enter_context(_screen())
-        node = stack.enter_context(_running(segmenting, out_dir, config_file("ssen.yaml")))
+        node = stack.enter_context(_running(segmenting, out_dir, shared_file("ssen_ros", "config/ssen.yaml")))
         screen.note("loading the networks")
         _wait_until_ready(received, node, deadline_s)
         simulator = stack.enter_context(_running(walk_process(seed, maps), out_dir))
@@ -173,25 +174,12 @@ def demo_environment(out_dir: Path) -> dict[str, str]:
         "RCUTILS_COLORIZED_OUTPUT": "0",
         "PYTHONUNBUFFERED": "1",
     }
-    profile = config_file("fastdds_large_clouds.xml")
+    profile = shared_file("ssen_ros", "config/fastdds_large_clouds.xml")
     own_profile = any(name in os.environ for name in _PROFILE_VARIABLES)
     if profile and not own_profile and _shared_memory_suffices():
         is_older = os.environ.get("ROS_DISTRO") in _OLDER_DISTRIBUTIONS
         values[_PROFILE_VARIABLES[is_older]] = str(profile)
     return values
-
-
-def config_file(name: str) -> Path | None:
-    """A file of config/: of the installed package, else of the checkout this module lies in."""
-    folders = [Path(sys.prefix) / "share" / "ssen_ros", Path(__file__).resolve().parents[2]]
-    try:
-        from ament_index_python.packages import get_package_share_directory
-
-        folders.insert(0, Path(get_package_share_directory("ssen_ros")))
-    except (ImportError, LookupError, OSError):  # no ament index, or one without this package
-        pass
-    paths = [folder / "config" / name for folder in folders]
-    return next((path for path in paths if path.is_file()), None)
 
 
 def _shared_memory_suffices() -> bool:

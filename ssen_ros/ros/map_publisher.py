@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ class PublishingConfig:
 
 
 class MapPublisherNode(Node):
-    """Publishes the steps handed to `play`, reliable and latched, stamped with the time of publishing.
+    """Publishes the clouds handed to `play`, reliable and latched.
 
     A latched publisher keeps one map, and sending the next overwrites what is not yet across; so
     the next map waits until the last one is (in vain for no longer than ten seconds). Every map that
@@ -52,9 +52,15 @@ class MapPublisherNode(Node):
         self._publisher = self.create_publisher(PointCloud2, "cloud_map", LATCHED)
         self.published = 0  # maps
 
-    def play(self, steps: Iterator[MapStep], total: int, config: PublishingConfig) -> None:
-        """Publish `steps` at the configured rate; `total` is how many there are, for the log."""
-        self._steps, self._total, self._config = steps, total, config
+    def stamped(self, steps: Iterable[MapStep], config: PublishingConfig) -> Iterator[PointCloud2]:
+        """Messages of maps, each stamped with the time at which it is taken, so of publishing."""
+        for points, colors in steps:
+            header = Header(stamp=self.get_clock().now().to_msg(), frame_id=config.frame_id)
+            yield self._writer.write(header, points, colors)
+
+    def play(self, clouds: Iterator[PointCloud2], total: int, config: PublishingConfig) -> None:
+        """Publish `clouds` at the configured rate; `total` is how many there are, for the log."""
+        self._clouds, self._total, self._config = clouds, total, config
         self._waiting_until_s = time.monotonic() + config.wait_for_subscriber_s
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = self.create_timer(1.0 / config.rate_hz, self._publish_next, clock=steady)
@@ -63,17 +69,16 @@ class MapPublisherNode(Node):
     def _publish_next(self) -> None:
         if not self._somebody_listens() or not self._last_is_delivered():
             return
-        step = next(self._steps, None)
-        if step is None:
+        cloud = next(self._clouds, None)
+        if cloud is None:
             self._finish()
             return
-        points, colors = step
-        header = Header(stamp=self.get_clock().now().to_msg(), frame_id=self._config.frame_id)
-        self._publisher.publish(self._writer.write(header, points, colors))
+        self._publisher.publish(cloud)
         self.published += 1
         self._deliver_until_s = time.monotonic() + _DELIVERY_TIMEOUT_S
         if self.published % _PROGRESS_EVERY == 0 or self.published in (1, self._total):
-            self.get_logger().info(f"map {self.published} of {self._total}: {len(points)} points")
+            points = cloud.width * cloud.height
+            self.get_logger().info(f"map {self.published} of {self._total}: {points} points")
 
     def _somebody_listens(self) -> bool:
         return (

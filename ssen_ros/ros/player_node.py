@@ -1,4 +1,4 @@
-"""The node `/ssen_player`: plays a stored cloud as the growing map of a SLAM on `cloud_map`."""
+"""The node `/ssen_player`: plays a stored cloud as a map that grows, or a recording, on `cloud_map`."""
 
 import sys
 import threading
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from rclpy.context import Context
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import PointCloud2
 
+from ssen_ros.bags import BagReader, is_bag
 from ssen_ros.cloud_io import Cloud, read_cloud
 from ssen_ros.config import param
 from ssen_ros.errors import ConfigError
-from ssen_ros.ros.conversions import NO_COLOR
+from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.map_publisher import MapPublisherNode, MapStep, PublishingConfig
 from ssen_ros.ros.parameters import declare
@@ -19,8 +22,9 @@ from ssen_ros.ros.parameters import declare
 
 @dataclass(frozen=True)
 class PlayerConfig(PublishingConfig):
-    cloud: str = param("", "file to play: .ply, .pcd or .npz")
-    maps: int = param(10, "steps in which the map grows to the whole cloud", unit="maps", low=1)
+    cloud: str = param("", "to play: a .ply, .pcd or .npz file, or a recording (folder, .mcap or .db3)")
+    bag_topic: str = param("", "topic of the recording; empty: the only one with point clouds")
+    maps: int = param(10, "steps in which a stored cloud grows to the whole", unit="maps", low=1)
     growth: str = param(
         "auto",
         "auto: frames where the file has first_frame, else sweep; sweep: along the longest axis; "
@@ -30,19 +34,33 @@ class PlayerConfig(PublishingConfig):
 
 
 class PlayerNode(MapPublisherNode):
-    """Publishes a file's points as if a camera had found them one after the other."""
+    """Publishes what a file holds."""
 
     def __init__(self, context: Context, stop: threading.Event):
         super().__init__("ssen_player", context, stop)
         config = declare(self, PlayerConfig())
         if not config.cloud:
-            raise ConfigError("cloud = '': expected the path of a .ply, .pcd or .npz file; set the parameter")
+            raise ConfigError("cloud = '': expected the path of a cloud or a recording; set the parameter")
+        if is_bag(config.cloud):
+            self._play_recording(config)
+        else:
+            self._play_growing(config)
+
+    def _play_recording(self, config: PlayerConfig) -> None:
+        """As it was recorded: fields, stamps, frames."""
+        bag = BagReader(config.cloud, config.bag_topic)
+        self.get_logger().info(f"{len(bag)} clouds on {bag.topic} in {config.cloud}")
+        self.play((deserialize_message(data, PointCloud2) for _, data in bag.raw()), len(bag), config)
+
+    def _play_growing(self, config: PlayerConfig) -> None:
+        """As if a camera had found the points one after the other."""
         cloud = read_cloud(config.cloud)
         if cloud.colors is None:
             self.get_logger().warning(f"{config.cloud} has no colour: published as grey")
         growth = resolve_growth(config.growth, cloud)
         self.get_logger().info(f"read {len(cloud)} points from {config.cloud}, growing by {growth}")
-        self.play(growing_maps(cloud, config.maps, growth), config.maps, config)
+        maps = growing_maps(cloud, config.maps, growth)
+        self.play(self.stamped(maps, config), config.maps, config)
 
 
 def resolve_growth(growth: str, cloud: Cloud) -> str:

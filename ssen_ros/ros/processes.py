@@ -5,10 +5,55 @@ Imports nothing of ROS, so that it can be read where ROS is not installed.
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 
 ParameterValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of the launch files."""
+
+    name: str
+    default: str
+    text: str
+    parameter: str = ""  # of the node, which it sets where it is not empty
+
+
+# Of everything that is started.
+COMMON_ARGUMENTS = (
+    Argument("cloud_topic", "cloud_map", "sensor_msgs/PointCloud2 topic of the map"),
+    Argument("namespace", "", "of the nodes and of relative topics, such as robot1; for several robots"),
+    Argument("log_level", "info", "debug, info, warn, error or fatal"),
+)
+# Of the segmenting node and of RViz beside it.
+SSEN_ARGUMENTS = (
+    *COMMON_ARGUMENTS,
+    Argument("params_file", "", "parameters of the node; empty: config/ssen.yaml of the package"),
+    Argument(
+        "semantic_weights", "", "safetensors file; empty: as params_file says",
+        "segmenter.semantic_checkpoint",
+    ),
+    Argument(
+        "embedding_weights", "", "safetensors file; empty: as params_file says",
+        "segmenter.embedding_checkpoint",
+    ),
+    Argument("device", "", "auto, cpu, cuda or cuda:N; empty: as params_file says", "segmenter.device"),
+    Argument("use_sim_time", "false", "take the time from /clock, for bags and simulators"),
+    Argument("rviz", "false", "start RViz with the node's topics shown"),
+    Argument("fixed_frame", "map", "of RViz: the frame of the map"),
+)  # fmt: skip
+
+# Topics of config/ssen.rviz, by their names without a namespace.
+RVIZ_TOPICS = (
+    "/cloud_map",
+    "/ssen/semantic_cloud",
+    "/ssen/instance_cloud",
+    "/ssen/structure_cloud",
+    "/ssen/markers",
+)
 
 
 @dataclass(frozen=True)
@@ -20,32 +65,68 @@ class NodeProcess:
     name: str  # node name
     parameters: dict[str, ParameterValue] = field(default_factory=dict)
     remappings: dict[str, str] = field(default_factory=dict)
+    namespace: str = ""
+    log_level: str = "info"
 
     def command(self, params_file: str | PathLike | None = None) -> list[str]:
         """The command line that starts the process in this interpreter; `parameters` win over the file."""
         command = [sys.executable, "-m", self.module, "--ros-args", "-r", f"__node:={self.name}"]
+        if self.namespace:
+            command += ["-r", f"__ns:={absolute('', self.namespace)}"]
+        command += ["--log-level", self.log_level]
         if params_file is not None:
             command += ["--params-file", str(params_file)]
+        # The node's name makes the value as specific as the file's section; it comes later and so wins. rcl
+        # takes no namespace here: within one, a section of the file that names it would win.
+        prefix = "" if self.namespace else f"{self.name}:"
         for key, value in self.parameters.items():
-            # The node's name makes the value as specific as the file's section; it comes later and so wins.
-            command += ["-p", f"{self.name}:{key}:={json.dumps(value)}"]
+            command += ["-p", f"{prefix}{key}:={json.dumps(value)}"]
         for source, target in self.remappings.items():
             command += ["-r", f"{source}:={target}"]
         return command
 
 
 def ssen_node_process(
-    cloud_topic: str = "cloud_map", parameters: dict[str, ParameterValue] | None = None
+    cloud_topic: str = "cloud_map",
+    parameters: dict[str, ParameterValue] | None = None,
+    namespace: str = "",
+    log_level: str = "info",
 ) -> NodeProcess:
     """The segmenting node, listening on `cloud_topic`."""
-    return _process("ssen_node", "ssen", cloud_topic, parameters)
+    return _process("ssen_node", "ssen", cloud_topic, parameters, namespace, log_level)
+
+
+def ssen_node_from(values: Mapping[str, str]) -> NodeProcess:
+    """The segmenting node as SSEN_ARGUMENTS with these values ask for it."""
+    parameters: dict[str, ParameterValue] = {
+        argument.parameter: values[argument.name]
+        for argument in SSEN_ARGUMENTS
+        if argument.parameter and values[argument.name]
+    }
+    parameters["use_sim_time"] = values["use_sim_time"].lower() == "true"
+    return ssen_node_process(values["cloud_topic"], parameters, values["namespace"], values["log_level"])
+
+
+def rviz_remappings(cloud_topic: str, namespace: str) -> dict[str, str]:
+    """What makes config/ssen.rviz show the map on `cloud_topic` and the node in `namespace`."""
+    targets = {topic: absolute(namespace, topic[1:]) for topic in RVIZ_TOPICS}
+    targets["/cloud_map"] = absolute(namespace, cloud_topic)
+    return {topic: target for topic, target in targets.items() if topic != target}
+
+
+def absolute(namespace: str, name: str) -> str:
+    """A topic or namespace with all that is above it."""
+    return name if name.startswith("/") else "/" + "/".join(filter(None, [namespace.strip("/"), name]))
 
 
 def simulator_process(
-    cloud_topic: str = "cloud_map", parameters: dict[str, ParameterValue] | None = None
+    cloud_topic: str = "cloud_map",
+    parameters: dict[str, ParameterValue] | None = None,
+    namespace: str = "",
+    log_level: str = "info",
 ) -> NodeProcess:
     """The simulated SLAM, publishing its accumulated map on `cloud_topic`."""
-    return _process("simulator_node", "ssen_simulator", cloud_topic, parameters)
+    return _process("simulator_node", "ssen_simulator", cloud_topic, parameters, namespace, log_level)
 
 
 def player_process(
@@ -53,12 +134,18 @@ def player_process(
     cloud_topic: str = "cloud_map",
     parameters: dict[str, ParameterValue] | None = None,
 ) -> NodeProcess:
-    """The player of a stored cloud (.ply, .pcd, .npz), publishing it as a growing map on `cloud_topic`."""
+    """The player of a stored cloud, as a map that grows, or of a recording of maps, on `cloud_topic`."""
     return _process("player_node", "ssen_player", cloud_topic, {"cloud": str(cloud), **(parameters or {})})
 
 
 def _process(
-    executable: str, name: str, cloud_topic: str, parameters: dict[str, ParameterValue] | None
+    executable: str,
+    name: str,
+    cloud_topic: str,
+    parameters: dict[str, ParameterValue] | None,
+    namespace: str = "",
+    log_level: str = "info",
 ) -> NodeProcess:
     remappings = {} if cloud_topic == "cloud_map" else {"cloud_map": cloud_topic}
-    return NodeProcess(executable, f"ssen_ros.ros.{executable}", name, dict(parameters or {}), remappings)
+    module = f"ssen_ros.ros.{executable}"
+    return NodeProcess(executable, module, name, dict(parameters or {}), remappings, namespace, log_level)

@@ -1,7 +1,7 @@
 """Quality of service: how the outputs are offered, and a subscription that meets what a publisher offers."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -21,6 +21,17 @@ LATCHED = QoSProfile(
     reliability=QoSReliabilityPolicy.RELIABLE,
     durability=QoSDurabilityPolicy.TRANSIENT_LOCAL,
 )
+
+
+def weakest(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
+    """What a subscription may ask for so that it hears every publisher of these offers."""
+    reliable = all(p.reliability == QoSReliabilityPolicy.RELIABLE for p in offered)
+    latched = all(p.durability == QoSDurabilityPolicy.TRANSIENT_LOCAL for p in offered)
+    return QoSProfile(
+        depth=depth,
+        reliability=QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT,
+        durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
+    )
 
 
 class AdaptiveSubscription:

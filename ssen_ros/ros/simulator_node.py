@@ -33,7 +33,8 @@ class SimulatorNode(MapPublisherNode):
         total = math.ceil(len(slam) / config.frames_per_map)
         if config.max_maps:
             total = min(total, config.max_maps)
-        self.play(_maps(slam, config.frames_per_map, total), total, config)
+        maps = _maps(slam, config.frames_per_map, total)
+        self.play(self.stamped(maps, config), total, config)
 
 
 def _maps(slam: SimulatedSlam, frames_per_map: int, total: int) -> Iterator[MapStep]:

@@ -67,10 +67,10 @@ def test_a_sourced_workspace_offers_modules_messages_and_package(workspace):
 
 def test_executables_and_shared_files_are_where_ros2_run_and_launch_look(workspace):
     install = workspace / "install" / "ssen_ros"
-    for name in ("ssen_node", "simulator_node", "player_node"):
+    for name in ("ssen", "ssen_node", "simulator_node", "player_node"):
         assert os.access(install / "lib" / "ssen_ros" / name, os.X_OK)
     share = install / "share" / "ssen_ros"
-    for folder in ("launch", "config"):
+    for folder in ("launch", "config", "examples"):
         names = {path.name for path in (CHECKOUT / folder).iterdir() if path.name != "__pycache__"}
         assert {path.name for path in (share / folder).iterdir()} == names
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-EXECUTABLES = ("ssen_node", "simulator_node", "player_node")
+EXECUTABLES = ("ssen", "ssen_node", "simulator_node", "player_node")
 
 ROUND_TRIP = """
 from ament_index_python import get_package_share_directory
@@ -58,7 +58,9 @@ def test_share_holds_what_ros_tools_look_for(installed):
     share = "share/ssen_ros"
     expected = {f"{share}/package.xml", "share/ament_index/resource_index/packages/ssen_ros"}
     expected |= {f"{share}/{p.relative_to(CHECKOUT)}" for p in (CHECKOUT / "launch").glob("*.launch.py")}
-    expected |= {f"{share}/config/{p.name}" for p in (CHECKOUT / "config").iterdir()}
+    for folder in ("config", "examples"):
+        files = (path for path in (CHECKOUT / folder).iterdir() if path.is_file())
+        expected |= {f"{share}/{folder}/{path.name}" for path in files}
     expected |= {
         f"{share}/{p.relative_to(CHECKOUT)}" for kind in ("msg", "srv") for p in (CHECKOUT / kind).iterdir()
     }

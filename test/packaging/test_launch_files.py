@@ -1,82 +1,201 @@
-"""The launch files start what the table of processes says, with what their arguments say."""
+"""The launch files, executed on a stand-in for launch, start what the table of processes says."""
 
 import ast
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-LAUNCH_FILES = sorted((CHECKOUT / "launch").glob("*.launch.py"))
-
-# `launch` alone would also name the folder launch/ of the checkout.
-needs_launch = pytest.mark.skipif(
-    importlib.util.find_spec("launch_ros") is None,
-    reason="launch and launch_ros are part of a ROS distribution and not on PyPI",
-)
+LAUNCH_FILES = sorted([*CHECKOUT.glob("launch/*.launch.py"), *CHECKOUT.glob("examples/*.launch.py")])
 
 
-@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
-def test_file_compiles_and_takes_its_nodes_from_the_table(path):
-    source = path.read_text(encoding="utf-8")
-    compile(source, path, "exec")
-    imported = {
-        alias.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.ImportFrom) and node.module == "ssen_ros.ros.processes"
-        for alias in node.names
-    }
-    assert imported and all(name.endswith("_process") for name in imported)
-    for name in ("ssen_node", "simulator_node", "player_node"):
-        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/processes.py"
-
-
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(name.replace(".", "_"), CHECKOUT / "launch" / name)
+def load(path: Path):
+    spec = importlib.util.spec_from_file_location(path.name.replace(".", "_"), path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def nodes_of(description, arguments: dict[str, str]) -> list:
-    """The launch_ros nodes a description starts, with the arguments given on the command line."""
+fake_launch = load(Path(__file__).with_name("fake_launch.py"))
+
+OTHER_PACKAGE = """
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch_ros.actions import Node
+
+def generate_launch_description():
+    names = ("namespace", "rviz", "args", "rgb_topic", "camera_model", "ros_params_override_path")
+    declared = [DeclareLaunchArgument(n, default_value=f"default {n}", description=n) for n in names]
+    def start(context):
+        values = [f"{n}={context.launch_configurations[n]}" for n in names]
+        return [Node(package="other", executable="other", arguments=values)]
+    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+"""
+
+
+@pytest.fixture
+def launch(monkeypatch, tmp_path):
+    """launch(file name, argument=value, ...) -> the nodes that are started."""
+    for name, module in fake_launch.modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "ssen_ros.ros.launch_actions", raising=False)
+    others = {"rtabmap_launch": "rtabmap.launch.py", "zed_wrapper": "zed_camera.launch.py"}
+    for package, file in others.items():
+        (tmp_path / package / "launch").mkdir(parents=True)
+        (tmp_path / package / "launch" / file).write_text(OTHER_PACKAGE)
+    shares = {package: str(tmp_path / package) for package in others} | {"ssen_ros": str(CHECKOUT)}
+    monkeypatch.setattr("ament_index_python.packages.get_package_share_directory", shares.__getitem__)
+
+    def run(name: str, **arguments: str):
+        (path,) = [path for path in LAUNCH_FILES if path.name == name]
+        return fake_launch.nodes(load(path).generate_launch_description(), arguments)
+
+    yield run
+    sys.modules.pop("ssen_ros.ros.launch_actions", None)  # it holds the stand-in
+
+
+@pytest.mark.parametrize("path", LAUNCH_FILES, ids=lambda path: path.name)
+def test_file_compiles_and_names_none_of_our_nodes(path):
+    source = path.read_text(encoding="utf-8")
+    compile(source, path, "exec")
+    assert ast.get_docstring(ast.parse(source))
+    for name in ("ssen_node", "simulator_node", "player_node"):
+        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/processes.py"
+
+
+def test_ssen_launch_starts_the_node_with_the_parameter_file(launch):
+    (node,) = launch("ssen.launch.py")
+    assert (node.package, node.executable, node.name, node.namespace) == ("ssen_ros", "ssen_node", "ssen", "")
+    file, own = node.parameters
+    assert file == str(CHECKOUT / "config" / "ssen.yaml")
+    assert own == {"use_sim_time": False} and node.remappings == {}
+    assert node.ros_arguments == ["--log-level", "info"]
+
+
+def test_every_argument_of_ssen_launch_reaches_the_node(launch):
+    (node,) = launch(
+        "ssen.launch.py", cloud_topic="/rtabmap/cloud_map", namespace="robot1", log_level="debug",
+        params_file="mine.yaml", semantic_weights="a.safetensors", embedding_weights="b.safetensors",
+        device="cuda:1", use_sim_time="true",
+    )  # fmt: skip
+    assert node.namespace == "robot1" and node.remappings == {"cloud_map": "/rtabmap/cloud_map"}
+    assert node.ros_arguments == ["--log-level", "debug"]
+    assert node.parameters == [
+        "mine.yaml",
+        {
+            "segmenter.semantic_checkpoint": "a.safetensors",
+            "segmenter.embedding_checkpoint": "b.safetensors",
+            "segmenter.device": "cuda:1",
+            "use_sim_time": True,
+        },
+    ]
+
+
+def test_the_parameters_that_arguments_set_are_the_nodes(launch):
+    pytest.importorskip("rclpy", reason="NodeConfig belongs to the ROS side")
+    from ssen_ros.config import parameters
+    from ssen_ros.ros.parameters import NodeConfig
+    from ssen_ros.ros.processes import SSEN_ARGUMENTS
+
+    named = {argument.parameter for argument in SSEN_ARGUMENTS} - {""}
+    assert named and named <= {parameter.name for parameter in parameters(NodeConfig())}
+
+
+def test_rviz_starts_when_asked_and_shows_what_is_published(launch):
+    _, rviz = launch("ssen.launch.py", rviz="true")
+    assert (rviz.package, rviz.remappings) == ("rviz2", {})
+    assert rviz.arguments == ["-d", str(CHECKOUT / "config" / "ssen.rviz"), "-f", "map"]
+    _, rviz = launch("ssen.launch.py", rviz="true", namespace="robot1", cloud_topic="rtabmap/cloud_map")
+    assert rviz.remappings["/cloud_map"] == "/robot1/rtabmap/cloud_map"
+    assert rviz.remappings["/ssen/semantic_cloud"] == "/robot1/ssen/semantic_cloud"
+    _, rviz = launch("ssen.launch.py", rviz="true", cloud_topic="/zed/fused", fixed_frame="odom")
+    assert rviz.remappings == {"/cloud_map": "/zed/fused"} and rviz.arguments[-1] == "odom"
+
+
+@pytest.mark.parametrize("namespace", ["", "robot1"])
+def test_demo_launch_adds_a_simulator_that_the_node_hears(launch, namespace):
+    node, simulator = launch("demo.launch.py", cloud_topic="walk", namespace=namespace)
+    assert (node.executable, simulator.executable) == ("ssen_node", "simulator_node")
+    assert node.namespace == simulator.namespace == namespace
+    assert node.remappings == simulator.remappings == {"cloud_map": "walk"}
+
+
+def test_several_robots_get_a_node_each(launch):
+    nodes = launch("robots.launch.py", robots="robot1, robot2", cloud_topic="rtabmap/cloud_map", device="cpu")
+    assert [node.namespace for node in nodes] == ["robot1", "robot2"]
+    assert all(node.remappings == {"cloud_map": "rtabmap/cloud_map"} for node in nodes)
+    assert all(node.parameters[1]["segmenter.device"] == "cpu" for node in nodes)
+
+
+def test_rtabmap_is_told_to_map_densely_and_keeps_its_own_namespace(launch):
+    slam, node, rviz = launch("slam.launch.py", slam="rtabmap", rgb_topic="/camera/color", rviz="true")
+    assert {"namespace=rtabmap", "rviz=false", "rgb_topic=/camera/color"} <= set(slam.arguments)
+    assert any("--Grid/CellSize 0.02" in text and "--Grid/3D true" in text for text in slam.arguments)
+    assert node.remappings == {"cloud_map": "/rtabmap/cloud_map"} and node.namespace == ""
+    assert rviz.executable == "rviz2"
+
+
+def test_zed_is_told_to_map(launch):
+    slam, node = launch("slam.launch.py", slam="zed", camera_model="zed2i")
+    assert "camera_model=zed2i" in slam.arguments
+    assert node.remappings == {"cloud_map": "/zed/zed_node/mapping/fused_cloud"}
+    path = next(text.split("=")[1] for text in slam.arguments if text.startswith("ros_params_override_path"))
+    parameters = yaml.safe_load(Path(path).read_text(encoding="utf-8"))["/**"]["ros__parameters"]
+    assert parameters["mapping"]["mapping_enabled"] is True and parameters["mapping"]["resolution"] <= 0.03
+
+
+def test_beside_nvblox_the_cameras_clouds_are_put_together(launch):
+    pytest.importorskip("rclpy", reason="NodeConfig belongs to the ROS side")
+    from ssen_ros.config import with_values
+    from ssen_ros.ros.parameters import NodeConfig
+
+    (node,) = launch("slam.launch.py", slam="nvblox", cloud_topic="/camera0/depth/color/points")
+    assert node.remappings == {"cloud_map": "/camera0/depth/color/points"}
+    parameters = yaml.safe_load(Path(node.parameters[0]).read_text(encoding="utf-8"))["/**"][
+        "ros__parameters"
+    ]
+    flat = {
+        f"{group}.{name}": value for group, leaves in parameters.items() for name, value in leaves.items()
+    }
+    config = with_values(NodeConfig(), flat)
+    assert (config.map.mode, config.frames.target_frame) == ("incremental", "odom")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("launch_ros")
+    is None,  # `launch` alone would name the folder of the checkout too
+    reason="launch and launch_ros are part of a ROS distribution and not on PyPI",
+)
+@pytest.mark.parametrize(
+    ("name", "executables"),
+    [
+        ("ssen.launch.py", ["ssen_node", "rviz2"]),
+        ("demo.launch.py", ["ssen_node", "rviz2", "simulator_node"]),
+    ],
+)
+def test_launch_itself_reads_the_files_alike(name, executables):
     from launch import LaunchContext
     from launch_ros.actions import Node
 
     context = LaunchContext()
-    context.launch_configurations.update(arguments)
-    started = []
-    pending = list(description.entities)
+    context.launch_configurations.update({"rviz": "true", "cloud_topic": "map"})
+    started, pending = [], list(load(CHECKOUT / "launch" / name).generate_launch_description().entities)
     while pending:
         entity = pending.pop(0)
-        if isinstance(entity, Node):
-            if entity.condition is None or entity.condition.evaluate(context):
-                started.append(entity)
-        else:
+        if not isinstance(entity, Node):
             pending = list(entity.visit(context) or []) + pending
-    return started
+        elif entity.condition is None or entity.condition.evaluate(context):
+            started.append(entity.node_executable)
+    assert started == executables
 
 
-@needs_launch
-def test_ssen_launch_starts_the_node_and_rviz_only_when_asked():
-    description = load("ssen.launch.py").generate_launch_description()
-    assert [node.node_executable for node in nodes_of(description, {})] == ["ssen_node"]
-    assert [node.node_executable for node in nodes_of(description, {"rviz": "true"})] == [
-        "ssen_node",
-        "rviz2",
-    ]
+def test_every_argument_is_documented_in_the_readme():
+    from ssen_ros.ros.processes import SSEN_ARGUMENTS
 
-
-@needs_launch
-def test_ssen_launch_documents_its_arguments():
-    declared = load("ssen.launch.py").generate_launch_description().get_launch_arguments()
-    names = {argument.name for argument in declared}
-    assert names == {"cloud_topic", "params_file", "device", "rviz", "use_sim_time"}
-    assert all(argument.description for argument in declared)
-
-
-@needs_launch
-def test_demo_launch_adds_the_simulator():
-    description = load("demo.launch.py").generate_launch_description()
-    started = [node.node_executable for node in nodes_of(description, {"cloud_topic": "map"})]
-    assert sorted(started) == ["simulator_node", "ssen_node"]
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| `")]
+    for argument in SSEN_ARGUMENTS:
+        assert any(f"`{argument.name}`" in row.split("|")[1] for row in rows), argument.name

@@ -12,7 +12,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOURCES = (
     "CMakeLists.txt", "LICENSE", "README.md", "package.xml", "pyproject.toml", "setup.py",
-    "cmake", "config", "launch", "msg", "scripts", "src", "srv", "ssen_ros",
+    "cmake", "config", "examples", "launch", "msg", "scripts", "src", "srv", "ssen_ros",
 )  # fmt: skip
 
 pytestmark = pytest.mark.slow

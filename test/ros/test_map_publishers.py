@@ -7,7 +7,8 @@ from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.cloud_io import Cloud
 from ssen_ros.errors import ConfigError
-from ssen_ros.ros.conversions import NO_COLOR, from_msg
+from ssen_ros.labels import NO_COLOR
+from ssen_ros.ros.conversions import from_msg
 from ssen_ros.ros.player_node import growing_maps, resolve_growth
 
 RELIABLE = QoSProfile(depth=20)

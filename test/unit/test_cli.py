@@ -60,7 +60,8 @@ def two_chairs(step: float = 0.025) -> np.ndarray:
 
 def test_segment_writes_the_three_files_and_prints_json(stub_networks, tmp_path, capsys, caplog):
     points = two_chairs()
-    np.savez(tmp_path / "room.npz", points=points, colors=np.full(points.shape, 200, np.uint8))
+    colors = np.random.default_rng(0).integers(0, 256, points.shape, np.uint8)
+    np.savez(tmp_path / "room.npz", points=points, colors=colors)
     code = main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path / "out"), "--json"])
     content = json.loads(capsys.readouterr().out)
     assert code == 0
@@ -105,8 +106,32 @@ def test_segment_warns_of_grey_and_of_sparse_clouds(stub_networks, tmp_path, cap
 
 
 @pytest.mark.parametrize(
+    ("step", "height", "code", "checks"),
+    [
+        (0.025, 1.0, 0, []),
+        (0.05, 1.0, 3, ["spacing"]),
+        (0.025, 0.0, 4, ["flat"]),
+    ],
+)
+def test_doctor_says_what_is_wrong_and_the_exit_code_tells(step, height, code, checks, tmp_path, capsys):
+    points = two_chairs(step) * np.float32((1, 1, height))
+    colors = np.random.default_rng(0).integers(0, 256, points.shape, np.uint8)
+    np.savez(tmp_path / "room.npz", points=points, colors=colors)
+    arguments = ["doctor", str(tmp_path / "room.npz")]
+    assert main([*arguments, "--json"]) == code
+    content = json.loads(capsys.readouterr().out)
+    assert [finding["check"] for finding in content["findings"]] == checks
+    assert content["voxel_size"] == 0.04  # of the shipped networks
+    assert main([*arguments, "--voxel-size", "0.04"]) == code
+    out = capsys.readouterr().out
+    assert all(check in out for check in checks) if checks else "nothing is wrong" in out
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["doctor", "none.ply"], "none.ply: no such file"),
+        (["doctor", "none.mcap"], "none.mcap: no such recording"),
         (["segment", "none.ply", "--out", "x"], "none.ply: no such file"),
         (["segment", "none.ply", "--out", "x", "--set", "nonsense=1"], "unknown parameter 'nonsense'"),
         (["segment", "none.ply", "--out", "x", "--set", "map.mode"], "expected NAME=VALUE"),
@@ -143,6 +168,8 @@ def test_errors_are_one_line_and_exit_code_1(
         ["evaluate", "simulated", "--seeds", "0:2", "--rooms", "x"],
         ["demo", "--seconds", "-1"],
         ["demo", "--seed", "-3"],
+        ["doctor", "a.ply", "--topic", "t"],
+        ["record", "t"],
         ["simulate", "--rooms", "1", "--seed", "-5", "--out", "x"],
     ],
 )
@@ -183,7 +210,8 @@ def test_settings_take_the_type_of_the_default():
 
 
 @pytest.mark.parametrize(
-    "command", ["", "demo", "segment", "play", "simulate", "train", "curves", "evaluate", "export"]
+    "command",
+    ["", "demo", "segment", "play", "record", "doctor", "simulate", "train", "curves", "evaluate", "export"],
 )
 def test_help_needs_neither_torch_nor_ros(command):
     code = (

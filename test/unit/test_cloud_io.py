@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from ssen_ros.cloud_io import point_spacing, read_cloud, read_ply_vertices, write_labelled_ply
+from ssen_ros.cloud_io import read_cloud, read_ply_vertices, write_labelled_ply
 from ssen_ros.errors import CloudError
 
 POINTS = np.array([[0.5, -1.25, 2.0], [3.0, 0.0, -0.125]], np.float32)
@@ -253,9 +253,3 @@ def test_known_damage_is_named(tmp_path, name, write):
     write(tmp_path / name)
     with pytest.raises(CloudError, match=f"{name}: not a readable"):
         read_cloud(tmp_path / name)
-
-
-def test_point_spacing_of_a_grid():
-    grid = np.stack(np.meshgrid(*[np.arange(6) * 0.25] * 3), axis=-1).reshape(-1, 3).astype(np.float32)
-    assert np.isclose(point_spacing(grid), 0.25)
-    assert point_spacing(grid[:1]) == np.inf

@@ -1,0 +1,120 @@
+"""The examples, run as a user runs them, beside a real node."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import PolygonInstanceStamped
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+
+from ssen_ros.cloud_io import read_cloud
+from ssen_ros.msg import InstanceArray
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ALL = QoSProfile(depth=100, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture
+def room(bench):
+    """Two chairs and a table as a node knows them; publishes on demand; gives the parts by name."""
+    parts = {
+        "near chair": bench.box_cloud((0.0, 0.0, 0.0), bench.CHAIR, 1),
+        "far chair": bench.box_cloud((3.0, 0.0, 0.0), bench.CHAIR, 2),
+        "table": bench.box_cloud((0.0, 2.0, 0.0), bench.TABLE, 3),
+    }
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(instances__max_missed=0), publish)
+    updates = bench.collect(InstanceArray, "ssen/instances")
+
+    def show(*names, stamp_ns):
+        count = len(updates)
+        publish(*bench.join(*(parts[name] for name in names)), stamp_ns=stamp_ns)
+        bench.spin_until(lambda: len(updates) > count)
+        return {i.id: i for i in updates[-1].instances}
+
+    return parts, show
+
+
+def grasp_target(bench, *arguments):
+    node = bench.start_command([sys.executable, str(EXAMPLES / "grasp_target.py"), *map(str, arguments)])
+    return node.wait(), node.log
+
+
+def test_the_nearest_chair_is_given_with_its_box_and_cloud(bench, room, tmp_path):
+    parts, show = room
+    show(*parts, stamp_ns=1)
+    code, out = grasp_target(bench, "--class", "chair", "--near", 4, 0, 0, "--out", tmp_path / "target.npz")
+    assert code == 0, out
+    target = json.loads(out)
+    assert (target["class_name"], target["frame_id"]) == ("chair", "map")
+    np.testing.assert_allclose(target["box"]["center"], (3.3, 0.2, 0.25), atol=0.06)
+    np.testing.assert_allclose(sorted(target["box"]["size"]), (0.4, 0.5, 0.6), atol=0.06)
+    cloud = read_cloud(tmp_path / "target.npz")
+    assert len(cloud) == target["points"] > 100
+    low, high = parts["far chair"][0].min(axis=0) - 0.05, parts["far chair"][0].max(axis=0) + 0.05
+    assert ((cloud.points >= low) & (cloud.points <= high)).all()
+    assert target["distance_m"] == pytest.approx(0.4, abs=0.1)
+
+
+def test_an_id_is_found_whatever_is_nearer(bench, room):
+    parts, show = room
+    objects = show(*parts, stamp_ns=1)
+    table = next(i.id for i in objects.values() if i.class_name == "table")
+    code, out = grasp_target(bench, "--id", table)
+    assert code == 0 and json.loads(out)["class_name"] == "table"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--id", 99], "no object has id 99"),
+        (["--class", "dragon"], "no class 'dragon'"),
+        (["--class", "sofa"], "0 of 3 objects"),
+    ],
+)
+def test_what_is_not_there_is_said_in_one_line(bench, room, arguments, message):
+    parts, show = room
+    show(*parts, stamp_ns=1)
+    code, out = grasp_target(bench, *arguments)
+    assert code == 1 and message in out and "Traceback" not in out
+
+
+def inside(polygon, points):
+    """Whether every (n, 2) point is left of every edge."""
+    corners = np.array([(p.x, p.y) for p in polygon.points])
+    edges = np.roll(corners, -1, axis=0) - corners
+    to_points = points[:, None] - corners
+    return bool((edges[:, 0] * to_points[..., 1] - edges[:, 1] * to_points[..., 0] > 0).all())
+
+
+def test_obstacles_become_polygons_that_vanish_with_them(bench, room):
+    parts, show = room
+    polygons = bench.collect(PolygonInstanceStamped, "keep_out", ALL)
+    node = bench.start(EXAMPLES / "keep_out.py", classes="[chair]", margin_m=0.2)
+    objects = show(*parts, stamp_ns=1)
+    bench.spin_until(lambda: len(polygons) >= 2 or not node.running)
+    assert {objects[msg.polygon.id].class_name for msg in polygons} == {"chair"}
+    assert {msg.header.frame_id for msg in polygons} == {"map"}
+    near = next(msg for msg in polygons if abs(msg.polygon.polygon.points[0].x) < 1.5)
+    footprint = parts["near chair"][0][:, :2]
+    assert inside(near.polygon.polygon, footprint)
+    assert not inside(near.polygon.polygon, footprint + (0.5, 0.0))
+
+    show("far chair", "table", stamp_ns=2)  # the near one is carried away
+    bench.spin_until(lambda: any(not msg.polygon.polygon.points for msg in polygons))
+    assert [msg.polygon.id for msg in polygons if not msg.polygon.polygon.points] == [near.polygon.id]
+    assert len(polygons) == 3  # the far chair stayed where it was
+    node.signal(signal.SIGINT)
+    assert node.wait() == 0 and "Traceback" not in node.log
+
+
+def test_what_hangs_high_is_passed_under(bench, room):
+    parts, show = room
+    polygons = bench.collect(PolygonInstanceStamped, "keep_out", ALL)
+    node = bench.start(EXAMPLES / "keep_out.py", clearance_m=-0.5)  # all is higher than that
+    updates = show(*parts, stamp_ns=1)
+    bench.spin_for(2.0)
+    assert updates and not polygons and node.running

@@ -1,0 +1,194 @@
+"""Recordings are read as they were written, and what is none or is damaged gets one clear error. No ROS."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssen_ros.bags import CLOUD_TYPE, BagReader, BagWriter, is_bag, typestore
+from ssen_ros.cloud_io import read_cloud
+from ssen_ros.errors import BagError, CloudError
+
+MESSAGES = Path(__file__).resolve().parents[2] / "msg"
+STORE = typestore()
+SECOND = 1_000_000_000
+
+
+def no_definition(name):
+    raise AssertionError(f"{name} is a standard message")
+
+
+def cloud_message(points, colors=None, stamp_s=0, frame_id="map"):
+    """A sensor_msgs/PointCloud2 in CDR, written with rosbags alone."""
+    types = STORE.types
+    names = ["x", "y", "z"] + (["rgb"] if colors is not None else [])
+    columns = np.zeros(len(points), [(name, "<f4") for name in names])
+    for axis, name in enumerate("xyz"):
+        columns[name] = points[:, axis]
+    if colors is not None:
+        packed = colors.astype(np.uint32) @ (1 << np.array([16, 8, 0], np.uint32))
+        columns["rgb"] = packed.astype(np.uint32).view(np.float32)
+    stamp = types["builtin_interfaces/msg/Time"](stamp_s, 0)
+    field = types["sensor_msgs/msg/PointField"]
+    message = types[CLOUD_TYPE](
+        types["std_msgs/msg/Header"](stamp, frame_id), 1, len(points),
+        [field(name, 4 * k, 7, 1) for k, name in enumerate(names)], False, columns.itemsize,
+        columns.nbytes, columns.view(np.uint8).ravel(), True,
+    )  # fmt: skip
+    return bytes(STORE.serialize_cdr(message, CLOUD_TYPE))
+
+
+def cloud(count, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.random((count, 3), np.float32), rng.integers(0, 256, (count, 3), np.uint8)
+
+
+def write(path, topics=("/cloud_map",), sizes=(10, 20, 30)):
+    writer = BagWriter(path, no_definition)
+    for topic in topics:
+        writer.add_topic(topic, CLOUD_TYPE, latched=True)
+        for k, size in enumerate(sizes):
+            writer.write(topic, (k + 1) * SECOND, cloud_message(*cloud(size), stamp_s=k + 1))
+    writer.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("bag") / "walk")
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_clouds_come_back_in_order_with_their_times(bag, as_file):
+    reader = BagReader(bag / "walk.mcap" if as_file else bag)
+    assert (reader.topic, len(reader)) == ("/cloud_map", 3)
+    read = list(reader.messages())
+    assert [recorded // SECOND for recorded, _ in read] == [1, 2, 3]
+    assert [message.header.stamp.sec for _, message in read] == [1, 2, 3]
+    assert [message.width for _, message in read] == [10, 20, 30]
+    assert list(reader.raw())[1][1] == cloud_message(*cloud(20), stamp_s=2)
+
+
+def test_a_recording_is_read_as_its_last_cloud(bag):
+    points, colors = cloud(30)
+    read = read_cloud(bag)
+    np.testing.assert_array_equal(read.points, points)
+    np.testing.assert_array_equal(read.colors, colors)
+
+
+def test_sqlite3_is_read_too(tmp_path):
+    from rosbags.rosbag2 import StoragePlugin, Writer
+
+    with Writer(tmp_path / "old", version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        connection = writer.add_connection("/cloud_map", CLOUD_TYPE, typestore=STORE)
+        writer.write(connection, SECOND, cloud_message(*cloud(12)))
+    (file,) = (tmp_path / "old").glob("*.db3")
+    for path in (tmp_path / "old", file):
+        np.testing.assert_array_equal(read_cloud(path).points, cloud(12)[0])
+
+
+def test_a_cloud_without_colour_has_none(tmp_path):
+    writer = BagWriter(tmp_path / "grey", no_definition)
+    writer.add_topic("/map", CLOUD_TYPE, latched=False)
+    writer.write("/map", SECOND, cloud_message(cloud(5)[0]))
+    writer.close()
+    assert read_cloud(tmp_path / "grey").colors is None
+
+
+def test_an_empty_last_cloud_is_no_map(tmp_path):
+    with pytest.raises(CloudError, match="the last cloud on /cloud_map is empty"):
+        read_cloud(write(tmp_path / "empty", sizes=(10, 0)))
+
+
+def test_one_of_several_topics_has_to_be_chosen(tmp_path):
+    path = write(tmp_path / "two", topics=("/a", "/b"))
+    with pytest.raises(BagError, match=r"several topics, /a \(3\), /b \(3\); choose one with --bag-topic"):
+        BagReader(path)
+    assert BagReader(path, "/b").topic == BagReader(path, "b").topic == "/b"
+    with pytest.raises(BagError, match=r"no clouds on /c; recorded: /a \(3\), /b \(3\)"):
+        BagReader(path, "/c")
+
+
+def test_messages_of_our_own_are_recorded_with_their_definition(tmp_path):
+    from rosbags.rosbag2 import Reader
+
+    asked = []
+
+    def definition(name):
+        asked.append(name)
+        return (MESSAGES / f"{name.split('/')[-1]}.msg").read_text(encoding="utf-8")
+
+    writer = BagWriter(tmp_path / "objects", definition)
+    writer.add_topic("/ssen/instances", "ssen_ros/msg/InstanceArray", latched=True)
+    writer.write("/ssen/instances", SECOND, b"\0\1\0\0")
+    writer.close()
+    assert sorted(asked) == [
+        f"ssen_ros/msg/{name}" for name in ("Instance", "InstanceArray", "InstanceEvent")
+    ]
+    with Reader(tmp_path / "objects") as reader:
+        (connection,) = reader.connections
+    assert (
+        "MSG: ssen_ros/Instance" in connection.msgdef.data and "float32 voxel_size" in connection.msgdef.data
+    )
+    (offered,) = connection.ext.offered_qos_profiles
+    assert (offered.durability.name, offered.depth) == ("TRANSIENT_LOCAL", 1)
+    with pytest.raises(BagError, match="no point clouds recorded .*/ssen/instances"):
+        BagReader(tmp_path / "objects")
+
+
+def test_recordings_are_not_overwritten_and_empty_ones_do_not_stay(bag, tmp_path):
+    with pytest.raises(BagError, match="exists already"):
+        BagWriter(bag, no_definition)
+    writer = BagWriter(tmp_path / "nothing", no_definition)
+    writer.add_topic("/cloud_map", CLOUD_TYPE, latched=True)
+    writer.close()
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.parametrize("name", ["none", "none.mcap", "none.db3"])
+def test_a_recording_that_is_not_there(tmp_path, name):
+    with pytest.raises(BagError, match="no such recording"):
+        BagReader(tmp_path / name)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damage_is_an_error_of_ours_or_leaves_clouds(bag, tmp_path, data):
+    content = bytearray((bag / "walk.mcap").read_bytes())
+    if data.draw(st.booleans(), "cut"):
+        del content[data.draw(st.integers(0, len(content) - 1), "length") :]
+    else:
+        for at in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=5), "places"):
+            content[at] = data.draw(st.integers(0, 255), "byte")
+    path = tmp_path / "damaged.mcap"
+    path.write_bytes(content)
+    try:
+        assert len(read_cloud(path)) > 0
+    except (BagError, CloudError) as error:
+        assert str(error)
+
+
+def test_a_folder_without_metadata_is_told_how_to_be_saved(bag, tmp_path):
+    shutil.copytree(bag, tmp_path / "cut")
+    (tmp_path / "cut" / "metadata.yaml").unlink()
+    with pytest.raises(BagError, match="ros2 bag reindex"):
+        read_cloud(tmp_path / "cut")
+
+
+def test_without_the_library_the_remedy_is_named(bag, monkeypatch):
+    for name in [name for name in sys.modules if name.split(".")[0] == "rosbags"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rosbags", None)
+    with pytest.raises(BagError, match="pip install rosbags"):
+        read_cloud(bag)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("a.mcap", True), ("a.DB3", True), (".", True), ("a.ply", False), ("a.npz", False)]
+)
+def test_what_counts_as_a_recording(tmp_path, name, expected):
+    assert is_bag(tmp_path / name) == expected
