@@ -1,7 +1,8 @@
 """A room simulator: parametric rooms of the 20 ScanNet classes seen by a virtual RGB-D camera."""
 
 from ssen_ros.simulation.camera import CameraConfig, Frame, walk
-from ssen_ros.simulation.rooms import HELD_OUT_SEEDS, Room, build_room
+from ssen_ros.simulation.furniture import HELD_OUT_SEEDS, SMOKE_SEEDS
+from ssen_ros.simulation.rooms import Room, build_room
 from ssen_ros.simulation.slam import (
     VOXEL_SIZE,
     Sample,
@@ -14,6 +15,7 @@ from ssen_ros.simulation.slam import (
 
 __all__ = [
     "HELD_OUT_SEEDS",
+    "SMOKE_SEEDS",
     "VOXEL_SIZE",
     "CameraConfig",
     "Frame",

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssen_ros.labels import CLASS_NAMES, IGNORE_INDEX, STUFF_NAMES
 from ssen_ros.rotations import turn_z
-from ssen_ros.simulation.furniture import Part
+from ssen_ros.simulation.furniture import Part, pick
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
@@ -111,8 +111,11 @@ class Obstacle:
 class Layout:
     """A room being furnished. Search methods return a Spot, or None where nothing was free."""
 
-    def __init__(self, rng: np.random.Generator, size: tuple[float, float], height: float, wall_materials):
+    def __init__(
+        self, seed: int, rng: np.random.Generator, size: tuple[float, float], height: float, wall_materials
+    ):
         self.rng = rng
+        self._seed = seed
         self.width, self.depth = size
         self.height = height
         self.objects: list[Placed] = []
@@ -134,6 +137,10 @@ class Layout:
         x, y = w - cut_w, d - cut_d
         self.obstacles.append(Obstacle(np.array([(x, y), (w, y), (w, d), (x, d)]), self.height))
         return np.array([(0, 0), (w, 0), (w, y), (x, y), (x, d), (0, d)], float)
+
+    def draw(self, kind: str, *sizes):
+        """A model of this kind, of a design that this room may use: a Mesh, or Parts of a fixture."""
+        return pick(self.rng, kind, self._seed)(self.rng, *sizes)
 
     def add(self, mesh: Mesh, class_name: str, position, yaw: float = 0.0) -> Placed:
         """Put a mesh down without any check; `class_name` "" is unlabelled clutter."""

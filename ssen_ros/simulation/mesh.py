@@ -48,6 +48,11 @@ class Mesh:
         shift = np.append((self.lower[:2] + self.upper[:2]) / 2, self.lower[2]).astype(np.float32)
         return Mesh(self.vertices - shift, self.faces, self.material, self.materials)
 
+    def mirrored(self) -> "Mesh":
+        """Left and right exchanged."""
+        flip = np.array([-1, 1, 1], np.float32)
+        return Mesh(self.vertices * flip, self.faces[:, ::-1], self.material, self.materials)
+
 
 class MeshBuilder:
     """Collects shapes; every shape names a material that `material` has registered."""
@@ -138,6 +143,39 @@ class MeshBuilder:
         frame = np.stack([side, np.cross(along, side), along])
         corners = _BOX_CORNERS * np.array([thickness, thickness, np.linalg.norm(end - start)])
         self.triangles(corners @ frame + (start + end) / 2, _BOX_FACES, material)
+
+    def pipe(self, points, thickness: float, material: int) -> None:
+        """Square bars from each point to the next, m."""
+        for start, end in zip(points, points[1:]):
+            self.bar(start, end, thickness, material)
+
+    def prism(self, outline, low: float, high: float, material: int, axis: int = 2) -> None:
+        """A solid of one cross-section from `low` to `high` along an axis, m.
+
+        `outline` (k, 2) goes round a shape that is star-shaped about its mean; its columns are x, y for
+        axis 2, y, z for axis 0 and x, z for axis 1.
+        """
+        outline = np.asarray(outline, float)
+        closed = np.vstack([outline, outline[:1]])
+        middle = np.broadcast_to(outline.mean(axis=0), closed.shape)
+        rings = np.stack([middle, closed, closed, middle])
+        heights = np.broadcast_to(np.array([low, low, high, high])[:, None], rings.shape[:2])
+        points = np.insert(rings, axis, heights, axis=-1)
+        self.grid(points, material)
+
+    def arc(self, center, radii, span, low, high, thickness: float, material: int) -> None:
+        """A wall `thickness` m thick bent along an ellipse about `center` (x, y), m.
+
+        `span` are its first and last angle (rad, from +x); `low` and `high` its lower and upper edge, each a
+        height or a function of the angles.
+        """
+        angle = np.linspace(*span, 17)
+        unit = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        outer = unit * np.asarray(radii) + np.asarray(center)[:2]
+        inner = unit * (np.asarray(radii) - thickness) + np.asarray(center)[:2]
+        edges = [edge(angle) if callable(edge) else np.full(len(angle), edge) for edge in (low, high)]
+        corners = [(outer, 0), (outer, 1), (inner, 1), (inner, 0), (outer, 0)]
+        self.grid(np.stack([np.column_stack([xy, edges[k]]) for xy, k in corners]), material)
 
     def add(self, mesh: Mesh, position=(0.0, 0.0, 0.0), yaw: float = 0.0) -> None:
         """Put a copy of a finished mesh at `position` m, turned by `yaw` rad."""

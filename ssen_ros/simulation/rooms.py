@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssen_ros.simulation import clutter, furniture, materials
+from ssen_ros.simulation import clutter, materials
 from ssen_ros.simulation.layout import Layout, Obstacle, Placed, Spot, footprint
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
-
-HELD_OUT_SEEDS = range(100)  # never trained on; training uses seeds from 1000
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def build_room(seed: int) -> Room:
     kind = list(_RECIPES)[rng.choice(len(_RECIPES), p=[r.share for r in _RECIPES.values()])]
     recipe = _RECIPES[kind]
     size = (rng.uniform(*recipe.width), rng.uniform(*recipe.depth))
-    layout = Layout(rng, size, rng.uniform(2.3, 2.9), _wall_materials(rng, recipe.wet))
+    layout = Layout(seed, rng, size, rng.uniform(2.3, 2.9), _wall_materials(rng, recipe.wet))
     _doors(layout)
     _windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
     recipe.furnish(layout)
@@ -100,7 +98,7 @@ def _doors(layout: Layout) -> None:
         if not spot:
             continue
         spot.wall.openings.append((spot.t - w / 2, spot.t + w / 2, 0.0, h))
-        layout.add(furniture.door(rng, w, h), "door", spot.position, spot.yaw)
+        layout.add(layout.draw("door", w, h), "door", spot.position, spot.yaw)
         layout.reserve(footprint(spot.wall.point(spot.t, 0.45), spot.yaw, w, 0.9))
 
 
@@ -114,11 +112,11 @@ def _windows(layout: Layout, count: int) -> None:
             continue
         spot.wall.openings.append((spot.t - w / 2, spot.t + w / 2, z, z + h))
         base = spot.at((0, 0, 0.05))
-        layout.add(furniture.window(rng, w, h), "window", base, spot.yaw)
+        layout.add(layout.draw("window", w, h), "window", base, spot.yaw)
         if rng.random() < 0.55:
             hem = 0.04 if rng.random() < 0.55 else z - 0.12
-            cloth = furniture.curtain(
-                rng, w + rng.uniform(0.25, 0.6), min(layout.height - 0.06, z + h + 0.14) - hem
+            cloth = layout.draw(
+                "curtain", w + rng.uniform(0.25, 0.6), min(layout.height - 0.06, z + h + 0.14) - hem
             )
             layout.add(cloth, "curtain", (*spot.wall.point(spot.t, 0.14), hem), spot.yaw)
 
@@ -127,7 +125,7 @@ def _radiators(layout: Layout) -> None:
     for wall in layout.walls:
         for t0, t1, z0, _ in wall.openings:
             if z0 > 0.5 and layout.rng.random() < 0.4:
-                mesh = furniture.radiator(layout.rng)
+                mesh = layout.draw("radiator")
                 spot = layout.on_wall_at(wall, (t0 + t1) / 2, mesh.size[0], 0.12, 0.12 + mesh.size[2])
                 if spot:
                     layout.add(mesh, "otherfurniture", spot.position, spot.yaw)
@@ -135,7 +133,7 @@ def _radiators(layout: Layout) -> None:
 
 def _pictures(layout: Layout, count: int) -> None:
     for _ in range(count):
-        mesh = furniture.picture(layout.rng)
+        mesh = layout.draw("picture")
         z = layout.rng.uniform(1.15, 1.6)
         spot = layout.on_wall(mesh.size[0], z, z + mesh.size[2])
         if spot:
@@ -178,13 +176,11 @@ def _against(
     return spot
 
 
-def _insist(
-    layout: Layout, design: Callable[[np.random.Generator], Mesh], class_name: str, clearance: float
-) -> tuple[Mesh, Spot | None]:
+def _insist(layout: Layout, kind: str, clearance: float) -> tuple[Mesh, Spot | None]:
     """Stand a thing the room is named for against a wall; several designs are tried."""
     for attempt in range(8):
-        mesh = design(layout.rng)
-        spot = _against(layout, mesh, class_name, clearance if attempt < 3 else 0.0)
+        mesh = layout.draw(kind)
+        spot = _against(layout, mesh, kind, clearance if attempt < 3 else 0.0)
         if spot:
             break
     return mesh, spot
@@ -209,25 +205,28 @@ def _boxes_overlap(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _storage(layout: Layout) -> None:
-    mesh = furniture.cabinet(layout.rng)
+    mesh = layout.draw("cabinet")
     spot = _against(layout, mesh, "cabinet")
     if spot and mesh.size[2] < 1.35:
         _tops(layout, spot, mesh.size[0], mesh.size[1] * 0.8, mesh.size[2], 5)
 
 
 def _shelf(layout: Layout) -> None:
-    _against(layout, furniture.bookshelf(layout.rng), "bookshelf")
+    _against(layout, layout.draw("bookshelf"), "bookshelf")
 
 
 def _odd_thing(layout: Layout) -> None:
-    _against(layout, furniture.other_furniture(layout.rng), "otherfurniture")
+    _against(layout, layout.draw("odd thing"), "otherfurniture")
 
 
-def _chairs_around(layout: Layout, spot: Spot, w: float, d: float, share: float, sides: str = "nsew") -> None:
+def _chairs_around(
+    layout: Layout, spot: Spot, w: float, d: float, share: float, sides: str = "nsew", kind: str | None = None
+) -> None:
     """Chairs at a table: mostly one set, pushed in to differing depth, some turned."""
     rng = layout.rng
     table = layout.obstacles[-1]
-    design = furniture.chair(rng)
+    kind = _chair_kind(layout) if kind is None else kind
+    design = layout.draw(kind)
     slots = []
     count = max(1, int(w / rng.uniform(0.5, 0.75)))
     for i in range(count):
@@ -237,7 +236,7 @@ def _chairs_around(layout: Layout, spot: Spot, w: float, d: float, share: float,
     for along, side, heading in slots:
         if rng.random() > share:
             continue
-        mesh = design if rng.random() < 0.85 else furniture.chair(rng)
+        mesh = design if rng.random() < 0.85 else layout.draw(kind)
         under = (
             rng.uniform(-0.15, max(0.0, mesh.size[1] - 0.2))
             if rng.random() < 0.75
@@ -253,6 +252,21 @@ def _chairs_around(layout: Layout, spot: Spot, w: float, d: float, share: float,
             layout.add(mesh, "chair", position, yaw)
 
 
+def _chair_kind(layout: Layout) -> str:
+    kinds = ("dining chair", "office chair", "armchair", "stool")
+    return kinds[layout.rng.choice(4, p=[0.6, 0.15, 0.13, 0.12])]
+
+
+def _dining_table(layout: Layout) -> Mesh:
+    d = layout.rng.uniform(0.75, 1.05)
+    w = d if layout.rng.random() < 0.3 else layout.rng.uniform(1.1, 2.0)
+    return layout.draw("table", w, d, layout.rng.uniform(0.71, 0.78))
+
+
+def _low_table(layout: Layout, d: float, h: float, stretch: float) -> Mesh:
+    return layout.draw("low table", d * layout.rng.uniform(1.0, stretch), d, h)
+
+
 def _table_with_chairs(layout: Layout, mesh: Mesh) -> None:
     w, d, h = mesh.size
     spot = layout.in_the_open(mesh.size, margin=0.5) or layout.in_the_open(mesh.size)
@@ -265,12 +279,14 @@ def _table_with_chairs(layout: Layout, mesh: Mesh) -> None:
 
 def _desk_place(layout: Layout) -> None:
     rng = layout.rng
-    mesh = furniture.desk(rng)
+    mesh = layout.draw("desk")
     w, d, h = mesh.size
     spot = _against(layout, mesh, "desk")
     if not spot:
         return
-    _chairs_around(layout, spot, w * 0.6, d, 0.95 if rng.random() < 0.9 else 0.0, sides="s")
+    _chairs_around(
+        layout, spot, w * 0.6, d, 0.95 if rng.random() < 0.9 else 0.0, sides="s", kind="office chair"
+    )
     for _ in range(int(rng.choice(3, p=[0.2, 0.55, 0.25]))):
         screen = clutter.monitor(rng) if rng.random() < 0.75 else clutter.laptop(rng)
         layout.add(
@@ -288,7 +304,7 @@ def _desk_place(layout: Layout) -> None:
 def _seating(layout: Layout) -> Spot | None:
     """A sofa with pillows and, mostly, a coffee table before it."""
     rng = layout.rng
-    mesh, spot = _insist(layout, furniture.sofa, "sofa", clearance=0.25)
+    mesh, spot = _insist(layout, "sofa", clearance=0.25)
     if not spot:
         return None
     for _ in range(int(rng.integers(0, 4))):
@@ -300,7 +316,7 @@ def _seating(layout: Layout) -> Spot | None:
             spot.yaw + rng.normal(0, 0.3),
         )
     if rng.random() < 0.75:
-        low = furniture.coffee_table(rng)
+        low = _low_table(layout, rng.uniform(0.45, 0.75), rng.uniform(0.33, 0.5), 2.0)
         position = spot.at(
             (rng.normal(0, 0.15), -(mesh.size[1] + low.size[1]) / 2 - rng.uniform(0.28, 0.5), 0)
         )
@@ -313,7 +329,7 @@ def _seating(layout: Layout) -> Spot | None:
 
 def _armchairs(layout: Layout, most: int) -> None:
     for _ in range(int(layout.rng.integers(0, most + 1))):
-        mesh = furniture.armchair(layout.rng)
+        mesh = layout.draw("armchair")
         spot = layout.in_the_open(mesh.size)
         if spot:
             layout.add(mesh, "chair", spot.position, spot.yaw + layout.rng.normal(0, 0.1))
@@ -321,7 +337,7 @@ def _armchairs(layout: Layout, most: int) -> None:
 
 def _television(layout: Layout) -> None:
     rng = layout.rng
-    mesh = furniture.cabinet_body(rng, rng.uniform(1.0, 1.8), rng.uniform(0.35, 0.48), rng.uniform(0.35, 0.6))
+    mesh = layout.draw("media bench")
     spot = _against(layout, mesh, "cabinet")
     if spot:
         layout.add(clutter.monitor(rng, rng.uniform(0.7, 1.2)), "", spot.at((0, 0, mesh.size[2])), spot.yaw)
@@ -344,7 +360,7 @@ def _rug(layout: Layout) -> None:
 def _loose_chair(layout: Layout) -> None:
     """A chair on its own: by a wall, or left standing somewhere at any angle."""
     rng = layout.rng
-    mesh = furniture.chair(rng)
+    mesh = layout.draw(_chair_kind(layout))
     if rng.random() < 0.5:
         _against(layout, mesh, "chair")
         return
@@ -356,7 +372,7 @@ def _loose_chair(layout: Layout) -> None:
 def _row_of_chairs(layout: Layout) -> None:
     """Chairs of one design side by side along a wall, nearly touching."""
     rng = layout.rng
-    mesh = furniture.chair(rng)
+    mesh = layout.draw(_chair_kind(layout))
     w, d, h = mesh.size
     count = int(rng.integers(2, 5))
     pitch = w + rng.uniform(0.0, 0.08)
@@ -368,7 +384,7 @@ def _row_of_chairs(layout: Layout) -> None:
 
 
 def _side_table(layout: Layout) -> None:
-    mesh = furniture.side_table(layout.rng)
+    mesh = _low_table(layout, layout.rng.uniform(0.35, 0.55), layout.rng.uniform(0.42, 0.62), 1.0)
     spot = _against(layout, mesh, "table")
     if spot:
         _tops(layout, spot, mesh.size[0], mesh.size[1] * 0.8, mesh.size[2], 3)
@@ -402,7 +418,7 @@ def _living(layout: Layout) -> None:
         if layout.rng.random() < chance:
             furnish(layout)
     if layout.rng.random() < 0.45:
-        _table_with_chairs(layout, furniture.dining_table(layout.rng))
+        _table_with_chairs(layout, _dining_table(layout))
     _armchairs(layout, 2)
     if layout.rng.random() < 0.6:
         _rug(layout)
@@ -410,7 +426,7 @@ def _living(layout: Layout) -> None:
 
 def _bedroom(layout: Layout) -> None:
     rng = layout.rng
-    mesh, spot = _insist(layout, furniture.bed, "bed", clearance=0.2)
+    mesh, spot = _insist(layout, "bed", clearance=0.2)
     if spot:
         for k in range(int(rng.integers(1, 5))):
             x = (k % 2 - 0.5) * mesh.size[0] * 0.48 + rng.normal(0, 0.04)
@@ -428,7 +444,7 @@ def _bedroom(layout: Layout) -> None:
         if rng.random() < chance:
             furnish(layout)
     if rng.random() < 0.25:
-        _insist(layout, furniture.bed, "bed", clearance=0.0)
+        _insist(layout, "bed", clearance=0.0)
     _armchairs(layout, 1)
     if rng.random() < 0.5:
         _rug(layout)
@@ -437,10 +453,11 @@ def _bedroom(layout: Layout) -> None:
 def _nightstand(layout: Layout, spot: Spot, bed: Mesh, side: int) -> None:
     if layout.rng.random() < 0.4:
         return
-    w, d, h = layout.rng.uniform(0.35, 0.5), layout.rng.uniform(0.32, 0.42), layout.rng.uniform(0.42, 0.62)
+    mesh = layout.draw("night stand")
+    w, d, h = mesh.size
     position = spot.at((side * (bed.size[0] / 2 + w / 2 + 0.04), bed.size[1] / 2 - d / 2 - 0.03, 0))
     if layout.place_at(position, spot.yaw, (w, d, h)):
-        layout.add(furniture.cabinet_body(layout.rng, w, d, h), "cabinet", position, spot.yaw)
+        layout.add(mesh, "cabinet", position, spot.yaw)
         _tops(layout, Spot(position, spot.yaw), w, d * 0.8, h, 2)
 
 
@@ -448,15 +465,15 @@ def _kitchen(layout: Layout) -> None:
     rng = layout.rng
     _counter(layout, rng.uniform(1.4, 3.2), with_sink=True)
     if rng.random() < 0.85:
-        _against(layout, furniture.refrigerator(rng), "refrigerator")
+        _against(layout, layout.draw("refrigerator"), "refrigerator")
     if rng.random() < 0.75:
-        _against(layout, furniture.stove(rng), "otherfurniture", gap=0.0)
+        _against(layout, layout.draw("kitchen machine"), "otherfurniture", gap=0.0)
     if rng.random() < 0.6:
         _counter(layout, rng.uniform(0.7, 2.2), with_sink=False)
     if rng.random() < 0.4:
         _storage(layout)
     if rng.random() < 0.8:
-        _table_with_chairs(layout, furniture.dining_table(rng))
+        _table_with_chairs(layout, _dining_table(layout))
     if rng.random() < 0.25:
         _odd_thing(layout)
 
@@ -464,7 +481,7 @@ def _kitchen(layout: Layout) -> None:
 def _counter(layout: Layout, length: float, with_sink: bool) -> None:
     rng = layout.rng
     length = min(length, max(wall.length for wall in layout.walls) - 0.1)
-    parts = furniture.counter_run(rng, length, with_sink)
+    parts = layout.draw("counter", length, layout.draw("kitchen sink") if with_sink else None)
     size = next(part.mesh for part in parts if part.class_name == "counter").size
     taken = (length, size[1], 0.95)
     spot = layout.against_wall(taken, gap=0.0, clearance=0.4) or layout.against_wall(taken, gap=0.0)
@@ -482,7 +499,7 @@ def _counter(layout: Layout, length: float, with_sink: bool) -> None:
         if x1 - x0 > 0.3:
             _tops(layout, Spot(spot.at(((x0 + x1) / 2, 0, 0)), spot.yaw), x1 - x0, size[1] * 0.75, top, 9)
     if rng.random() < 0.75:
-        hung = furniture.wall_cabinet(rng, length * rng.uniform(0.6, 1.0))
+        hung = layout.draw("wall cupboard", length * rng.uniform(0.6, 1.0))
         above = layout.on_wall_at(spot.wall, spot.t, hung.size[0], 1.4, 1.4 + hung.size[2])
         if above:
             layout.add(hung, "cabinet", above.position, above.yaw)
@@ -492,7 +509,7 @@ def _bathroom(layout: Layout) -> None:
     rng = layout.rng
     if rng.random() < 0.75:
         _tub(layout)
-    _insist(layout, furniture.toilet, "toilet", clearance=0.2)
+    _insist(layout, "toilet", clearance=0.2)
     _washplace(layout)
     if rng.random() < 0.3:
         _washplace(layout)
@@ -505,21 +522,17 @@ def _bathroom(layout: Layout) -> None:
 
 def _tub(layout: Layout) -> None:
     rng = layout.rng
-    mesh, spot = _insist(layout, furniture.bathtub, "bathtub", clearance=0.0)
+    mesh, spot = _insist(layout, "bathtub", clearance=0.0)
     if spot and rng.random() < 0.7:
         hem = rng.uniform(0.15, 0.5)
-        cloth = furniture.shower_curtain(rng, mesh.size[0], rng.uniform(1.85, 2.1) - hem)
+        cloth = layout.draw("shower curtain", mesh.size[0], rng.uniform(1.85, 2.1) - hem)
         layout.add(cloth, "shower curtain", spot.at((0, -mesh.size[1] / 2 - 0.03, hem)), spot.yaw)
 
 
 def _washplace(layout: Layout) -> None:
     rng = layout.rng
-    if rng.random() < 0.5:
-        parts = furniture.vanity(rng)
-        size = parts[0].mesh.size
-    else:
-        mesh = furniture.sink(rng)
-        parts, size = (furniture.Part("sink", mesh),), mesh.size
+    parts = layout.draw("washbasin")
+    size = np.max([part.mesh.size for part in parts], axis=0)
     spot = layout.against_wall((*size[:2], 1.0), gap=0.0)
     if not spot:
         return
@@ -546,13 +559,13 @@ def _office(layout: Layout) -> None:
         if rng.random() < chance:
             furnish(layout)
     if rng.random() < 0.5:
-        _table_with_chairs(layout, furniture.dining_table(rng))
+        _table_with_chairs(layout, _dining_table(layout))
     if rng.random() < 0.2:
         _seating(layout)
 
 
 def _dining(layout: Layout) -> None:
-    _table_with_chairs(layout, furniture.dining_table(layout.rng))
+    _table_with_chairs(layout, _dining_table(layout))
     for furnish, chance in ((_storage, 0.9), (_shelf, 0.5), (_storage, 0.5), (_odd_thing, 0.6)):
         if layout.rng.random() < chance:
             furnish(layout)
@@ -563,7 +576,10 @@ def _dining(layout: Layout) -> None:
 
 
 def _meeting(layout: Layout) -> None:
-    _table_with_chairs(layout, furniture.meeting_table(layout.rng))
+    _table_with_chairs(
+        layout,
+        layout.draw("meeting table", layout.rng.uniform(1.8, 3.2), layout.rng.uniform(0.95, 1.35), 0.74),
+    )
     for furnish, chance in ((_storage, 0.6), (_shelf, 0.5), (_odd_thing, 0.3), (_seating, 0.25)):
         if layout.rng.random() < chance:
             furnish(layout)
