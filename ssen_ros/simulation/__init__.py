@@ -1,6 +1,6 @@
 """A room simulator: parametric rooms of the 20 ScanNet classes seen by a virtual RGB-D camera."""
 
-from ssen_ros.simulation.camera import CameraConfig, Frame, walk
+from ssen_ros.simulation.camera import CameraConfig, Frame
 from ssen_ros.simulation.furniture import HELD_OUT_SEEDS, SMOKE_SEEDS
 from ssen_ros.simulation.rooms import Room, build_room
 from ssen_ros.simulation.slam import (
@@ -12,6 +12,7 @@ from ssen_ros.simulation.slam import (
     save_sample,
     scan,
 )
+from ssen_ros.simulation.walk import walk
 
 __all__ = [
     "HELD_OUT_SEEDS",

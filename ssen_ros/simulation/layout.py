@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.labels import CLASS_NAMES, IGNORE_INDEX, STUFF_NAMES
 from ssen_ros.rotations import turn_z
 from ssen_ros.simulation.furniture import Part, pick
@@ -15,6 +16,8 @@ from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
 WALL_THICKNESS = 0.12  # m
 _OUTLINE_SLACK = 0.01  # m a footprint may reach into a wall
+_CELL = 0.03  # m, cells in which interlocking things are compared
+_SHARED_CELLS = 6  # that two things may both go through where they touch
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,15 @@ class Placed:
     instance_id: int  # 1.. for things, IGNORE_INDEX for stuff and clutter
     position: np.ndarray  # (3,) float64, m, room frame
     yaw: float  # rad, room frame
+
+    def at(self, offset) -> np.ndarray:
+        """(3,) room position of an offset (m) given in the mesh's frame."""
+        return self.position + turn_z(self.yaw) @ np.asarray(offset, float)
+
+    def cells(self) -> np.ndarray:
+        """(n,) int64 keys of the cells of 3 cm that the surface goes through, room frame."""
+        points = self.mesh.surface(0.02) @ turn_z(self.yaw).T + self.position
+        return np.unique(voxel_keys.pack(np.floor(points / _CELL).astype(np.int64)))
 
 
 @dataclass
@@ -112,8 +124,15 @@ class Layout:
     """A room being furnished. Search methods return a Spot, or None where nothing was free."""
 
     def __init__(
-        self, seed: int, rng: np.random.Generator, size: tuple[float, float], height: float, wall_materials
+        self,
+        seed: int,
+        rng: np.random.Generator,
+        size: tuple[float, float],
+        height: float,
+        wall_materials: list[Material],
+        may_bend: bool = True,
     ):
+        """`seed` decides which furniture may be drawn; `may_bend` rooms are sometimes an L."""
         self.rng = rng
         self._seed = seed
         self.width, self.depth = size
@@ -122,16 +141,16 @@ class Layout:
         self.obstacles: list[Obstacle] = []
         self._reserved: list[np.ndarray] = []
         self._instances = 0
-        corners = self._outline()
+        corners = self._outline(may_bend)
         self.walls = [
             _wall(start, end, material)
             for start, end, material in zip(corners, np.roll(corners, -1, 0), wall_materials)
         ]
 
-    def _outline(self) -> np.ndarray:
+    def _outline(self, may_bend: bool) -> np.ndarray:
         """(k, 2) corners, counter-clockwise: a rectangle, or an L in one larger room of four."""
         w, d = self.width, self.depth
-        if min(w, d) < 3.2 or self.rng.random() > 0.25:
+        if not may_bend or min(w, d) < 3.2 or self.rng.random() > 0.3:
             return np.array([(0, 0), (w, 0), (w, d), (0, d)], float)
         cut_w, cut_d = self.rng.uniform(0.5, 0.35 * w), self.rng.uniform(0.5, 0.35 * d)
         x, y = w - cut_w, d - cut_d
@@ -154,9 +173,8 @@ class Layout:
         self.objects.append(placed)
         return placed
 
-    def add_parts(self, parts: tuple[Part, ...], spot: Spot) -> None:
-        for part in parts:
-            self.add(part.mesh, part.class_name, spot.at(part.position), spot.yaw)
+    def add_parts(self, parts: tuple[Part, ...], spot: Spot) -> list[Placed]:
+        return [self.add(part.mesh, part.class_name, spot.at(part.position), spot.yaw) for part in parts]
 
     def block(self, outline: np.ndarray, top: float) -> None:
         self.obstacles.append(Obstacle(outline, top))
@@ -245,6 +263,25 @@ class Layout:
             return False
         self.block(outline, size[2])
         return True
+
+    def slide_in(
+        self, mesh: Mesh, position, yaw: float, back_off, host: Placed, host_outline: Obstacle
+    ) -> Placed | None:
+        """Place a chair at a table: as far in as meshes allow, moved along `back_off` (m, 2) until it fits.
+
+        Footprints may overlap the host's: chairs go under tables.
+        """
+        taken = host.cells()
+        for step in np.arange(0.0, 0.7, 0.09):
+            at = np.append(np.asarray(position)[:2] + step * np.asarray(back_off), 0.0)
+            outline = footprint(at, yaw, *(0.95 * mesh.size[:2]))
+            if not self.is_free(outline, ignore=(host_outline,)):
+                continue
+            chair = Placed(mesh, 0, 0, at, yaw)
+            if len(np.intersect1d(chair.cells(), taken, assume_unique=True)) <= _SHARED_CELLS:
+                self.block(outline, mesh.size[2])
+                return self.add(mesh, "chair", at, yaw)
+        return None
 
     def _along(self, wall: Wall, w: float) -> float:
         """Centre of a thing w wide: anywhere, or in a corner."""

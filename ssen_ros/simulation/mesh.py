@@ -43,6 +43,28 @@ class Mesh:
         """(3,) extent, m."""
         return self.upper - self.lower
 
+    def surface(self, spacing: float) -> np.ndarray:
+        """(n, 3) float32 points all over the triangles, at most `spacing` m apart."""
+        corners = self.vertices[self.faces]
+        sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
+        steps = np.ceil(sides / spacing).astype(int) + 1
+        clouds = []
+        for k in np.unique(steps):
+            i, j = np.mgrid[0 : k + 1, 0 : k + 1]
+            weights = np.stack([k - i - j, i, j], axis=-1)[i + j <= k].astype(np.float32) / k
+            clouds.append(
+                np.einsum("pc,tcx->tpx", weights, corners[steps == k], optimize=True).reshape(-1, 3)
+            )
+        return np.concatenate(clouds)
+
+    def relief(self, cell: float) -> np.ndarray:
+        """(a, b) height seen from above in cells of `cell` m from `lower`, m; -inf where nothing is."""
+        points = self.surface(0.7 * cell)
+        index = ((points[:, :2] - self.lower[:2]) / cell).astype(np.int64)
+        heights = np.full(index.max(axis=0) + 1, -np.inf)
+        np.maximum.at(heights, tuple(index.T), points[:, 2])
+        return heights
+
     def grounded(self) -> "Mesh":
         """The same mesh with its footprint centred on the origin and its lowest point at z = 0."""
         shift = np.append((self.lower[:2] + self.upper[:2]) / 2, self.lower[2]).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import numpy as np
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
 from ssen_ros.grouping import majority
-from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame, walk
+from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.rooms import build_room
+from ssen_ros.simulation.walk import walk
 
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
 
@@ -97,12 +98,17 @@ class SimulatedSlam:
     >>> slam = SimulatedSlam(seed=3)
     >>> for points, colors in slam:  # (V, 3) float32 m, (V, 3) uint8; V grows
     ...     publish(points, colors)
+
+    With the frame `loop_closure` the whole map snaps: `cloud()` before and after `advance()` over that
+    frame are the two maps.
     """
 
     def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA):
         self._walk = walk(build_room(seed), config)
         self._frames = iter(self._walk)
-        self._map = AccumulatedMap(min_hits=int(np.random.default_rng((23, seed)).integers(1, 3)))
+        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 3))
+        self._map = AccumulatedMap(self._min_hits)
+        self._may_move: list[Frame] = []  # what a loop closure to come will move
         self.frames_done = 0
 
     def __len__(self) -> int:
@@ -113,13 +119,31 @@ class SimulatedSlam:
         while self.advance():
             yield self.cloud()
 
+    @property
+    def loop_closure(self) -> int | None:
+        """The number of the frame that closes the loop; None in walks without one."""
+        return self._walk.loop_closure
+
     def advance(self, frames: int = 1) -> bool:
         """Take in the next frames; False once the walk is over."""
         before = self.frames_done
         for _ in range(min(frames, len(self) - self.frames_done)):
-            self._map.integrate(next(self._frames))
+            frame = next(self._frames)
+            if self.frames_done == self.loop_closure:
+                self._close_loop()
+            elif self.loop_closure is not None and self.frames_done < self.loop_closure:
+                self._may_move.append(frame)
+            self._map.integrate(frame)
             self.frames_done += 1
         return self.frames_done > before
+
+    def _close_loop(self) -> None:
+        self._map = AccumulatedMap(self._min_hits)
+        for k, frame in enumerate(self._may_move):
+            motion = self._walk.correction(k)
+            points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
+            self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
+        self._may_move = []
 
     def cloud(self) -> tuple[np.ndarray, np.ndarray]:
         """The map as it stands: points (V, 3) float32 m, colours (V, 3) uint8."""

@@ -32,15 +32,9 @@ def drawn(kind, design, seed=0):
 
 def pieces(mesh, voxel=0.02):
     """How many parts the surface falls into, voxelized; neighbours touch at faces, edges or corners."""
-    corners = mesh.vertices[mesh.faces].astype(np.float32)
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-    steps = np.ceil(sides / (0.7 * voxel)).astype(int) + 1
+    points = mesh.surface(0.7 * voxel)
     occupied = np.zeros(np.ceil(mesh.size / voxel).astype(int) + 2, bool)
-    for k in np.unique(steps):
-        i, j = np.mgrid[0 : k + 1, 0 : k + 1]
-        weights = np.stack([k - i - j, i, j], axis=-1)[i + j <= k].astype(np.float32) / k
-        points = np.einsum("pc,tcx->tpx", weights, corners[steps == k], optimize=True).reshape(-1, 3)
-        occupied[tuple(((points - mesh.lower) / voxel).astype(int).T)] = True
+    occupied[tuple(((points - mesh.lower) / voxel).astype(int).T)] = True
     return label(occupied, np.ones((3, 3, 3)))[1]
 
 
