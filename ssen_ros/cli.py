@@ -235,18 +235,23 @@ def _add_simulate(commands: Any) -> None:
         help="fixed rooms that hold furniture models no other room has: seeds 0 to 99; smoke: four of them",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw the rooms on a contact sheet as well")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from ssen_ros.simulation import HELD_OUT_SEEDS, SMOKE_SEEDS, generate
+    from ssen_ros.simulation import HELD_OUT_SEEDS, SMOKE_SEEDS, VOXEL_SIZE, generate, load_sample
 
     if args.split:
         seeds = {"validation": HELD_OUT_SEEDS, "smoke": SMOKE_SEEDS}[args.split][: args.rooms]
     else:
         seeds = range(args.seed, args.seed + (args.rooms or 100))
         _warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
-    generate(seeds, args.out, args.workers)
+    paths = generate(seeds, args.out, args.workers)
+    if args.sheet:
+        from ssen_ros.viewer.sheet import contact_sheet
+
+        contact_sheet(map(load_sample, progress(paths)), VOXEL_SIZE).save(args.sheet, optimize=True)
     return 0
 
 

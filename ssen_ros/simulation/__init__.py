@@ -3,15 +3,8 @@
 from ssen_ros.simulation.camera import CameraConfig, Frame
 from ssen_ros.simulation.furniture import HELD_OUT_SEEDS, SMOKE_SEEDS
 from ssen_ros.simulation.rooms import Room, build_room
-from ssen_ros.simulation.slam import (
-    VOXEL_SIZE,
-    Sample,
-    SimulatedSlam,
-    generate,
-    load_sample,
-    save_sample,
-    scan,
-)
+from ssen_ros.simulation.sample import VOXEL_SIZE, Sample, load_sample, save_sample
+from ssen_ros.simulation.slam import SimulatedSlam, generate, scan
 from ssen_ros.simulation.walk import walk
 
 __all__ = [

@@ -8,7 +8,7 @@ from ssen_ros.simulation import clutter
 from ssen_ros.simulation.layout import Layout, Placed
 from ssen_ros.simulation.mesh import Mesh
 
-_CELL = 0.02  # m, of the relief things are put down on
+_CELL = 0.03  # m, of the relief things are put down on
 _LEVEL = 0.02  # m a level top may vary
 _HIGHEST = 1.9  # m, out of reach above
 
@@ -59,7 +59,9 @@ class Top:
 def strew(layout: Layout, placed: Placed, density: float) -> None:
     """Clutter on top of a thing: `density` pieces per square metre of its outline on average."""
     area = float(placed.mesh.size[0] * placed.mesh.size[1])
-    Top(layout, placed).strew(int(layout.rng.poisson(density * area * layout.rng.uniform(0.2, 1.8))))
+    count = int(layout.rng.poisson(density * area * layout.rng.uniform(0.2, 1.8)))
+    if count:
+        Top(layout, placed).strew(count)
 
 
 def hang_pictures(layout: Layout, count: int) -> None:

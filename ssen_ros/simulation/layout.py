@@ -4,6 +4,7 @@ Room frame: metres, +Z up, floor at z = 0, axis-aligned walls.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -34,6 +35,7 @@ class Placed:
         """(3,) room position of an offset (m) given in the mesh's frame."""
         return self.position + turn_z(self.yaw) @ np.asarray(offset, float)
 
+    @cached_property
     def cells(self) -> np.ndarray:
         """(n,) int64 keys of the cells of 3 cm that the surface goes through, room frame."""
         points = self.mesh.surface(0.02) @ turn_z(self.yaw).T + self.position
@@ -271,14 +273,14 @@ class Layout:
 
         Footprints may overlap the host's: chairs go under tables.
         """
-        taken = host.cells()
+        taken = host.cells
         for step in np.arange(0.0, 0.7, 0.09):
             at = np.append(np.asarray(position)[:2] + step * np.asarray(back_off), 0.0)
             outline = footprint(at, yaw, *(0.95 * mesh.size[:2]))
             if not self.is_free(outline, ignore=(host_outline,)):
                 continue
             chair = Placed(mesh, 0, 0, at, yaw)
-            if len(np.intersect1d(chair.cells(), taken, assume_unique=True)) <= _SHARED_CELLS:
+            if len(np.intersect1d(chair.cells, taken, assume_unique=True)) <= _SHARED_CELLS:
                 self.block(outline, mesh.size[2])
                 return self.add(mesh, "chair", at, yaw)
         return None

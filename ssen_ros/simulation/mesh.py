@@ -17,6 +17,7 @@ _BOX_FACES = np.array(
     ],
     np.int32,
 )  # fmt: skip
+_STEPS = np.unique(np.geomspace(1, 1024, 31).round().astype(int))  # into how many parts a side is cut
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,20 @@ class Mesh:
     def surface(self, spacing: float) -> np.ndarray:
         """(n, 3) float32 points all over the triangles, at most `spacing` m apart."""
         corners = self.vertices[self.faces]
-        sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-        steps = np.ceil(sides / spacing).astype(int) + 1
+        side = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)  # from each corner to the next
+        # From the corner between the shortest sides, so that slivers get no more points than they need.
+        first = (side * np.roll(side, 1, axis=1)).argmin(axis=1)
+        origin, u, v = (corners[np.arange(len(first)), (first + k) % 3] for k in range(3))
+        u, v = u - origin, v - origin
+        lengths = np.stack([np.linalg.norm(u, axis=1), np.linalg.norm(v, axis=1)], axis=1)
+        steps = _STEPS[np.searchsorted(_STEPS, np.minimum(lengths / spacing, _STEPS[-1]))]
         clouds = []
-        for k in np.unique(steps):
-            i, j = np.mgrid[0 : k + 1, 0 : k + 1]
-            weights = np.stack([k - i - j, i, j], axis=-1)[i + j <= k].astype(np.float32) / k
-            clouds.append(
-                np.einsum("pc,tcx->tpx", weights, corners[steps == k], optimize=True).reshape(-1, 3)
-            )
+        for n, m in np.unique(steps, axis=0):
+            rows = (steps == (n, m)).all(axis=1)
+            i, j = np.mgrid[0 : n + 1, 0 : m + 1]
+            inside = i * m + j * n <= n * m
+            a, b = (i[inside] / n)[:, None].astype(np.float32), (j[inside] / m)[:, None].astype(np.float32)
+            clouds.append((origin[rows, None] + a * u[rows, None] + b * v[rows, None]).reshape(-1, 3))
         return np.concatenate(clouds)
 
     def relief(self, cell: float) -> np.ndarray:

@@ -69,7 +69,7 @@ def _furnish(layout: Layout, kind: str) -> None:
     area = layout.width * layout.depth
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
     recipe.furnish(layout)
-    for _ in range(round(area * rng.uniform(0.08, 0.4))):
+    for _ in range(round(area * rng.uniform(0.12, 0.42))):
         recipe.fillings[rng.integers(len(recipe.fillings))](layout)
     shell.add_radiators(layout)
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))

@@ -2,35 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.errors import CloudError
 from ssen_ros.grouping import majority
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.rooms import build_room
+from ssen_ros.simulation.sample import VOXEL_SIZE, Sample, save_sample
 from ssen_ros.simulation.walk import walk
 
-VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
-
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An accumulated map with its truth; map frame, m, gravity along -Z."""
-
-    points: np.ndarray  # (V, 3) float32, m; at most one per 2 cm voxel
-    colors: np.ndarray  # (V, 3) uint8 RGB
-    semantic_label: np.ndarray  # (V,) int8, class index or IGNORE_INDEX
-    instance_label: np.ndarray  # (V,) int16, 1.. within this sample, -1 for stuff and unlabelled
-
-    def __len__(self) -> int:
-        return len(self.points)
 
 
 class AccumulatedMap:
@@ -159,36 +144,6 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
     slam = SimulatedSlam(seed, config)
     slam.advance(len(slam))
     return slam.sample()
-
-
-def save_sample(path: Path | str, sample: Sample) -> None:
-    """Write a compressed .npz; positions are kept to their 2 cm voxel."""
-    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(np.int16)
-    order = np.lexsort(voxels.T[::-1])
-    path = Path(path)
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.savez_compressed(
-            file,
-            voxel_coords=voxels[order],
-            colors=sample.colors[order],
-            semantic_label=sample.semantic_label[order],
-            instance_label=sample.instance_label[order],
-        )
-    partial.replace(path)
-
-
-def load_sample(path: Path | str) -> Sample:
-    """Read what `save_sample` wrote; points are voxel centres, sorted by x, y, z.
-
-    Raises CloudError where an array is missing.
-    """
-    with np.load(path) as data:
-        missing = {"voxel_coords", "colors", "semantic_label", "instance_label"} - set(data.files)
-        if missing:
-            raise CloudError(f"{path} lacks {sorted(missing)}: expected a file written by `ssen simulate`")
-        points = ((data["voxel_coords"].astype(np.float64) + 0.5) * VOXEL_SIZE).astype(np.float32)
-        return Sample(points, data["colors"], data["semantic_label"], data["instance_label"])
 
 
 def generate(
