@@ -50,7 +50,7 @@ class Camera:
         self._shape = (config.height, config.width)
         self._focal = config.width / 2 / np.tan(np.radians(rng.uniform(56.0, 70.0)) / 2)
         self._range = rng.uniform(2.6, 4.6)
-        self._noise_scale = rng.uniform(0.3, 1.4)
+        self._noise_scale = rng.uniform(0.25, 1.2)
         self._depth_scale = 1.0 + rng.normal(0.0, 0.003)
         self._blind_to_black = rng.uniform(0.1, 0.6)
         self._gain = rng.uniform(0.8, 1.15) if rng.random() < 0.8 else rng.uniform(1.25, 1.8)  # over-exposed
@@ -59,7 +59,8 @@ class Camera:
         self._shutter = rng.uniform(0.01, 0.08)  # share of the motion between two frames that blurs
         self._misfit = np.clip(np.round(rng.normal(0.0, 1.0, 2)), -2, 2)  # px, between colour and depth
         self._saturation = rng.uniform(0.8, 1.4)
-        self._exposure = 0.25
+        self._shoulder = rng.uniform(0.15, 1.0)  # how softly highlights clip
+        self._exposure = 0.0
         self._last_rotation: np.ndarray | None = None
 
     def capture(self, rotation: np.ndarray, position: np.ndarray, map_T_room: np.ndarray) -> Frame:
@@ -115,7 +116,7 @@ class Camera:
     def _expose(self, radiance: np.ndarray, rotation: np.ndarray) -> np.ndarray:
         """(n, 3) uint8 of (n, 3) light: automatic exposure, white balance, blur, misfit to depth, noise."""
         rng, (rows, columns) = self._rng, self._shape
-        target = np.clip(np.log(0.6 / (float(radiance.mean()) + 0.05)), -0.6, 0.8)
+        target = np.clip(np.log(0.45 / (float(radiance.mean()) + 0.05)), -0.8, 0.8)
         self._exposure = 0.85 * self._exposure + 0.15 * target + rng.normal(0, 0.02)
         self._warmth += rng.normal(0.0, 0.006)
         white = np.array([1.0 + self._warmth, 1.0, 1.0 - self._warmth])
@@ -127,7 +128,7 @@ class Camera:
         shift = (self._misfit + rng.integers(-1, 2, 2) * (rng.random(2) < 0.3)).astype(int)
         image = np.roll(image, tuple(shift), axis=(0, 1))
         image = gaussian_filter(image, (*(self._blur + self._smear(rotation)), 0.0))
-        image = image / (1.0 + np.maximum(image - 0.7, 0.0))  # soft shoulder before clipping
+        image = image / (1.0 + np.float32(self._shoulder) * np.maximum(image - 0.7, 0.0))
         image += np.float32(0.015) * rng.standard_normal(image.shape, np.float32)
         return (np.clip(image, 0.0, 1.0) * 255).astype(np.uint8).reshape(-1, 3)
 

@@ -142,8 +142,8 @@ def dining_place(layout: Layout) -> None:
 
 def meeting_place(layout: Layout) -> None:
     rng = layout.rng
-    room = max(layout.width, layout.depth) - 1.4
-    w, d = min(rng.uniform(1.8, 3.4), room), rng.uniform(0.95, 1.35)
+    short, long = sorted((layout.width, layout.depth))
+    w, d = min(rng.uniform(1.8, 3.4), long - 1.6), min(rng.uniform(0.95, 1.35), short - 1.6)
     kind = "dining chair" if rng.random() < 0.5 else "office chair"
     table_with_chairs(layout, layout.draw("meeting table", w, d, rng.uniform(0.71, 0.76)), kind)
 

@@ -247,10 +247,14 @@ class Layout:
     def in_the_open(self, size, tries: int = 30, margin: float = 0.0) -> Spot | None:
         """A free place away from the walls, roughly aligned with them, which is then taken."""
         w, d, h = size
+        room = np.array([self.width, self.depth])
         for _ in range(tries):
-            fraction = self.rng.uniform(0.2, 0.8, 2)
-            position = fraction * (self.width, self.depth)
             yaw = self.rng.integers(4) * np.pi / 2 + self.rng.normal(0.0, 0.08)
+            half = np.ptp(footprint((0.0, 0.0), yaw, w, d), axis=0) / 2
+            if (half > room / 2).any():
+                continue
+            inset = np.minimum(half + 0.3, room / 2)
+            position = self.rng.uniform(inset, room - inset)
             if self.is_free(footprint(position, yaw, w + margin, d + margin)):
                 self.block(footprint(position, yaw, w, d), h)
                 return Spot(np.append(position, 0.0), float(yaw))

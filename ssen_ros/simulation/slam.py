@@ -91,7 +91,7 @@ class SimulatedSlam:
     def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA):
         self._walk = walk(build_room(seed), config)
         self._frames = iter(self._walk)
-        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 3))
+        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 4))
         self._map = AccumulatedMap(self._min_hits)
         self._may_move: list[Frame] = []  # what a loop closure to come will move
         self.frames_done = 0

@@ -95,7 +95,7 @@ def _look(yaw: float, pitch: float, roll: float) -> np.ndarray:
 
 def _path(room: Room, clear: float, frames: int, rng: np.random.Generator) -> np.ndarray:
     """(F, 2) m: a tour of free places, around everything that is taller than `clear` m."""
-    free = _free_cells(room, clear)
+    free = free_cells(room, clear)
     cells = np.argwhere(free)
     graph = _neighbours(free)
     stops = int(rng.integers(6, 11)) + 2 * (len(room.floors) > 1)
@@ -119,7 +119,7 @@ def _path(room: Room, clear: float, frames: int, rng: np.random.Generator) -> np
     return np.column_stack([np.interp(along, distance, places[:, k]) for k in (0, 1)])
 
 
-def _free_cells(room: Room, clear: float) -> np.ndarray:
+def free_cells(room: Room, clear: float) -> np.ndarray:
     """(X, Y) bool: where one can walk; at least one cell."""
     shape = np.ceil(np.array(room.size[:2]) / _CELL).astype(int)
     x, y = (np.indices(shape) + 0.5) * _CELL
