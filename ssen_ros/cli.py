@@ -193,11 +193,16 @@ def _print_segment_tables(result: "StepResult", saved: "SavedFiles") -> None:
 def _add_simulate(commands: Any) -> None:
     text = "Make rooms with ground truth, as a virtual RGB-D camera on a walk maps them; one .npz each."
     parser = command(commands, "simulate", _simulate, text)
-    parser.add_argument("--rooms", type=positive_int, required=True, metavar="N", help="how many")
-    parser.add_argument(
-        "--seed", type=seed, default=1000, help="of the first room; 0 to 99 are for evaluation"
+    parser.add_argument("--rooms", type=positive_int, metavar="N", help="how many [100, or the whole split]")
+    rooms = parser.add_mutually_exclusive_group()
+    rooms.add_argument("--seed", type=seed, default=1000, help="of the first room; 0 to 99 are validation")
+    rooms.add_argument(
+        "--split",
+        choices=("validation", "smoke"),
+        help="fixed rooms that hold furniture models no other room has: seeds 0 to 99; smoke: four of them",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw the rooms on a contact sheet as well")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
     parser.add_argument(
         "--models", type=Path, metavar="FOLDER",
@@ -207,12 +212,26 @@ def _add_simulate(commands: Any) -> None:
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from ssen_ros.simulation import ModelLibrary, generate
+    from ssen_ros.simulation import (
+        HELD_OUT_SEEDS,
+        SMOKE_SEEDS,
+        VOXEL_SIZE,
+        ModelLibrary,
+        generate,
+        load_sample,
+    )
 
-    seeds = range(args.seed, args.seed + args.rooms)
-    warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
+    if args.split:
+        seeds = {"validation": HELD_OUT_SEEDS, "smoke": SMOKE_SEEDS}[args.split][: args.rooms]
+    else:
+        seeds = range(args.seed, args.seed + (args.rooms or 100))
+        warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
     library = ModelLibrary.open(args.models) if args.models else None
-    generate(seeds, args.out, args.workers, library=library)
+    paths = generate(seeds, args.out, args.workers, library=library)
+    if args.sheet:
+        from ssen_ros.viewer.sheet import contact_sheet
+
+        contact_sheet(map(load_sample, paths), VOXEL_SIZE).save(args.sheet, optimize=True)
     return 0
 
 

@@ -271,7 +271,7 @@ def _read_npz(path: Path) -> Cloud:
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("it holds a single array, without names")
-        if "voxel_coords" in archive and "points" not in archive:
+        if "voxel_steps" in archive and "points" not in archive:
             return _read_sample(path)
         arrays = {name: archive[name] for name in ("points", "colors", "first_frame") if name in archive}
     if "points" not in arrays:

@@ -4,17 +4,21 @@ Room frame: metres, +Z up, floor at z = 0, axis-aligned walls.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.labels import CLASS_NAMES, IGNORE_INDEX, STUFF_NAMES
 from ssen_ros.rotations import turn_z
-from ssen_ros.simulation.furniture import Part
+from ssen_ros.simulation.furniture import Part, pick
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
 WALL_THICKNESS = 0.12  # m
 _OUTLINE_SLACK = 0.01  # m a footprint may reach into a wall
+_CELL = 0.03  # m, cells in which interlocking things are compared
+_SHARED_CELLS = 6  # that two things may both go through where they touch
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,16 @@ class Placed:
     instance_id: int  # 1.. for things, IGNORE_INDEX for stuff and clutter
     position: np.ndarray  # (3,) float64, m, room frame
     yaw: float  # rad, room frame
+
+    def at(self, offset) -> np.ndarray:
+        """(3,) room position of an offset (m) given in the mesh's frame."""
+        return self.position + turn_z(self.yaw) @ np.asarray(offset, float)
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """(n,) int64 keys of the cells of 3 cm that the surface goes through, room frame."""
+        points = self.mesh.surface(0.02) @ turn_z(self.yaw).T + self.position
+        return np.unique(voxel_keys.pack(np.floor(points / _CELL).astype(np.int64)))
 
 
 @dataclass
@@ -111,29 +125,43 @@ class Obstacle:
 class Layout:
     """A room being furnished. Search methods return a Spot, or None where nothing was free."""
 
-    def __init__(self, rng: np.random.Generator, size: tuple[float, float], height: float, wall_materials):
+    def __init__(
+        self,
+        seed: int,
+        rng: np.random.Generator,
+        size: tuple[float, float],
+        height: float,
+        wall_materials: list[Material],
+        may_bend: bool = True,
+    ):
+        """`seed` decides which furniture may be drawn; `may_bend` rooms are sometimes an L."""
         self.rng = rng
+        self._seed = seed
         self.width, self.depth = size
         self.height = height
         self.objects: list[Placed] = []
         self.obstacles: list[Obstacle] = []
         self._reserved: list[np.ndarray] = []
         self._instances = 0
-        corners = self._outline()
+        corners = self._outline(may_bend)
         self.walls = [
             _wall(start, end, material)
             for start, end, material in zip(corners, np.roll(corners, -1, 0), wall_materials)
         ]
 
-    def _outline(self) -> np.ndarray:
+    def _outline(self, may_bend: bool) -> np.ndarray:
         """(k, 2) corners, counter-clockwise: a rectangle, or an L in one larger room of four."""
         w, d = self.width, self.depth
-        if min(w, d) < 3.2 or self.rng.random() > 0.25:
+        if not may_bend or min(w, d) < 3.2 or self.rng.random() > 0.3:
             return np.array([(0, 0), (w, 0), (w, d), (0, d)], float)
         cut_w, cut_d = self.rng.uniform(0.5, 0.35 * w), self.rng.uniform(0.5, 0.35 * d)
         x, y = w - cut_w, d - cut_d
         self.obstacles.append(Obstacle(np.array([(x, y), (w, y), (w, d), (x, d)]), self.height))
         return np.array([(0, 0), (w, 0), (w, y), (x, y), (x, d), (0, d)], float)
+
+    def draw(self, kind: str, *sizes):
+        """A model of this kind, of a design that this room may use: a Mesh, or Parts of a fixture."""
+        return pick(self.rng, kind, self._seed)(self.rng, *sizes)
 
     def add(self, mesh: Mesh, class_name: str, position, yaw: float = 0.0) -> Placed:
         """Put a mesh down without any check; `class_name` "" is unlabelled clutter."""
@@ -147,9 +175,8 @@ class Layout:
         self.objects.append(placed)
         return placed
 
-    def add_parts(self, parts: tuple[Part, ...], spot: Spot) -> None:
-        for part in parts:
-            self.add(part.mesh, part.class_name, spot.at(part.position), spot.yaw)
+    def add_parts(self, parts: tuple[Part, ...], spot: Spot) -> list[Placed]:
+        return [self.add(part.mesh, part.class_name, spot.at(part.position), spot.yaw) for part in parts]
 
     def block(self, outline: np.ndarray, top: float) -> None:
         self.obstacles.append(Obstacle(outline, top))
@@ -220,10 +247,14 @@ class Layout:
     def in_the_open(self, size, tries: int = 30, margin: float = 0.0) -> Spot | None:
         """A free place away from the walls, roughly aligned with them, which is then taken."""
         w, d, h = size
+        room = np.array([self.width, self.depth])
         for _ in range(tries):
-            fraction = self.rng.uniform(0.2, 0.8, 2)
-            position = fraction * (self.width, self.depth)
             yaw = self.rng.integers(4) * np.pi / 2 + self.rng.normal(0.0, 0.08)
+            half = np.ptp(footprint((0.0, 0.0), yaw, w, d), axis=0) / 2
+            if (half > room / 2).any():
+                continue
+            inset = np.minimum(half + 0.3, room / 2)
+            position = self.rng.uniform(inset, room - inset)
             if self.is_free(footprint(position, yaw, w + margin, d + margin)):
                 self.block(footprint(position, yaw, w, d), h)
                 return Spot(np.append(position, 0.0), float(yaw))
@@ -238,6 +269,25 @@ class Layout:
             return False
         self.block(outline, size[2])
         return True
+
+    def slide_in(
+        self, mesh: Mesh, position, yaw: float, back_off, host: Placed, host_outline: Obstacle
+    ) -> Placed | None:
+        """Place a chair at a table: as far in as meshes allow, moved along `back_off` (m, 2) until it fits.
+
+        Footprints may overlap the host's: chairs go under tables.
+        """
+        taken = host.cells
+        for step in np.arange(0.0, 0.7, 0.09):
+            at = np.append(np.asarray(position)[:2] + step * np.asarray(back_off), 0.0)
+            outline = footprint(at, yaw, *(0.95 * mesh.size[:2]))
+            if not self.is_free(outline, ignore=(host_outline,)):
+                continue
+            chair = Placed(mesh, 0, 0, at, yaw)
+            if len(np.intersect1d(chair.cells, taken, assume_unique=True)) <= _SHARED_CELLS:
+                self.block(outline, mesh.size[2])
+                return self.add(mesh, "chair", at, yaw)
+        return None
 
     def _along(self, wall: Wall, w: float) -> float:
         """Centre of a thing w wide: anywhere, or in a corner."""

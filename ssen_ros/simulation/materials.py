@@ -219,6 +219,64 @@ def fabric(rng: np.random.Generator) -> Material:
     return Material((muted_color, grey_color, bright_color, white_color)[pick](rng), "fabric")
 
 
+def linen(rng: np.random.Generator) -> Material:
+    """Sheets and covers: white or pale, now and then dark, striped or printed."""
+    pick = rng.choice(5, p=[0.4, 0.2, 0.15, 0.1, 0.15])
+    pale = hsv(rng.uniform(), rng.uniform(0.05, 0.25), rng.uniform(0.65, 0.92))
+    if pick == 3:
+        return Material(pale, "stripes", second=white_color(rng), scale=rng.uniform(0.02, 0.1))
+    if pick == 4:
+        return Material(pale, "print", second=muted_color(rng), scale=rng.uniform(0.06, 0.3))
+    return Material((white_color(rng), pale, muted_color(rng))[pick], "fabric")
+
+
+def curtain_cloth(rng: np.random.Generator) -> Material:
+    """Mostly pale and plain, sometimes bold, seldom printed."""
+    pick = rng.choice(4, p=[0.45, 0.25, 0.15, 0.15])
+    if pick == 3:
+        return Material(white_color(rng), "print", second=muted_color(rng), scale=rng.uniform(0.08, 0.4))
+    beige = hsv(rng.uniform(0.06, 0.14), rng.uniform(0.05, 0.35), rng.uniform(0.45, 0.9))
+    return Material(
+        (beige, grey_color(rng), muted_color(rng))[pick], "fabric", dropout=rng.choice([0.0, 0.15])
+    )
+
+
+def shower_cloth(rng: np.random.Generator) -> Material:
+    if rng.random() < 0.45:
+        return Material(white_color(rng), "print", second=muted_color(rng), scale=rng.uniform(0.08, 0.35))
+    return Material(white_color(rng) if rng.random() < 0.6 else muted_color(rng), dropout=0.08)
+
+
+def laminate(rng: np.random.Generator) -> Material:
+    """Coated board of offices: white, greys, beech."""
+    pick = rng.choice(3, p=[0.35, 0.3, 0.35])
+    beech = hsv(rng.uniform(0.08, 0.11), rng.uniform(0.25, 0.45), rng.uniform(0.6, 0.85))
+    return Material((white_color(rng), grey_color(rng), beech)[pick], "wood" if pick == 2 else "plain")
+
+
+def worktop(rng: np.random.Generator) -> Material:
+    return (stone, wood, laminate, stone)[rng.integers(4)](rng)
+
+
+def appliance(rng: np.random.Generator) -> Material:
+    """Enamel or steel."""
+    pick = rng.choice(4, p=[0.55, 0.32, 0.08, 0.05])
+    return Material((white_color, metal_color, black_color, muted_color)[pick](rng), dropout=0.05)
+
+
+def door_finish(rng: np.random.Generator) -> Material:
+    """White lacquer or veneer, seldom a colour."""
+    pick = rng.choice(4, p=[0.48, 0.36, 0.1, 0.06])
+    if pick == 1:
+        return wood(rng, axis=2)
+    return Material((white_color, white_color, grey_color, muted_color)[pick](rng))
+
+
+def pane(rng: np.random.Generator) -> Material:
+    """Glass in furniture: dark where one looks through, and hardly ever measured."""
+    return Material(hsv(rng.uniform(0.4, 0.6), rng.uniform(0.0, 0.15), rng.uniform(0.2, 0.5)), dropout=0.75)
+
+
 def leather(rng: np.random.Generator) -> Material:
     palette = (black_color, wood_color, white_color)[rng.choice(3, p=[0.5, 0.35, 0.15])]
     return Material(palette(rng), dropout=0.03)

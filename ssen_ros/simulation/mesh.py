@@ -17,6 +17,7 @@ _BOX_FACES = np.array(
     ],
     np.int32,
 )  # fmt: skip
+_STEPS = np.unique(np.geomspace(1, 1024, 31).round().astype(int))  # into how many parts a side is cut
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,42 @@ class Mesh:
         """(3,) extent, m."""
         return self.upper - self.lower
 
+    def surface(self, spacing: float) -> np.ndarray:
+        """(n, 3) float32 points all over the triangles, at most `spacing` m apart."""
+        corners = self.vertices[self.faces]
+        side = np.linalg.norm(np.roll(corners, -1, axis=1) - corners, axis=2)  # from each corner to the next
+        # From the corner between the shortest sides, so that slivers get no more points than they need.
+        first = (side * np.roll(side, 1, axis=1)).argmin(axis=1)
+        origin, u, v = (corners[np.arange(len(first)), (first + k) % 3] for k in range(3))
+        u, v = u - origin, v - origin
+        lengths = np.stack([np.linalg.norm(u, axis=1), np.linalg.norm(v, axis=1)], axis=1)
+        steps = _STEPS[np.searchsorted(_STEPS, np.minimum(lengths / spacing, _STEPS[-1]))]
+        clouds = []
+        for n, m in np.unique(steps, axis=0):
+            rows = (steps == (n, m)).all(axis=1)
+            i, j = np.mgrid[0 : n + 1, 0 : m + 1]
+            inside = i * m + j * n <= n * m
+            a, b = (i[inside] / n)[:, None].astype(np.float32), (j[inside] / m)[:, None].astype(np.float32)
+            clouds.append((origin[rows, None] + a * u[rows, None] + b * v[rows, None]).reshape(-1, 3))
+        return np.concatenate(clouds)
+
+    def relief(self, cell: float) -> np.ndarray:
+        """(a, b) height seen from above in cells of `cell` m from `lower`, m; -inf where nothing is."""
+        points = self.surface(0.7 * cell)
+        index = ((points[:, :2] - self.lower[:2]) / cell).astype(np.int64)
+        heights = np.full(index.max(axis=0) + 1, -np.inf)
+        np.maximum.at(heights, tuple(index.T), points[:, 2])
+        return heights
+
     def grounded(self) -> "Mesh":
         """The same mesh with its footprint centred on the origin and its lowest point at z = 0."""
         shift = np.append((self.lower[:2] + self.upper[:2]) / 2, self.lower[2]).astype(np.float32)
         return Mesh(self.vertices - shift, self.faces, self.material, self.materials)
+
+    def mirrored(self) -> "Mesh":
+        """Left and right exchanged."""
+        flip = np.array([-1, 1, 1], np.float32)
+        return Mesh(self.vertices * flip, self.faces[:, ::-1], self.material, self.materials)
 
 
 class MeshBuilder:
@@ -138,6 +171,39 @@ class MeshBuilder:
         frame = np.stack([side, np.cross(along, side), along])
         corners = _BOX_CORNERS * np.array([thickness, thickness, np.linalg.norm(end - start)])
         self.triangles(corners @ frame + (start + end) / 2, _BOX_FACES, material)
+
+    def pipe(self, points, thickness: float, material: int) -> None:
+        """Square bars from each point to the next, m."""
+        for start, end in zip(points, points[1:]):
+            self.bar(start, end, thickness, material)
+
+    def prism(self, outline, low: float, high: float, material: int, axis: int = 2) -> None:
+        """A solid of one cross-section from `low` to `high` along an axis, m.
+
+        `outline` (k, 2) goes round a shape that is star-shaped about its mean; its columns are x, y for
+        axis 2, y, z for axis 0 and x, z for axis 1.
+        """
+        outline = np.asarray(outline, float)
+        closed = np.vstack([outline, outline[:1]])
+        middle = np.broadcast_to(outline.mean(axis=0), closed.shape)
+        rings = np.stack([middle, closed, closed, middle])
+        heights = np.broadcast_to(np.array([low, low, high, high])[:, None], rings.shape[:2])
+        points = np.insert(rings, axis, heights, axis=-1)
+        self.grid(points, material)
+
+    def arc(self, center, radii, span, low, high, thickness: float, material: int) -> None:
+        """A wall `thickness` m thick bent along an ellipse about `center` (x, y), m.
+
+        `span` are its first and last angle (rad, from +x); `low` and `high` its lower and upper edge, each a
+        height or a function of the angles.
+        """
+        angle = np.linspace(*span, 17)
+        unit = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        outer = unit * np.asarray(radii) + np.asarray(center)[:2]
+        inner = unit * (np.asarray(radii) - thickness) + np.asarray(center)[:2]
+        edges = [edge(angle) if callable(edge) else np.full(len(angle), edge) for edge in (low, high)]
+        corners = [(outer, 0), (outer, 1), (inner, 1), (inner, 0), (outer, 0)]
+        self.grid(np.stack([np.column_stack([xy, edges[k]]) for xy, k in corners]), material)
 
     def add(self, mesh: Mesh, position=(0.0, 0.0, 0.0), yaw: float = 0.0) -> None:
         """Put a copy of a finished mesh at `position` m, turned by `yaw` rad."""

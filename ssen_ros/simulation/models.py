@@ -19,9 +19,10 @@ import numpy as np
 from ssen_ros.errors import DataError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.rotations import turn_z
+from ssen_ros.simulation.furniture import HELD_OUT_SEEDS
 from ssen_ros.simulation.layout import Placed
 from ssen_ros.simulation.mesh import Mesh
-from ssen_ros.simulation.rooms import HELD_OUT_SEEDS, Room
+from ssen_ros.simulation.rooms import Room
 from ssen_ros.simulation.wavefront import read_obj
 
 ATTRIBUTION = "ATTRIBUTION.txt"

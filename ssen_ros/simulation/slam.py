@@ -1,36 +1,22 @@
 """A stand-in for SLAM: frames are accumulated into one voxel map, with the truth of every voxel."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.errors import CloudError
 from ssen_ros.grouping import majority
 from ssen_ros.jobs import write_missing
-from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame, walk
+from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.models import ModelLibrary, write_attribution
 from ssen_ros.simulation.rooms import build_room
-
-VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
+from ssen_ros.simulation.sample import VOXEL_SIZE, Sample, save_sample
+from ssen_ros.simulation.walk import walk
 
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An accumulated map with its truth; map frame, m, gravity along -Z."""
-
-    points: np.ndarray  # (V, 3) float32, m; at most one per 2 cm voxel
-    colors: np.ndarray  # (V, 3) uint8 RGB
-    semantic_label: np.ndarray  # (V,) int8, class index or IGNORE_INDEX
-    instance_label: np.ndarray  # (V,) int16, 1.. within this sample, -1 for stuff and unlabelled
-
-    def __len__(self) -> int:
-        return len(self.points)
 
 
 class AccumulatedMap:
@@ -98,6 +84,9 @@ class SimulatedSlam:
     >>> slam = SimulatedSlam(seed=3)
     >>> for points, colors in slam:  # (V, 3) float32 m, (V, 3) uint8; V grows
     ...     publish(points, colors)
+
+    With the frame `loop_closure` the whole map snaps: `cloud()` before and after `advance()` over that
+    frame are the two maps.
     """
 
     def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA, library: ModelLibrary | None = None):
@@ -107,7 +96,9 @@ class SimulatedSlam:
             room, self.models = library.furnish(room)
         self._walk = walk(room, config)
         self._frames = iter(self._walk)
-        self._map = AccumulatedMap(min_hits=int(np.random.default_rng((23, seed)).integers(1, 3)))
+        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 4))
+        self._map = AccumulatedMap(self._min_hits)
+        self._may_move: list[Frame] = []  # what a loop closure to come will move
         self.frames_done = 0
 
     def __len__(self) -> int:
@@ -118,13 +109,31 @@ class SimulatedSlam:
         while self.advance():
             yield self.cloud()
 
+    @property
+    def loop_closure(self) -> int | None:
+        """The number of the frame that closes the loop; None in walks without one."""
+        return self._walk.loop_closure
+
     def advance(self, frames: int = 1) -> bool:
         """Take in the next frames; False once the walk is over."""
         before = self.frames_done
         for _ in range(min(frames, len(self) - self.frames_done)):
-            self._map.integrate(next(self._frames))
+            frame = next(self._frames)
+            if self.frames_done == self.loop_closure:
+                self._close_loop()
+            elif self.loop_closure is not None and self.frames_done < self.loop_closure:
+                self._may_move.append(frame)
+            self._map.integrate(frame)
             self.frames_done += 1
         return self.frames_done > before
+
+    def _close_loop(self) -> None:
+        self._map = AccumulatedMap(self._min_hits)
+        for k, frame in enumerate(self._may_move):
+            motion = self._walk.correction(k)
+            points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
+            self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
+        self._may_move = []
 
     def cloud(self) -> tuple[np.ndarray, np.ndarray]:
         """The map as it stands: points (V, 3) float32 m, colours (V, 3) uint8."""
@@ -140,56 +149,6 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
     slam = SimulatedSlam(seed, config)
     slam.advance(len(slam))
     return slam.sample()
-
-
-def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) -> None:
-    """Write a compressed .npz; positions are kept to their 2 cm voxel, colours to 4 of 255.
-
-    `models` names whose work is in it. Column by column, without the noise of the last three bits of a
-    colour, a voxel takes less than 2 bytes instead of 5.
-
-    Raises CloudError for points too far from the origin.
-    """
-    check_extent(path, sample.points)
-    voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(np.int16)
-    order = np.lexsort(voxels.T[::-1])
-    path = Path(path)
-    partial = path.with_suffix(".partial")
-    with open(partial, "wb") as file:
-        np.savez_compressed(
-            file,
-            voxel_coords=np.asfortranarray(voxels[order]),
-            colors=np.asfortranarray(sample.colors[order] & 0xF8 | 4),
-            semantic_label=sample.semantic_label[order],
-            instance_label=sample.instance_label[order],
-            **({"models": np.array(models)} if models else {}),
-        )
-    partial.replace(path)
-
-
-def check_extent(path: Path | str, points: np.ndarray) -> None:
-    """Raises CloudError where (N, 3) points in m lie too far from the origin for a sample's file."""
-    extent, limit = np.abs(points).max(initial=0), np.iinfo(np.int16).max * VOXEL_SIZE
-    if extent > limit:
-        raise CloudError(
-            f"{path}: points up to {extent:.6g} m from the origin; expected less than {limit:.0f} m; check "
-            "that the unit is the metre, and move the map to the origin"
-        )
-
-
-def load_sample(path: Path | str) -> Sample:
-    """Read what `save_sample` wrote; points are voxel centres, sorted by x, y, z.
-
-    Raises CloudError where an array is missing.
-    """
-    with np.load(path) as data:
-        missing = {"voxel_coords", "colors", "semantic_label", "instance_label"} - set(data.files)
-        if missing:
-            raise CloudError(
-                f"{path} lacks {sorted(missing)}: expected a file written by `ssen simulate` or `ssen import`"
-            )
-        points = ((data["voxel_coords"].astype(np.float64) + 0.5) * VOXEL_SIZE).astype(np.float32)
-        return Sample(points, data["colors"], data["semantic_label"], data["instance_label"])
 
 
 def generate(

@@ -19,6 +19,7 @@ from ssen_ros.viewer.splat import Frame, edge_shade, halved, slope_shade, splat
 if TYPE_CHECKING:
     from ssen_ros.labelled_map import InstanceRecord, LabelledMap
 
+PANEL_TITLES = "colour", "semantic classes", "instances"
 PANEL_WIDTH = 720  # px
 PANEL_HEIGHTS = 360, 660  # px, least and most: as high as the map needs
 TITLE_HEIGHT = 34  # px
@@ -50,28 +51,32 @@ class _View:
 
 def render_map(labelled: "LabelledMap") -> np.ndarray:
     """(H, W, 3) uint8: three panels side by side, titles above, a legend of the classes present below."""
-    things = labelled.instance_id >= 0
-    panels = [
-        ("colour", labelled.colors),
-        ("semantic classes", semantic_colors(labelled.semantic_label)),
-        ("instances", _instance_panel_colors(labelled, things)),
-    ]
-    if len(labelled) == 0:
-        empty = np.full((PANEL_HEIGHTS[0], PANEL_WIDTH, 3), BACKGROUND, np.uint8)
-        images = [empty] * len(panels)
-    else:
-        view = _make_view(labelled, things)
-        images = [_panel(view, colors[view.rows]) for _, colors in panels]
-        images[2] = _with_boxes(images[2], view, labelled.instances)
+    images = render_panels(labelled)
     active = sum(instance.state == "active" for instance in labelled.instances)  # those with a box
     subtitles = ["", "", f"{active} objects"]
     titled = [
         _titled(image, title, subtitle)
-        for image, (title, _), subtitle in zip(images, panels, subtitles, strict=True)
+        for image, title, subtitle in zip(images, PANEL_TITLES, subtitles, strict=True)
     ]
     gap = np.full((titled[0].shape[0], GAP, 3), BACKGROUND, np.uint8)
     strip = np.hstack([titled[0], gap, titled[1], gap, titled[2]])
     return np.vstack([strip, _legend(labelled, strip.shape[1])])
+
+
+def render_panels(labelled: "LabelledMap") -> list[np.ndarray]:
+    """The panels of PANEL_TITLES, each (H, PANEL_WIDTH, 3) uint8."""
+    things = labelled.instance_id >= 0
+    colors = [
+        labelled.colors,
+        semantic_colors(labelled.semantic_label),
+        _instance_panel_colors(labelled, things),
+    ]
+    if len(labelled) == 0:
+        empty = np.full((PANEL_HEIGHTS[0], PANEL_WIDTH, 3), BACKGROUND, np.uint8)
+        return [empty] * len(colors)
+    view = _make_view(labelled, things)
+    images = [_panel(view, c[view.rows]) for c in colors]
+    return [*images[:2], _with_boxes(images[2], view, labelled.instances)]
 
 
 def save_png(path: str | Path, image: np.ndarray) -> None:

@@ -191,6 +191,23 @@ def test_simulate_warns_of_held_out_rooms(first, told, monkeypatch, caplog, tmp_
     assert told in caplog.text and bool(told) == bool(caplog.records)
 
 
+@pytest.mark.parametrize(
+    ("options", "made"),
+    [
+        (["--split", "smoke"], range(4)),
+        (["--split", "validation", "--rooms", "7"], range(7)),
+        (["--split", "validation"], range(100)),
+        (["--rooms", "2"], range(1000, 1002)),
+    ],
+)
+def test_simulate_knows_the_splits(options, made, monkeypatch, caplog, tmp_path):
+    asked = []
+    monkeypatch.setattr("ssen_ros.simulation.generate", lambda seeds, *_: asked.extend(seeds))
+    assert main(["simulate", "--out", str(tmp_path), *options]) == 0
+    assert asked == list(made)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(("name", "is_held_out"), [("000007", True), ("001000", False), ("kitchen", False)])
 def test_train_warns_of_held_out_rooms(name, is_held_out, monkeypatch, caplog, tmp_path):
     monkeypatch.setattr("ssen_ros.training.train.train", lambda *_: tmp_path / "weights")

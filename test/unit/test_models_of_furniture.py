@@ -10,8 +10,8 @@ from ssen_ros.cli import main
 from ssen_ros.errors import DataError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.simulation import ModelLibrary, build_room, load_sample
+from ssen_ros.simulation.furniture import HELD_OUT_SEEDS
 from ssen_ros.simulation.models import write_attribution
-from ssen_ros.simulation.rooms import HELD_OUT_SEEDS
 
 CHAIR = CLASS_NAMES.index("chair")
 SEEDS = range(1000, 1012)

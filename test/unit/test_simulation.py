@@ -1,8 +1,13 @@
 import sys
 from collections import Counter, defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
 
 from ssen_ros.errors import CloudError, SsenError
 from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
@@ -10,14 +15,21 @@ from ssen_ros.simulation import (
     VOXEL_SIZE,
     CameraConfig,
     Frame,
+    Sample,
     SimulatedSlam,
     build_room,
     generate,
     load_sample,
     save_sample,
     scan,
+    walk,
 )
+from ssen_ros.simulation.layout import footprint, overlap
+from ssen_ros.simulation.rooms import kind_of
+from ssen_ros.simulation.sample import COLOR_ERROR
+from ssen_ros.simulation.scene import Scene
 from ssen_ros.simulation.slam import AccumulatedMap
+from ssen_ros.simulation.walk import Drift, _motion, free_cells
 
 QUICK = CameraConfig(width=64, height=48, frames=12)
 SEED = 3
@@ -30,7 +42,7 @@ def sample():
 
 @pytest.fixture(scope="module")
 def rooms():
-    return [build_room(seed) for seed in range(45)]
+    return [build_room(seed) for seed in range(30)]
 
 
 def arrays(sample):
@@ -151,23 +163,46 @@ def test_without_embreex_the_walk_does_not_begin(monkeypatch):
         SimulatedSlam(SEED, QUICK)
 
 
-def test_sample_round_trips_through_a_file(sample, tmp_path):
-    save_sample(tmp_path / "a.npz", sample)
-    loaded = load_sample(tmp_path / "a.npz")
+def by_voxel(sample):
+    """The sample's arrays in one order, its points as voxels."""
     voxels = np.floor(sample.points.astype(np.float64) / VOXEL_SIZE).astype(int)
     order = np.lexsort(voxels.T[::-1])
-    np.testing.assert_array_equal(
-        np.floor(loaded.points.astype(np.float64) / VOXEL_SIZE).astype(int), voxels[order]
-    )
-    np.testing.assert_allclose(loaded.colors.astype(int), sample.colors[order], atol=4)
-    np.testing.assert_array_equal(loaded.semantic_label, sample.semantic_label[order])
-    np.testing.assert_array_equal(loaded.instance_label, sample.instance_label[order])
+    return voxels[order], *(array[order] for array in arrays(sample)[1:])
 
 
-def test_a_file_is_compact(sample, tmp_path):
+def test_sample_round_trips_through_a_file(sample, tmp_path):
     save_sample(tmp_path / "a.npz", sample)
-    per_voxel = (tmp_path / "a.npz").stat().st_size / len(sample)
-    assert per_voxel < 3.0, "the map of a whole walk is denser: it takes less than 2 bytes a voxel"
+    stored, loaded = by_voxel(sample), by_voxel(load_sample(tmp_path / "a.npz"))
+    for k in (0, 2, 3):
+        np.testing.assert_array_equal(loaded[k], stored[k])
+    assert np.abs(loaded[1].astype(int) - stored[1]).max() <= COLOR_ERROR
+    save_sample(tmp_path / "b.npz", load_sample(tmp_path / "a.npz"))
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 300), st.integers(1, 400_000))
+@settings(max_examples=30, deadline=None)
+def test_any_sample_round_trips(seed, count, reach):
+    """Maps of any extent, also those of other scanners."""
+    rng = np.random.default_rng(seed)
+    voxels = np.unique(rng.integers(-reach, reach, (count, 3)), axis=0)
+    made = Sample(
+        ((voxels + 0.5) * VOXEL_SIZE).astype(np.float32),
+        rng.integers(0, 256, voxels.shape, np.uint8),
+        rng.integers(-1, 20, len(voxels)).astype(np.int8),
+        rng.integers(-1, 2**15, len(voxels)).astype(np.int16),
+    )
+    with TemporaryDirectory() as folder:
+        save_sample(Path(folder) / "a.npz", made)
+        loaded = load_sample(Path(folder) / "a.npz")
+    for k, (first, second) in enumerate(zip(by_voxel(made), by_voxel(loaded), strict=True)):
+        np.testing.assert_allclose(first.astype(int), second.astype(int), atol=COLOR_ERROR if k == 1 else 0)
+
+
+def test_a_stored_room_takes_two_bytes_a_voxel_at_most(tmp_path):
+    room = scan(SEED)
+    save_sample(tmp_path / "a.npz", room)
+    assert (tmp_path / "a.npz").stat().st_size <= 2.0 * len(room)
 
 
 def test_a_foreign_file_is_refused_by_name(tmp_path):
@@ -181,3 +216,94 @@ def test_generate_keeps_files_that_exist(tmp_path):
     kept.write_bytes(b"finished before")
     assert generate([SEED], tmp_path, progress=False) == [kept]
     assert kept.read_bytes() == b"finished before"
+
+
+def test_any_run_of_seeds_has_every_kind_of_room():
+    for start in (0, 1000, 54321):
+        kinds = Counter(kind_of(seed) for seed in range(start, start + 100))
+        assert len(kinds) == 10
+        assert kinds["bathroom"] >= 14 and kinds["flat"] >= 11
+
+
+def first_of(kind):
+    return next(seed for seed in range(100, 400) if kind_of(seed) == kind)
+
+
+def test_one_can_walk_through_every_room_of_a_flat():
+    room = build_room(first_of("flat"))
+    inside = [floor for floor in room.floors if np.ptp(floor, axis=0).min() > 0.5]  # the others are doorways
+    assert len(inside) >= 2
+    free = free_cells(room, clear=1.3)
+    region, count = ndimage.label(free, np.ones((3, 3)))
+    assert count >= 1
+    main = np.argwhere(region == np.bincount(region[free]).argmax())
+    at = (main + 0.5) * 0.1
+    for floor in inside:
+        assert ((at > floor.min(axis=0)) & (at < floor.max(axis=0))).all(axis=1).any()
+
+
+def test_walls_of_a_flat_open_where_its_doorways_are():
+    room = build_room(first_of("flat"))
+    scene = Scene(room)
+    doorways = [floor for floor in room.floors if np.ptp(floor, axis=0).min() < 0.5]
+    walls = scene.semantic_label == CLASS_NAMES.index("wall")
+    for doorway in doorways:
+        middle = np.append(doorway.mean(axis=0), 1.2).astype(np.float32)
+        if not (0.2 < middle[:2]).all() or not (middle[:2] < np.array(room.size[:2]) - 0.2).all():
+            continue  # the door of the flat itself
+        thin = int(np.ptp(doorway, axis=0).argmin())
+        step = np.zeros(3, np.float32)
+        step[thin] = 0.15
+        triangle, reach, _ = scene.cast((middle - step)[None], (2 * step)[None])
+        assert triangle[0] < 0 or reach[0] > 1 or not walls[scene.owner(triangle)[0]]
+
+
+def test_a_loop_closure_moves_the_map_towards_the_truth():
+    rng = np.random.default_rng(3)
+    drifts = [Drift.draw(100, rng) for _ in range(40)]
+    closing = [d for d in drifts if d.loop_closure is not None]
+    assert 8 < len(closing) < 32
+    for drift in closing:
+        k = drift.loop_closure
+        assert np.linalg.norm(drift.corrected[k]) < 0.2 * np.linalg.norm(drift.errors[k])
+        np.testing.assert_allclose(
+            drift.correction(k - 1) @ drift.at(k - 1), _motion(drift.corrected[k - 1]), atol=1e-9
+        )
+        np.testing.assert_allclose(drift.at(k), _motion(drift.corrected[k]))
+
+
+def test_before_and_after_a_loop_closure_the_same_room_stands_elsewhere():
+    seed = next(s for s in range(100, 200) if SimulatedSlam(s, QUICK).loop_closure)
+    slam = SimulatedSlam(seed, QUICK)
+    slam.advance(slam.loop_closure)
+    before, frames = slam.cloud()[0], [frame for frame in walk(build_room(seed), QUICK)][: slam.loop_closure]
+    slam.advance()
+    after, _ = slam.cloud()
+    moved = [walk(build_room(seed), QUICK).correction(k) for k in range(len(frames))]
+    assert max(np.abs(m - np.eye(4)).max() for m in moved) > 1e-4
+    assert len(before) and len(after)
+    assert not np.array_equal(before[:50], after[:50])
+
+
+def test_chairs_pushed_under_tables_do_not_go_through_them():
+    chairs = under = 0
+    for seed in range(100, 130):
+        room = build_room(seed)
+        tables = [o for o in room.objects if o.class_id == CLASS_NAMES.index("table")]
+        for chair in (o for o in room.objects if o.class_id == CLASS_NAMES.index("chair")):
+            chairs += 1
+            for table in tables:
+                if np.linalg.norm(table.position[:2] - chair.position[:2]) < 2.5:
+                    assert len(np.intersect1d(table.cells, chair.cells)) <= 6
+                    outlines = [
+                        footprint(o.at((o.mesh.lower + o.mesh.upper) / 2), o.yaw, *o.mesh.size[:2])
+                        for o in (table, chair)
+                    ]
+                    under += overlap(*outlines)
+    assert chairs > 60 and under > 5
+
+
+def test_things_stand_on_things():
+    room = build_room(first_of("office"))
+    heights = [o.position[2] for o in room.objects if o.class_id < 0]
+    assert sum(0.4 < h < 1.9 for h in heights) > 10
