@@ -75,8 +75,8 @@ def load_sample(path: Path | str) -> Sample:
         missing = [name for name in _ARRAYS if name not in data.files]
         if missing:
             raise CloudError(
-                f"{path} lacks {missing}: expected a file of this version of `ssen simulate` or `ssen import`; "
-                "make it anew"
+                f"{path} lacks {missing}: expected a file of this version of `ssen simulate` or "
+                "`ssen import`; make it anew"
             )
         voxels = _from_z_order(np.cumsum(data["voxel_steps"])) + data["first_voxel"]
         green, red_green, blue_green = np.cumsum(data["color_steps"], axis=1, dtype=np.int8)
