@@ -202,7 +202,7 @@ def test_simulate_warns_of_held_out_rooms(first, told, monkeypatch, caplog, tmp_
 )
 def test_simulate_knows_the_splits(options, made, monkeypatch, caplog, tmp_path):
     asked = []
-    monkeypatch.setattr("ssen_ros.simulation.generate", lambda seeds, *_: asked.extend(seeds))
+    monkeypatch.setattr("ssen_ros.simulation.generate", lambda seeds, *_, **__: asked.extend(seeds))
     assert main(["simulate", "--out", str(tmp_path), *options]) == 0
     assert asked == list(made)
     assert not caplog.records
