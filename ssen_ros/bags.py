@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ssen_ros.cloud_io import Cloud
 from ssen_ros.errors import BagError, CloudError
-from ssen_ros.point_cloud2 import from_msg
+from ssen_ros.point_cloud2 import CLOUD_TYPE, from_msg
 
 BAG_SUFFIXES = (".mcap", ".db3")
-CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 
 
 def is_bag(path: str | Path) -> bool:
@@ -50,14 +51,19 @@ class BagReader:
         """(time of recording [ns], the message as it was on the wire, CDR) of each cloud."""
         with _reading(self._path), _rosbags("rosbags.rosbag2").Reader(self._path) as reader:
             connections = [c for c in reader.connections if c.topic == self.topic]
+            is_empty = True
             for _, recorded_ns, data in reader.messages(connections):
+                is_empty = False
                 yield recorded_ns, data
+            if is_empty:
+                raise EOFError(f"it promises {len(self)} clouds on {self.topic} and holds none")
 
     def messages(self) -> Iterator[tuple[int, Any]]:
         """As `raw`, with the attributes of sensor_msgs/PointCloud2."""
+        store = typestore()
         for recorded_ns, data in self.raw():
             with _reading(self._path):
-                message = typestore().deserialize_cdr(data, CLOUD_TYPE)
+                message = store.deserialize_cdr(data, CLOUD_TYPE)
             yield recorded_ns, message
 
     def last(self) -> Cloud:
@@ -66,7 +72,7 @@ class BagReader:
         points, colors, had_color = from_msg(message)
         if not len(points):
             raise CloudError(f"{self._path}: the last cloud on {self.topic} is empty; expected a map")
-        return Cloud(points, colors if had_color else None)
+        return Cloud(np.ascontiguousarray(points, np.float32), colors if had_color else None)
 
     def _chosen(self, topic: str, counts: Mapping[str, int], others: list[str]) -> str:
         recorded = {name: count for name, count in counts.items() if count}

@@ -10,7 +10,8 @@ import numpy as np
 from ssen_ros.errors import CloudError, SsenError
 from ssen_ros.labels import NO_COLOR
 
-Message = Any  # has the attributes of sensor_msgs/PointCloud2
+CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
+Message = Any  # has the attributes of one
 
 DATATYPES = {  # PointField.datatype -> (its name, numpy's name without the byte order)
     1: ("INT8", "i1"),

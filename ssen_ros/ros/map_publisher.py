@@ -14,6 +14,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros.config import param
+from ssen_ros.errors import SsenError
 from ssen_ros.ros.conversions import CloudWriter
 from ssen_ros.ros.qos import LATCHED
 
@@ -69,7 +70,11 @@ class MapPublisherNode(Node):
     def _publish_next(self) -> None:
         if not self._somebody_listens() or not self._last_is_delivered():
             return
-        cloud = next(self._clouds, None)
+        try:
+            cloud = next(self._clouds, None)
+        except SsenError as error:  # of a recording that is damaged further on
+            self.get_logger().error(f"ends before its end: {error}")
+            cloud = None
         if cloud is None:
             self._finish()
             return

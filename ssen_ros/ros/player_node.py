@@ -13,7 +13,7 @@ from sensor_msgs.msg import PointCloud2
 from ssen_ros.bags import BagReader, is_bag
 from ssen_ros.cloud_io import Cloud, read_cloud
 from ssen_ros.config import param
-from ssen_ros.errors import ConfigError
+from ssen_ros.errors import BagError, ConfigError
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.map_publisher import MapPublisherNode, MapStep, PublishingConfig
@@ -50,7 +50,7 @@ class PlayerNode(MapPublisherNode):
         """As it was recorded: fields, stamps, frames."""
         bag = BagReader(config.cloud, config.bag_topic)
         self.get_logger().info(f"{len(bag)} clouds on {bag.topic} in {config.cloud}")
-        self.play((deserialize_message(data, PointCloud2) for _, data in bag.raw()), len(bag), config)
+        self.play((_deserialized(data) for _, data in bag.raw()), len(bag), config)
 
     def _play_growing(self, config: PlayerConfig) -> None:
         """As if a camera had found the points one after the other."""
@@ -61,6 +61,13 @@ class PlayerNode(MapPublisherNode):
         self.get_logger().info(f"read {len(cloud)} points from {config.cloud}, growing by {growth}")
         maps = growing_maps(cloud, config.maps, growth)
         self.play(self.stamped(maps, config), config.maps, config)
+
+
+def _deserialized(data: bytes) -> PointCloud2:
+    try:
+        return deserialize_message(data, PointCloud2)
+    except Exception as error:  # rclpy's own, for bytes that are none
+        raise BagError(f"a recorded cloud cannot be read ({error})") from error
 
 
 def resolve_growth(growth: str, cloud: Cloud) -> str:

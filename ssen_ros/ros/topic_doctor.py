@@ -15,10 +15,9 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.doctor import ERROR, WARNING, Finding, examine_message, examine_stamps
-from ssen_ros.point_cloud2 import stamp_ns
+from ssen_ros.point_cloud2 import CLOUD_TYPE, stamp_ns
 from ssen_ros.ros.qos import SubscriptionEventCallbacks, weakest
 
-_CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 _ENOUGH_CLOUDS = 5
 _DISCOVERY_S = 2.0  # granted to the graph to become whole
 _SEGMENT_BYTES = 512 * 1024  # of shared memory, Fast DDS's default
@@ -63,7 +62,7 @@ class _Heard:
 
     def _add(self, msg: PointCloud2, info: dict[str, Any]) -> None:
         self._last = msg
-        self.received.append((stamp_ns(msg), info["source_timestamp"]))
+        self.received.append((stamp_ns(msg), info["source_timestamp"] or time.time_ns()))
         number = info.get("publication_sequence_number")  # not known to Humble and Iron
         if number is not None:
             publisher = bytes(info["publisher_gid"]["data"])
@@ -122,7 +121,7 @@ def _graph_findings(node: Node, topic: str) -> tuple[Finding, ...]:
         others = [
             name
             for name, kinds in node.get_topic_names_and_types()
-            if _CLOUD_TYPE in kinds and node.count_publishers(name)
+            if CLOUD_TYPE in kinds and node.count_publishers(name)
         ]
         seen = f"nobody publishes {topic}; clouds are published on: {', '.join(others) or 'no topic'}"
         remedy = (
@@ -130,8 +129,8 @@ def _graph_findings(node: Node, topic: str) -> tuple[Finding, ...]:
             "runs, compare ROS_DOMAIN_ID, RMW_IMPLEMENTATION and ROS_AUTOMATIC_DISCOVERY_RANGE of both"
         )
         return (Finding(ERROR, "publisher", seen, remedy),)
-    if types != [_CLOUD_TYPE]:
-        seen = f"{topic} has the type {', '.join(types)}; expected {_CLOUD_TYPE}"
+    if types != [CLOUD_TYPE]:
+        seen = f"{topic} has the type {', '.join(types)}; expected {CLOUD_TYPE}"
         remedy = (
             "name a topic of point clouds: rtabmap's is cloud_map; nvblox's mesh and color_layer are none"
         )
@@ -164,7 +163,7 @@ def _qos_findings(node: Node, topic: str, publishers: Sequence[Any]) -> tuple[Fi
 
 
 def _publishers(node: Node, topic: str) -> list[Any]:
-    return [p for p in node.get_publishers_info_by_topic(topic) if p.topic_type == _CLOUD_TYPE]
+    return [p for p in node.get_publishers_info_by_topic(topic) if p.topic_type == CLOUD_TYPE]
 
 
 def _full_name(endpoint: Any) -> str:

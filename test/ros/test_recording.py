@@ -7,12 +7,15 @@ import sys
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile
-from rclpy.serialization import deserialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
 
-from ssen_ros.bags import BagReader
+from ssen_ros.bags import BagReader, BagWriter
 from ssen_ros.errors import BagError
 from ssen_ros.msg import Instance, InstanceArray
+from ssen_ros.point_cloud2 import CLOUD_TYPE
+from ssen_ros.ros.conversions import CloudWriter, time_from_ns
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.ros.recorder_node import message_class, read_definition
 
@@ -79,6 +82,28 @@ def test_nothing_to_record_is_an_error_and_leaves_no_folder(bench, tmp_path, end
     assert recorder.wait() == 1
     assert recorder.lines("ssen record: nothing came on /nowhere") and "Traceback" not in recorder.log
     assert not (tmp_path / "bag").exists()
+
+
+def test_a_recording_that_is_damaged_further_on_is_played_until_there(bench, tmp_path):
+    rng = np.random.default_rng(0)
+    writer = BagWriter(tmp_path / "walk", read_definition)
+    writer.add_topic("/cloud_map", CLOUD_TYPE, latched=True)
+    points = rng.random((50, 3), np.float32)
+    for k in range(3):
+        header = Header(stamp=time_from_ns(k), frame_id="map")
+        last = serialize_message(CloudWriter().write(header, points, np.zeros(points.shape, np.uint8)))
+        writer.write("/cloud_map", k, last)
+    writer.close()
+    (file,) = (tmp_path / "walk").glob("*.mcap")
+    content = bytearray(file.read_bytes())
+    length_at = content.rindex(last) + 12  # of frame_id, after the encapsulation and the stamp
+    content[length_at : length_at + 4] = b"\xff" * 4
+    file.write_bytes(content)
+    played = bench.collect(PointCloud2, "cloud_map", RELIABLE)
+    player = cli(bench, "play", tmp_path / "walk", "--rate", 10)
+    bench.spin_until(lambda: player.lines("done: published") or not player.running)
+    assert player.lines("ends before its end") and "Traceback" not in player.log
+    bench.spin_until(lambda: len(played) == 2)
 
 
 @pytest.mark.parametrize(

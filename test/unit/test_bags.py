@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.bags import CLOUD_TYPE, BagReader, BagWriter, is_bag, typestore
+from ssen_ros.bags import BagReader, BagWriter, is_bag, typestore
 from ssen_ros.cloud_io import read_cloud
 from ssen_ros.errors import BagError, CloudError
+from ssen_ros.point_cloud2 import CLOUD_TYPE
 
 MESSAGES = Path(__file__).resolve().parents[2] / "msg"
 STORE = typestore()
@@ -177,6 +178,18 @@ def test_a_folder_without_metadata_is_told_how_to_be_saved(bag, tmp_path):
     (tmp_path / "cut" / "metadata.yaml").unlink()
     with pytest.raises(BagError, match="ros2 bag reindex"):
         read_cloud(tmp_path / "cut")
+
+
+def test_clouds_that_are_promised_and_not_there_are_missed(tmp_path):
+    writer = BagWriter(tmp_path / "short", no_definition)
+    for topic in ("/map", "/cloud_map"):
+        writer.add_topic(topic, CLOUD_TYPE, latched=True)
+    writer.write("/map", SECOND, cloud_message(*cloud(10)))
+    writer.close()
+    metadata = tmp_path / "short" / "metadata.yaml"
+    metadata.write_text(metadata.read_text().replace("message_count: 0", "message_count: 3"))
+    with pytest.raises(BagError, match="promises 3 clouds on /cloud_map and holds none"):
+        read_cloud(tmp_path / "short", "/cloud_map")
 
 
 def test_without_the_library_the_remedy_is_named(bag, monkeypatch):
