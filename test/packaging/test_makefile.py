@@ -28,7 +28,7 @@ def cleaned() -> list[str]:
 
 
 def test_clean_takes_what_the_demo_wrote_and_leaves_rooms_and_runs(cleaned):
-    configs = sorted((CHECKOUT / "config").glob("train_*.yaml"))
+    configs = sorted((CHECKOUT / "config" / "training").glob("*.yaml"))
     kept = ["runs", *(yaml.safe_load(path.read_text(encoding="utf-8"))["data"] for path in configs)]
     assert configs and "out/demo" in cleaned
     for folder in kept:
