@@ -341,7 +341,7 @@ def counter(layout: Layout, length: float, with_sink: bool) -> None:
 def tub(layout: Layout) -> None:
     rng = layout.rng
     placed = insist(layout, "bathtub", clearance=0.0)
-    if placed and rng.random() < 0.75:
+    if placed and rng.random() < 0.85:
         w, hem = placed.mesh.size[0], rng.uniform(0.15, 0.5)
         cloth = layout.draw("shower curtain", w, rng.uniform(1.85, 2.1) - hem)
         at = placed.at((0.0, placed.mesh.lower[1] - 0.09, 0.0)) + (0, 0, hem)

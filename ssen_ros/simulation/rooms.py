@@ -75,7 +75,7 @@ def _furnish(layout: Layout, kind: str) -> None:
     area = layout.width * layout.depth
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
     recipe.furnish(layout)
-    for _ in range(round(area * rng.uniform(0.12, 0.42))):
+    for _ in range(round(area * rng.uniform(0.15, 0.45))):
         recipe.fillings[rng.integers(len(recipe.fillings))](layout)
     shell.add_radiators(layout)
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
@@ -181,11 +181,11 @@ def _kitchen(layout: Layout) -> None:
 
 def _bathroom(layout: Layout) -> None:
     rng = layout.rng
-    if rng.random() < 0.9:
+    if rng.random() < 0.95:
         groups.tub(layout)
     groups.insist(layout, "toilet", clearance=0.2)
     groups.washplace(layout)
-    _chance(layout, (groups.shower, 0.35), (groups.washplace, 0.3), (groups.cabinet, 0.4))
+    _chance(layout, (groups.shower, 0.5), (groups.washplace, 0.3), (groups.cabinet, 0.4))
     _chance(layout, (groups.odd_thing, 0.3), (groups.rug, 0.5))
 
 
@@ -237,14 +237,14 @@ _ANYWHERE = (groups.loose_chair, groups.loose_chair, groups.cabinet, groups.book
              groups.side_table, groups.row_of_chairs)  # fmt: skip
 
 _RECIPES = {
-    "living": _Recipe(0.13, (3.3, 6.0), (3.5, 6.5), False, _living, (0, 3), 5, (*_ANYWHERE, groups.seating)),
+    "living": _Recipe(0.12, (3.3, 6.0), (3.5, 6.5), False, _living, (0, 3), 5, (*_ANYWHERE, groups.seating)),
     "bedroom": _Recipe(0.16, (2.8, 4.8), (2.9, 5.0), False, _bedroom, (0, 2), 4, _ANYWHERE),
     "kitchen": _Recipe(0.15, (2.5, 4.8), (2.8, 5.6), True, _kitchen, (0, 2), 2,
                        (groups.loose_chair, groups.cabinet, groups.kitchen_machine, groups.side_table,
                         groups.work_table)),
-    "bathroom": _Recipe(0.16, (1.8, 3.0), (2.0, 3.4), True, _bathroom, (0, 1), 1,
+    "bathroom": _Recipe(0.18, (1.8, 3.0), (2.0, 3.4), True, _bathroom, (0, 1), 1,
                         (groups.cabinet, groups.odd_thing, groups.washplace)),
-    "office": _Recipe(0.1, (3.0, 6.0), (3.0, 6.5), False, _office, (0, 3), 4,
+    "office": _Recipe(0.09, (3.0, 6.0), (3.0, 6.5), False, _office, (0, 3), 4,
                       (groups.loose_chair, groups.desk_place, groups.desk_place, groups.cabinet,
                        groups.bookshelf, groups.work_table, groups.row_of_chairs)),
     "dining": _Recipe(0.04, (2.9, 5.0), (3.0, 5.5), False, _dining, (0, 2), 4, _ANYWHERE),

@@ -32,7 +32,7 @@ class Trajectory:
 def plan_trajectory(room: Room, config: CameraConfig, rng: np.random.Generator) -> Trajectory:
     area = sum(float(np.prod(np.ptp(floor, axis=0))) for floor in room.floors)
     whole = int(np.clip((60 + 2.2 * area) * rng.uniform(0.8, 1.2), 64, 170))
-    frames = config.frames or int(whole * (rng.uniform(0.35, 0.8) if rng.random() < 0.25 else 1.0))
+    frames = config.frames or int(whole * (rng.uniform(0.35, 0.8) if rng.random() < 0.2 else 1.0))
     is_robot = rng.random() < 0.25
     eye = rng.uniform(0.35, 1.1) if is_robot else rng.uniform(1.0, 1.7)
     path = _path(room, 0.3 if is_robot else eye - 0.25, frames, rng)
@@ -189,14 +189,14 @@ class Drift:
     def at(self, frame: int) -> np.ndarray:
         """(4, 4) the error of this frame when it was taken."""
         late = self.loop_closure is not None and frame >= self.loop_closure
-        return _motion((self.corrected if late else self.errors)[frame])
+        return motion((self.corrected if late else self.errors)[frame])
 
     def correction(self, frame: int) -> np.ndarray:
         """(4, 4) what the loop closure does to what this earlier frame had added."""
-        return _motion(self.corrected[frame]) @ np.linalg.inv(_motion(self.errors[frame]))
+        return motion(self.corrected[frame]) @ np.linalg.inv(motion(self.errors[frame]))
 
 
-def _motion(vector: np.ndarray) -> np.ndarray:
+def motion(vector: np.ndarray) -> np.ndarray:
     """(4, 4) of a shift in m and a small rotation vector in rad."""
     a, b, c = vector[3:]
     skew = np.array([[0.0, -c, b], [c, 0.0, -a], [-b, a, 0.0]])

@@ -29,7 +29,7 @@ from ssen_ros.simulation.rooms import kind_of
 from ssen_ros.simulation.sample import COLOR_ERROR
 from ssen_ros.simulation.scene import Scene
 from ssen_ros.simulation.slam import AccumulatedMap
-from ssen_ros.simulation.walk import Drift, _motion, free_cells
+from ssen_ros.simulation.walk import Drift, free_cells, motion
 
 QUICK = CameraConfig(width=64, height=48, frames=12)
 SEED = 3
@@ -200,7 +200,7 @@ def test_any_sample_round_trips(seed, count, reach):
 
 
 def test_a_stored_room_takes_two_bytes_a_voxel_at_most(tmp_path):
-    room = scan(SEED)
+    room = scan(first_of("bathroom"), CameraConfig(frames=40))
     save_sample(tmp_path / "a.npz", room)
     assert (tmp_path / "a.npz").stat().st_size <= 2.0 * len(room)
 
@@ -267,9 +267,9 @@ def test_a_loop_closure_moves_the_map_towards_the_truth():
         k = drift.loop_closure
         assert np.linalg.norm(drift.corrected[k]) < 0.2 * np.linalg.norm(drift.errors[k])
         np.testing.assert_allclose(
-            drift.correction(k - 1) @ drift.at(k - 1), _motion(drift.corrected[k - 1]), atol=1e-9
+            drift.correction(k - 1) @ drift.at(k - 1), motion(drift.corrected[k - 1]), atol=1e-9
         )
-        np.testing.assert_allclose(drift.at(k), _motion(drift.corrected[k]))
+        np.testing.assert_allclose(drift.at(k), motion(drift.corrected[k]))
 
 
 def test_before_and_after_a_loop_closure_the_same_room_stands_elsewhere():
@@ -287,7 +287,7 @@ def test_before_and_after_a_loop_closure_the_same_room_stands_elsewhere():
 
 def test_chairs_pushed_under_tables_do_not_go_through_them():
     chairs = under = 0
-    for seed in range(100, 130):
+    for seed in range(100, 115):
         room = build_room(seed)
         tables = [o for o in room.objects if o.class_id == CLASS_NAMES.index("table")]
         for chair in (o for o in room.objects if o.class_id == CLASS_NAMES.index("chair")):
@@ -300,7 +300,7 @@ def test_chairs_pushed_under_tables_do_not_go_through_them():
                         for o in (table, chair)
                     ]
                     under += overlap(*outlines)
-    assert chairs > 60 and under > 5
+    assert chairs > 30 and under > 3
 
 
 def test_things_stand_on_things():
