@@ -76,6 +76,7 @@ class Segmenter:
     @staticmethod
     def release_memory() -> None:
         """Give back what is kept from pass to pass; to be called when the segmenters themselves are gone."""
+        default_engine.cache_clear()  # it would keep the engine that the next line lets go
         native_engine.cache_clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

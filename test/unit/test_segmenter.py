@@ -14,6 +14,7 @@ from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec
 from ssen_ros.segmenter import Segmenter, turned
+from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
 from ssen_ros.structures import VoxelSnapshot
 
@@ -91,6 +92,7 @@ def test_networks_that_are_gone_leave_no_memory_behind():
     assert network() is None
     Segmenter.release_memory()
     assert native_engine(isa) is not engine  # so it goes with its last network
+    assert default_engine("cpu") is native_engine(isa)  # and the next networks share one again
 
 
 @pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
