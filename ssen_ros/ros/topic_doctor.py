@@ -30,6 +30,9 @@ def examine_topic(topic: str, seconds: float, voxel_size: float) -> tuple[Findin
         deadline_s = time.monotonic() + seconds
         _spin_until(executor, lambda: False, min(deadline_s, time.monotonic() + _DISCOVERY_S))
         _spin_until(executor, lambda: node.get_publishers_info_by_topic(topic), deadline_s)
+        # Who publishes is known before the publisher's node is.
+        known_by_s = time.monotonic() + _DISCOVERY_S
+        _spin_until(executor, lambda: all(map(_is_known, _endpoints(node, topic))), known_by_s)
         graph = _graph_findings(node, topic)
         publishers = _publishers(node, topic)
         if not publishers:
@@ -166,7 +169,17 @@ def _publishers(node: Node, topic: str) -> list[Any]:
     return [p for p in node.get_publishers_info_by_topic(topic) if p.topic_type == CLOUD_TYPE]
 
 
+def _endpoints(node: Node, topic: str) -> list[Any]:
+    return node.get_publishers_info_by_topic(topic) + node.get_subscriptions_info_by_topic(topic)
+
+
+def _is_known(endpoint: Any) -> bool:
+    return not endpoint.node_name.startswith("_NODE_NAME_UNKNOWN")
+
+
 def _full_name(endpoint: Any) -> str:
+    if not _is_known(endpoint):
+        return "a participant without a node"
     return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
 
 
