@@ -40,7 +40,15 @@ def test_names_are_paths_through_the_tree():
     assert {name.split(".")[0] for name in LEAVES} == {"map", "segmenter", "clustering", "instances"}
 
 
-@given(st.fixed_dictionaries({}, optional={name: allowed_values(leaf) for name, leaf in LEAVES.items()}))
+def go_together(values):
+    return values.get("clustering.mode") != "k_means" or values.get("clustering.k_means_count", 0) > 0
+
+
+@given(
+    st.fixed_dictionaries({}, optional={name: allowed_values(leaf) for name, leaf in LEAVES.items()}).filter(
+        go_together
+    )
+)
 def test_values_put_in_are_the_values_read_out(values):
     changed = {leaf.name: leaf.default for leaf in parameters(with_values(SsenConfig(), values))}
     assert changed == {name: values.get(name, leaf.default) for name, leaf in LEAVES.items()}
