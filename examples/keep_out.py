@@ -82,6 +82,9 @@ def main() -> int:
         rclpy.spin(KeepOut())
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # else a signal has taken the context away under a callback
+            raise
     rclpy.try_shutdown()
     return 0
 

@@ -108,7 +108,7 @@ def test_obstacles_become_polygons_that_vanish_with_them(bench, room):
     assert [msg.polygon.id for msg in polygons if not msg.polygon.polygon.points] == [near.polygon.id]
     assert len(polygons) == 3  # the far chair stayed where it was
     node.signal(signal.SIGINT)
-    assert node.wait() == 0 and "Traceback" not in node.log
+    assert node.wait() == 0 and "Traceback" not in node.log, node.log
 
 
 def test_what_hangs_high_is_passed_under(bench, room):
