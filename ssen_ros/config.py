@@ -93,9 +93,10 @@ class ClusteringConfig:
         10, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1, changes=LIVE
     )
     class_weight: float = param(
-        0.3,
+        0.0,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
-        "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
+        "what is clearly not of one class comes apart: pays where classes are good; 0: the embedding alone "
+        "(paper)",
         low=0.0,
         changes=LIVE,
     )
