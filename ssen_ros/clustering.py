@@ -17,15 +17,15 @@ NOISE = -1
 Method = Callable[[np.ndarray, ClusteringConfig], np.ndarray]
 
 
-def space(embeddings: np.ndarray, probabilities: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+def space(embeddings: np.ndarray, log_probabilities: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     """(T, d + C) float32: where the things of one snapshot are clustered.
 
-    The (T, d) embeddings, and the (T, C) probabilities of the classes times `class_weight`; with weight 0
-    the embeddings alone.
+    The (T, d) embeddings, and the probabilities of the C classes, of which the (T, C) logarithms are given,
+    times `class_weight`; with weight 0 the embeddings alone.
     """
     if config.class_weight == 0:
         return embeddings
-    return np.concatenate([embeddings, np.float32(config.class_weight) * probabilities], axis=1)
+    return np.concatenate([embeddings, np.float32(config.class_weight) * np.exp(log_probabilities)], axis=1)
 
 
 def cluster(embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:

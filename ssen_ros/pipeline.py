@@ -127,8 +127,8 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def _cluster(segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
-    probabilities = np.exp(segmentation.log_probabilities[segmentation.thing_rows])
-    return cluster(space(segmentation.embeddings, probabilities, config), config)
+    log_probabilities = segmentation.log_probabilities[segmentation.thing_rows]
+    return cluster(space(segmentation.embeddings, log_probabilities, config), config)
 
 
 def _relabel(semantic_label: np.ndarray, detections: list[Detection]) -> np.ndarray:

@@ -3,6 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from ssen_ros.config import SsenConfig
+from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.pipeline import SsenPipeline
+
 PLY_HEADER = (
     "ply\nformat {encoding} 1.0\ncomment VCGLIB generated\nelement vertex {vertices}\n"
     "property float x\nproperty float y\nproperty float z\n"
@@ -73,3 +77,36 @@ def scannet_labels(tmp_path):
     header = ("id", "raw_category", "category", "eigen13id", "nyu40id", "nyu40class")
     path.write_text("".join("\t".join(row) + "\n" for row in (header, *rows)))
     return path
+
+
+class HeightSegmenter:
+    """Floor below 5 cm, chair above; an object's embedding is its position, the unit 1/3 m."""
+
+    voxel_size = 0.05
+    class_names = CLASS_NAMES
+
+    def semantic(self, snapshot):
+        label = np.where(snapshot.points[:, 2] < 0.05, CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair"))
+        return np.where(np.arange(20) == label[:, None], -0.1, -6.0).astype(np.float32)
+
+    def embed(self, snapshot, thing_rows):
+        return snapshot.points[thing_rows] * 3
+
+
+@pytest.fixture
+def height_segmenter():
+    return HeightSegmenter()
+
+
+@pytest.fixture
+def stub_networks(monkeypatch):
+    """Every pipeline has the HeightSegmenter for its networks; the list of those that were made."""
+    made = []
+
+    def from_config(config: SsenConfig) -> SsenPipeline:
+        made.append(SsenPipeline(HeightSegmenter(), config))
+        return made[-1]
+
+    monkeypatch.setattr(SsenPipeline, "from_config", staticmethod(from_config))
+    monkeypatch.setattr("ssen_ros.evaluation.scene_runs._pipeline", lambda config, _: from_config(config))
+    return made

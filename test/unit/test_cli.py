@@ -10,38 +10,10 @@ import pytest
 
 from ssen_ros.cli import main
 from ssen_ros.cli_options import parse_settings
-from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.pipeline import SsenPipeline
 
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
-
-
-class HeightSegmenter:
-    """Floor below 5 cm, chair above; an object's embedding is its position."""
-
-    voxel_size = 0.05
-    class_names = CLASS_NAMES
-
-    def semantic(self, snapshot):
-        label = np.where(snapshot.points[:, 2] < 0.05, FLOOR, CHAIR)
-        return np.where(np.arange(20) == label[:, None], -0.1, -6.0).astype(np.float32)
-
-    def embed(self, snapshot, thing_rows):
-        return snapshot.points[thing_rows]
-
-
-@pytest.fixture
-def stub_networks(monkeypatch):
-    configs = []
-
-    def from_config(config: SsenConfig) -> SsenPipeline:
-        configs.append(config)
-        return SsenPipeline(HeightSegmenter(), config)
-
-    monkeypatch.setattr(SsenPipeline, "from_config", staticmethod(from_config))
-    return configs
 
 
 def block(x: tuple, y: tuple, z: tuple, step: float) -> np.ndarray:
@@ -91,7 +63,7 @@ def test_segment_passes_settings_on(stub_networks, tmp_path):
     assert (
         main([*arguments, "--set", "clustering.min_cluster_size=60", "--set", "instances.min_score=0.5"]) == 0
     )
-    (config,) = stub_networks
+    config = stub_networks[0].config
     assert config.clustering.min_cluster_size == 60
     assert config.instances.min_score == 0.5
     assert config.segmenter.device == "cpu"

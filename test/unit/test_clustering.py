@@ -155,12 +155,12 @@ def test_classes_divide_what_the_embedding_does_not():
     """One ball of two classes of thing, and another ball; with weight 0 the space is the embedding's."""
     rng = np.random.default_rng(5)
     embeddings = np.concatenate([ball(rng, np.zeros(8), 600), ball(rng, 3 * np.eye(8)[0], 300)])
-    probabilities = np.eye(20)[np.repeat([4, 6, 4], 300)].astype(np.float32)
+    logs = np.log(np.eye(20) + 1e-9)[np.repeat([4, 6, 4], 300)].astype(np.float32)
     alone = replace(CONFIG, class_weight=0.0)
-    assert space(embeddings, probabilities, alone) is embeddings
-    assert cluster(space(embeddings, probabilities, alone), alone).count == 2
+    assert space(embeddings, logs, alone) is embeddings
+    assert cluster(space(embeddings, logs, alone), alone).count == 2
     both = replace(CONFIG, class_weight=0.5)
-    label = cluster(space(embeddings, probabilities, both), both).instance_label
+    label = cluster(space(embeddings, logs, both), both).instance_label
     assert [set(label[300 * k : 300 * (k + 1)].tolist()) for k in range(3)] == [{0}, {1}, {2}]
 
 

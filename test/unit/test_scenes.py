@@ -23,22 +23,8 @@ from ssen_ros.simulation import Sample, save_sample
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 
 
-class HeightSegmenter:
-    """Floor below 5 cm, chair above; an object's embedding is its position."""
-
-    voxel_size = 0.05
-    class_names = CLASS_NAMES
-
-    def semantic(self, snapshot):
-        label = np.where(snapshot.points[:, 2] < 0.05, FLOOR, CHAIR)
-        return np.where(np.arange(20) == label[:, None], -0.1, -6.0).astype(np.float32)
-
-    def embed(self, snapshot, thing_rows):
-        return snapshot.points[thing_rows] * 3
-
-
 def chairs(count: int = 2) -> Sample:
-    """Chairs in a row on a floor; what HeightSegmenter says of them is right."""
+    """Chairs in a row on a floor; what the HeightSegmenter says of them is right."""
     rng = np.random.default_rng(count)
     floor = rng.uniform([0, 0, 0], [2 * count, 1, 0.049], (2000, 3))
     seats = [rng.uniform([2 * i, 0.2, 0.051], [2 * i + 0.5, 0.7, 0.5], (2500, 3)) for i in range(count)]
@@ -48,21 +34,8 @@ def chairs(count: int = 2) -> Sample:
     return Sample(points, np.full(points.shape, 128, np.uint8), semantic, instance)
 
 
-@pytest.fixture
-def stub_networks(monkeypatch):
-    made = []
-
-    def from_config(config: SsenConfig) -> SsenPipeline:
-        made.append(SsenPipeline(HeightSegmenter(), config))
-        return made[-1]
-
-    monkeypatch.setattr(SsenPipeline, "from_config", staticmethod(from_config))
-    monkeypatch.setattr("ssen_ros.evaluation.scene_runs._pipeline", lambda config, _: from_config(config))
-    return made
-
-
-def test_a_perfect_method_scores_1_and_its_result_survives_the_file(tmp_path):
-    result = evaluate_scene(chairs(), SsenPipeline(HeightSegmenter()))
+def test_a_perfect_method_scores_1_and_its_result_survives_the_file(height_segmenter, tmp_path):
+    result = evaluate_scene(chairs(), SsenPipeline(height_segmenter))
     result.save(tmp_path / "scene.npz")
     scores = summarize_scenes([SceneResult.load(tmp_path / "scene.npz")])
     assert scores == summarize_scenes([result])
@@ -77,8 +50,8 @@ def test_a_perfect_method_scores_1_and_its_result_survives_the_file(tmp_path):
     assert len(scores["instance"]["thresholds"]) == 9 and json.dumps(scores, allow_nan=False)
 
 
-def test_tables():
-    scores = summarize_scenes([evaluate_scene(chairs(), SsenPipeline(HeightSegmenter()))])
+def test_tables(height_segmenter):
+    scores = summarize_scenes([evaluate_scene(chairs(), SsenPipeline(height_segmenter))])
     header, ruler, row = paper_table({"p = 1": scores}).splitlines()
     assert [cell.strip() for cell in header.split("|")[2:-1]] == ["AP", *PAPER_COLUMNS]
     cells = dict(zip((c.strip() for c in header.split("|")), (c.strip() for c in row.split("|"))))
