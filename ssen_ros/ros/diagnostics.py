@@ -46,6 +46,7 @@ class Health:
     last_error: str = ""
     rejected_at_s: float = -_RECENT_S  # monotonic clock
     received_at_s: float | None = None  # of the last cloud that could be used; monotonic clock
+    longest_callback_s: float = 0.0  # of the subscription
     pass_failed: bool = False  # the last pass
     instances: int = 0
     processed_version: int = 0
@@ -53,6 +54,9 @@ class Health:
 
     def received(self) -> None:
         self.received_at_s = time.monotonic()
+
+    def taken(self, callback_s: float) -> None:
+        self.longest_callback_s = max(self.longest_callback_s, callback_s)
 
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
@@ -102,7 +106,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "cloud_publishers": seen.cloud_publishers,
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
-        "clouds_integrated": counters.received - counters.rejected,
+        "cloud_callback_ms": f"{1000 * health.longest_callback_s:.1f}",
         "last_error": health.last_error,
         "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,

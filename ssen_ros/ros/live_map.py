@@ -39,7 +39,7 @@ class Counters:
 
     received: int = 0
     processed: int = 0  # their map was published, or they changed nothing
-    superseded: int = 0  # integrated; a newer cloud came before their turn
+    superseded: int = 0  # a newer cloud came before they were integrated, or passed over
     rejected: int = 0  # could not be used; the map stayed as it was
     failed: int = 0  # the pass over their map raised, and so did the second one if there was time for it
     pending: int = 0  # integrated; waiting, or in the pass that is running
@@ -90,6 +90,11 @@ class LiveMap:
         """Account for a cloud that could not even be read."""
         with self._lock:
             self._count(received=1, rejected=1)
+
+    def skip(self) -> None:
+        """Account for a cloud in place of which a newer one is to be integrated."""
+        with self._lock:
+            self._count(received=1, superseded=1)
 
     def receive(self, header: Stamped, points: np.ndarray, colors: np.ndarray) -> str | None:
         """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours.

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 
-import numpy as np
 from rclpy.node import Node
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
@@ -14,8 +14,9 @@ from ssen_ros.errors import StateError
 from ssen_ros.instances import InstanceMemory
 from ssen_ros.map_file import SavedMap
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.ros.conversions import ns_from_time, time_from_ns
+from ssen_ros.ros.conversions import from_msg, ns_from_time, time_from_ns
 from ssen_ros.ros.diagnostics import ErrorThrottle, Health
+from ssen_ros.ros.intake import Intake
 from ssen_ros.ros.live_map import LiveMap, Work
 from ssen_ros.ros.outputs import Outputs
 from ssen_ros.ros.parameters import NodeConfig
@@ -27,7 +28,7 @@ from ssen_ros.voxel_map import VoxelMap
 MakePipeline = Callable[[SsenConfig], SsenPipeline]
 
 _ERROR_PERIOD_S = 10.0  # the same kind of error is logged no more often
-_STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end
+_STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end, and to a cloud being worked in
 
 
 class Session:
@@ -51,6 +52,13 @@ class Session:
         self._outputs = Outputs(node, self.class_names, config.publish)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
+        self._intake: Intake[PointCloud2] = Intake(
+            self._work_in,
+            skip=lambda _: self.live_map.skip(),
+            depth=config.cloud_qos.depth,
+            newest_only=config.map.mode == "accumulated",
+        )
+        self._colorless_warned = False
         self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
         self.enabled = True  # passes are made by themselves, not only when asked for
         self._last: tuple[Work, StepResult, SavedMap] | None = None
@@ -65,6 +73,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of publishers and transforms. The networks go with the session, then `release_memory`."""
+        self._intake.stop(_STOP_TIMEOUT_S)
         if not self._worker.stop(_STOP_TIMEOUT_S):
             self._logger.warning(
                 "a pass is still running; its result is dropped, its memory freed when it ends"
@@ -77,19 +86,14 @@ class Session:
         if self.enabled:
             self._worker.trigger()
 
-    def receive(self, header: Header, points: np.ndarray, colors: np.ndarray) -> None:
-        """Work a cloud into the map. Raises what makes it unusable; the map is then as it was."""
-        why_anew = self.live_map.receive(header, points, colors)
-        self.health.received()
-        if why_anew is not None:
-            self._logger.warning(f"{why_anew}: starting anew")
+    def receive(self, cloud: PointCloud2) -> None:
+        """Take a cloud and work it into the map when its turn comes; returns at once.
 
-    def reject(self, error: Exception) -> None:
-        """A cloud cannot be used, for this reason."""
-        message = str(error) or repr(error)
-        self.health.rejected(message)
-        if self._throttle.allows(message):
-            self._logger.error(f"cloud rejected, the map stays as it was: {message}")
+        In an incremental map, where each cloud counts, it waits while `cloud_qos.depth` clouds do.
+        """
+        start_s = time.perf_counter()
+        self._intake.put(cloud)
+        self.health.taken(time.perf_counter() - start_s)
 
     def reconfigure(self, config: NodeConfig) -> None:
         """Go by another configuration, in what may change while networks are loaded."""
@@ -143,6 +147,35 @@ class Session:
         if last is None or last[0].epoch != self.live_map.epoch:
             raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
         return last
+
+    def _work_in(self, cloud: PointCloud2) -> None:
+        try:
+            points, colors, had_color = from_msg(cloud)
+            header, points = self.map_frame.bring(cloud.header, points)
+        except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
+            self.live_map.reject()
+            self._explain_rejection(error)
+            return
+        try:
+            why_anew = self.live_map.receive(header, points, colors)
+        except Exception as error:
+            self._explain_rejection(error)
+            return
+        self.health.received()
+        if why_anew is not None:
+            self._logger.warning(f"{why_anew}: starting anew")
+        if not had_color and not self._colorless_warned:
+            self._colorless_warned = True
+            self._logger.warning(
+                "the clouds carry no colour (no rgb, rgba or r, g, b field): taken as grey; "
+                "the networks were trained with colour and will do worse"
+            )
+
+    def _explain_rejection(self, error: Exception) -> None:
+        message = str(error) or repr(error)
+        self.health.rejected(message)
+        if self._throttle.allows(message):
+            self._logger.error(f"cloud rejected, the map stays as it was: {message}")
 
     def _load_pipeline(self, make_pipeline: MakePipeline) -> SsenPipeline:
         start_s = time.perf_counter()

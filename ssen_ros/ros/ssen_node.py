@@ -1,7 +1,8 @@
 """The node `/ssen`: takes the map of a SLAM as it grows, publishes its objects.
 
-Threads of work that never wait for each other's long parts: the subscription converts and integrates (up to
-seconds for a million points), the timers wake and report, the services answer, the worker runs the networks.
+Threads of work that never wait for each other's long parts: the subscription takes clouds in, the intake works
+them into the map (up to seconds for a million points), the timers wake and report, the services answer, the
+worker runs the networks.
 """
 
 import gc
@@ -17,7 +18,6 @@ from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.instances import InstanceMemory
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.ros.conversions import from_msg
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
@@ -44,7 +44,6 @@ class SsenNode(ManagedNode):
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
         self._ids_given = InstanceMemory()  # in earlier sessions
-        self._colorless_warned = False
         config = declare(self, NodeConfig())
         self._live = LiveParameters(
             self, config, lambda: self.lifecycle_state != UNCONFIGURED, self._reconfigure
@@ -102,28 +101,10 @@ class SsenNode(ManagedNode):
             self._timer.timer_period_ns = int(config.update_period_s * 1e9)
             self._timer.reset()  # else the old period is waited for once more
 
-    def _on_cloud(self, msg: PointCloud2) -> None:
+    def _on_cloud(self, cloud: PointCloud2) -> None:
         session = self._session
-        if session is None:
-            return
-        try:
-            points, colors, had_color = from_msg(msg)
-            header, points = session.map_frame.bring(msg.header, points)
-        except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
-            session.live_map.reject()
-            session.reject(error)
-            return
-        try:
-            session.receive(header, points, colors)
-        except Exception as error:
-            session.reject(error)
-            return
-        if not had_color and not self._colorless_warned:
-            self._colorless_warned = True
-            self.get_logger().warning(
-                "the clouds carry no colour (no rgb, rgba or r, g, b field): taken as grey; "
-                "the networks were trained with colour and will do worse"
-            )
+        if session is not None:
+            session.receive(cloud)
 
     def _report(self) -> None:
         stamp = self.get_clock().now().to_msg()
