@@ -1,11 +1,20 @@
-"""`ssen bench`: how fast the engines, the clustering and a whole update are on this machine."""
+"""`ssen bench`: how fast engines, clustering, a whole update and the transport are on this machine."""
 
 import argparse
 import json
 import logging
 from typing import Any
 
-from ssen_ros.cli_options import add_pipeline_options, command, config_of, positive_int, print_rows, progress
+from ssen_ros.cli_options import (
+    add_pipeline_options,
+    command,
+    config_of,
+    positive_float,
+    positive_int,
+    print_rows,
+    progress,
+    require_ros,
+)
 from ssen_ros.config import SsenConfig, parameters
 
 log = logging.getLogger(__name__)
@@ -18,6 +27,7 @@ def add_bench(commands: Any) -> None:
     _add_bench_engine(benchmarks)
     _add_bench_clustering(benchmarks)
     _add_bench_update(benchmarks)
+    _add_bench_transport(benchmarks)
 
 
 def _add_bench_engine(benchmarks: Any) -> None:
@@ -65,6 +75,39 @@ def _bench_update(args: argparse.Namespace) -> int:
 
     result = benchmark_update(args.voxels, args.arch, config_of(args), args.repetitions)
     _print_benchmark(result, args.json)
+    return 0
+
+
+def _add_bench_transport(benchmarks: Any) -> None:
+    text = (
+        "Large clouds of a room, published at a rate for a while to a ssen_node in another process: how many "
+        "arrive, and how long its subscription is held up."
+    )
+    parser = command(benchmarks, "transport", _bench_transport, text)
+    parser.add_argument("--megabytes", type=positive_float, default=16.0, metavar="MB", help="of each cloud")
+    parser.add_argument("--rate", type=positive_float, default=3.0, metavar="HZ", help="clouds a second")
+    parser.add_argument("--seconds", type=positive_float, default=120.0, help="how long")
+    parser.add_argument(
+        "--reliability", nargs="+", choices=("best_effort", "reliable"), default=["best_effort"],
+        help="that the publisher offers",
+    )  # fmt: skip
+    parser.add_argument(
+        "--profile", nargs="+", choices=("shipped", "none"), default=["shipped"],
+        help="of Fast DDS, for both processes: config/fastdds_large_clouds.xml, or none",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_transport(args: argparse.Namespace) -> int:
+    require_ros()
+    from ssen_ros.ros.transport_benchmark import benchmark_transport
+
+    rows = [
+        benchmark_transport(args.megabytes, args.rate, args.seconds, reliability, profile)
+        for profile in args.profile
+        for reliability in args.reliability
+    ]
+    _print_benchmark({"rows": rows}, args.json)
     return 0
 
 

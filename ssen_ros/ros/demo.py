@@ -4,12 +4,6 @@ Everything shown and saved comes from the messages received here, so what the fi
 on the wire.
 """
 
-import os
-import random
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -36,20 +30,12 @@ from ssen_ros.ros.diagnostics import status_name
 from ssen_ros.ros.installed import shared_file
 from ssen_ros.ros.processes import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
+from ssen_ros.ros.running import Running, environment_set, private_environment, running, sigterm_as_interrupt
 from ssen_ros.simulation import SimulatedSlam
 
 START_TIMEOUT_S = 120.0  # for the networks to load, on a machine busy with other things
 LAST_MAP_TIMEOUT_S = 180.0  # for the last map to be segmented once the walk is over
 SETTLED_S = 5.0  # "up to date" for so long after the walk: no pass over another map will come
-STOP_TIMEOUT_S = 10.0
-
-# Higher domains use ports that Linux hands to clients; 0 is everybody's.
-_DOMAINS = range(20, 100)
-# Kilted and later read the first and warn of the second, which is all that Humble and Jazzy know.
-_PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-_OLDER_DISTRIBUTIONS = ("humble", "iron", "jazzy")
-_SHARED_MEMORY_BYTES = 256 * 2**20  # what the Fast DDS profile may take for three processes, and some
-_LOG_TAIL = 15  # lines
 
 
 def run_demo(
@@ -72,20 +58,20 @@ def run_demo(
     deadline_s = time.monotonic() + seconds if seconds else float("inf")
     segmenting = ssen_node_process(parameters=parameters)
     with ExitStack() as stack:
-        stack.enter_context(_sigterm_as_interrupt())
-        environment = demo_environment(out_dir)
-        stack.enter_context(_environment(environment))
+        stack.enter_context(sigterm_as_interrupt())
+        environment = private_environment(out_dir)
+        stack.enter_context(environment_set(environment))
         received = stack.enter_context(_receiving(int(environment["ROS_DOMAIN_ID"])))
         screen = stack.enter_context(_screen())
-        node = stack.enter_context(_running(segmenting, out_dir, shared_file("ssen_ros", "config/ssen.yaml")))
+        node = stack.enter_context(running(segmenting, out_dir, shared_file("ssen_ros", "config/ssen.yaml")))
         screen.note("loading the networks")
         _wait_until_ready(received, node, deadline_s)
-        simulator = stack.enter_context(_running(walk_process(seed, maps), out_dir))
+        simulator = stack.enter_context(running(walk_process(seed, maps), out_dir))
         screen.note(f"walking through simulated room {seed}")
         _watch(received, node, simulator, screen, deadline_s)
     result = received.result()
     if result is None:
-        _explain(node)
+        node.explain()
         raise SsenError(f"no segmented map arrived; expected some before the end; see {node.log_path}")
     saved = save_map(to_labelled_map(*result), out_dir)
     for path in (*vars(saved).values(), node.log_path, simulator.log_path):
@@ -98,122 +84,6 @@ def walk_process(seed: int, maps: int) -> NodeProcess:
     frames = len(SimulatedSlam(seed))
     parameters = {"seed": seed, "frames_per_map": -(-frames // maps), "exit_when_done": True}
     return simulator_process(parameters=parameters)
-
-
-# --- the processes -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Running:
-    name: str
-    process: subprocess.Popen
-    log_path: Path
-
-    @property
-    def exit_code(self) -> int | None:
-        return self.process.poll()
-
-    def stop(self) -> None:
-        """SIGINT, and what it takes if that is not heard."""
-        for ask in (
-            lambda: self.process.send_signal(signal.SIGINT),
-            self.process.terminate,
-            self.process.kill,
-        ):
-            if self.exit_code is not None:
-                return
-            ask()
-            try:
-                self.process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                continue
-
-
-@contextmanager
-def _running(node: NodeProcess, out_dir: Path, params_file: Path | None = None) -> Iterator[_Running]:
-    log_path = out_dir / f"{node.executable}.log"
-    with open(log_path, "wb") as log:
-        process = subprocess.Popen(
-            node.command(params_file),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches this process alone, which then ends the others in order
-        )
-    running = _Running(node.executable, process, log_path)
-    try:
-        yield running
-    finally:
-        running.stop()
-
-
-def _explain(process: _Running) -> None:
-    """The end of a process's log, on stderr."""
-    lines = process.log_path.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
-    print(f"--- the end of {process.log_path}", *lines, "---", sep="\n", file=sys.stderr)
-
-
-def _fail_if_dead(process: _Running, may_finish: bool = False) -> None:
-    code = process.exit_code
-    if code is None or (may_finish and code == 0):
-        return
-    _explain(process)
-    raise SsenError(f"{process.name} ended with exit code {code}; expected it to run; see {process.log_path}")
-
-
-# --- the environment ---------------------------------------------------------------------------
-
-
-def demo_environment(out_dir: Path) -> dict[str, str]:
-    """What this process and the nodes need: this machine only, a domain of their own, big clouds."""
-    own_domain = str(random.SystemRandom().choice(_DOMAINS))
-    values = {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_DOMAIN_ID": os.environ.get("ROS_DOMAIN_ID", own_domain),
-        "ROS_LOG_DIR": str((out_dir / "ros_log").resolve()),
-        "RCUTILS_COLORIZED_OUTPUT": "0",
-        "PYTHONUNBUFFERED": "1",
-    }
-    profile = shared_file("ssen_ros", "config/fastdds_large_clouds.xml")
-    own_profile = any(name in os.environ for name in _PROFILE_VARIABLES)
-    if profile and not own_profile and _shared_memory_suffices():
-        is_older = os.environ.get("ROS_DISTRO") in _OLDER_DISTRIBUTIONS
-        values[_PROFILE_VARIABLES[is_older]] = str(profile)
-    return values
-
-
-def _shared_memory_suffices() -> bool:
-    """False in a container with the usual 64 MB of /dev/shm, where the profile's segments do not fit."""
-    try:
-        return shutil.disk_usage("/dev/shm").free >= _SHARED_MEMORY_BYTES
-    except OSError:
-        return False
-
-
-@contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # --- what arrives ------------------------------------------------------------------------------
@@ -295,27 +165,27 @@ def _receiving(domain_id: int) -> Iterator[_Received]:
         context.try_shutdown()
 
 
-def _wait_until_ready(received: _Received, node: _Running, deadline_s: float) -> None:
+def _wait_until_ready(received: _Received, node: Running, deadline_s: float) -> None:
     """Until the node reports for the first time: the walk must not start before somebody listens."""
     give_up_s = time.monotonic() + START_TIMEOUT_S
     while not received.status and time.monotonic() < deadline_s:
-        _fail_if_dead(node)
+        node.fail_if_dead()
         if time.monotonic() > give_up_s:
-            _explain(node)
+            node.explain()
             raise SsenError(f"{node.name} did not report within {START_TIMEOUT_S:g} s; see {node.log_path}")
         received.spin()
 
 
 def _watch(
-    received: _Received, node: _Running, simulator: _Running, screen: "_Screen", deadline_s: float
+    received: _Received, node: Running, simulator: Running, screen: "_Screen", deadline_s: float
 ) -> None:
     """Until the last map of the walk has been segmented, or until `deadline_s`."""
     walk_over_s = None
     while time.monotonic() < deadline_s:
         received.spin()
         screen.show(received)
-        _fail_if_dead(node)
-        _fail_if_dead(simulator, may_finish=True)
+        node.fail_if_dead()
+        simulator.fail_if_dead(may_finish=True)
         if simulator.exit_code is None:
             continue
         if walk_over_s is None:
@@ -326,7 +196,7 @@ def _watch(
         if _settled(received, walk_over_s):
             return
         if time.monotonic() - walk_over_s > LAST_MAP_TIMEOUT_S:
-            _explain(node)
+            node.explain()
             raise SsenError(
                 f"the last map was not segmented within {LAST_MAP_TIMEOUT_S:g} s; see {node.log_path}"
             )

@@ -106,7 +106,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "cloud_publishers": seen.cloud_publishers,
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
-        "cloud_callback_ms": f"{1000 * health.longest_callback_s:.1f}",
+        "longest_callback_s": f"{health.longest_callback_s:.4f}",
         "last_error": health.last_error,
         "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,

@@ -11,9 +11,9 @@ Cloud = TypeVar("Cloud")
 class Intake(Generic[Cloud]):
     """Hands clouds on in the order in which they came.
 
-    With `newest_only` (each cloud is the whole map) a cloud that still waits when the next one comes is handed
-    to `skip` instead. Without, `put` waits once `depth` clouds wait, and it is the middleware's turn to keep
-    them: each is a part of the map. `work` and `skip` must not raise.
+    With `newest_only` (each cloud is the whole map) a cloud that still waits when the next one comes is
+    handed to `skip` instead. Without, each is a part of the map: `put` waits once `depth` clouds wait, and it
+    is the middleware's turn to keep them. `work` and `skip` must not raise.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The node `/ssen`: takes the map of a SLAM as it grows, publishes its objects.
 
-Threads of work that never wait for each other's long parts: the subscription takes clouds in, the intake works
+Threads of work that never wait for each other's long parts: the subscription takes clouds, the intake works
 them into the map (up to seconds for a million points), the timers wake and report, the services answer, the
 worker runs the networks.
 """

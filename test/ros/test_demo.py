@@ -23,7 +23,8 @@ from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array, to_labelled_map
-from ssen_ros.ros.demo import _LiveScreen, _Received, demo_environment, walk_process
+from ssen_ros.ros.demo import _LiveScreen, _Received, walk_process
+from ssen_ros.ros.running import private_environment
 from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult
@@ -108,8 +109,8 @@ def test_every_fast_dds_gets_the_profile_unless_the_user_has_one(
     monkeypatch.setenv("ROS_DISTRO", distribution)
     if own:
         monkeypatch.setenv(own, "/some/profile.xml")
-    monkeypatch.setattr("ssen_ros.ros.demo._shared_memory_suffices", lambda: True)
-    environment = demo_environment(tmp_path)
+    monkeypatch.setattr("ssen_ros.ros.running._shared_memory_suffices", lambda: True)
+    environment = private_environment(tmp_path)
     assert names & set(environment) == (set() if own else {name})
     if not own:
         assert Path(environment[name]).name == "fastdds_large_clouds.xml"

@@ -1,0 +1,14 @@
+"""`ssen bench transport` with clouds and times that a test can wait for."""
+
+from ssen_ros.ros.transport_benchmark import benchmark_transport
+
+
+def test_the_clouds_that_arrive_are_counted_and_segmented(monkeypatch):
+    monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)  # one of its own
+    row = benchmark_transport(
+        megabytes=2.0, rate_hz=2.0, seconds=3.0, reliability="reliable", profile="shipped"
+    )
+    assert row["sent"] == 6
+    assert 1 <= row["received"] <= row["sent"]
+    assert row["segmented"] >= 1
+    assert 0 < row["longest_callback_ms"] < 1000 and row["longest_publish_ms"] > 0
