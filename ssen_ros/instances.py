@@ -22,6 +22,9 @@ LEAST_PRESENT = 0.5
 # Weight of past class votes at each new pass: about ten passes decide, so the class settles, yet a
 # class given to the first sliver of an object does not outlive the sight of the whole.
 VOTE_MEMORY = 0.9
+# A voxel's vote against a class is no stronger than this probability's: networks are surer than they are
+# right, and a few voxels shall not veto what all others say.
+LEAST_PROBABILITY = 0.01
 
 
 def summarize(
@@ -34,9 +37,9 @@ def summarize(
     """One detection per cluster, in the order of the cluster labels.
 
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
-    if the voxels were independent witnesses. Score: the mean probability of that class over the
-    voxels, times the share of them that HDBSCAN itself gave to the cluster; detections below `min_score`
-    are left out.
+    if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
+    Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
+    gave to the cluster; detections below `min_score` are left out.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
     thing = is_thing(tuple(class_names))
@@ -62,7 +65,8 @@ def _detect(
 ) -> Detection:
     rows = segmentation.thing_rows[member]
     log_probabilities = segmentation.log_probabilities[rows].astype(np.float64)
-    votes = np.where(thing, log_probabilities.sum(axis=0), -np.inf)
+    votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
+    votes = np.where(thing, votes, -np.inf)
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
     probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()

@@ -283,6 +283,14 @@ def test_summarize_votes_by_summed_log_probability():
     np.testing.assert_allclose(found.box.size, (0.2, 0, 0), atol=1e-6)
 
 
+def test_a_voxel_that_is_too_sure_does_not_outvote_the_others():
+    """Four lean to chair by 0.9 to 0.09; one is sure of table, by 1 to 1e-9."""
+    segmentation = segmented([[0.01, 0.9, 0.09]] * 4 + [[1e-9, 1e-9, 1.0]], range(5))
+    (found,) = summarize(snapshot_of(block(0, 5)), segmentation, clustered([0] * 5), NAMES)
+    assert found.class_id == CHAIR
+    assert found.class_log_votes[CHAIR] == pytest.approx(4 * np.log(0.9) + np.log(0.01), rel=1e-6)
+
+
 def test_summarize_never_votes_for_stuff():
     segmentation = segmented([[0.9, 0.04, 0.06]] * 3, [0, 1, 2])
     (found,) = summarize(snapshot_of(block(0, 3)), segmentation, clustered([0, 0, 0]), NAMES)
