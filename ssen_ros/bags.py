@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ssen_ros.cloud_io import Cloud
 from ssen_ros.errors import BagError, CloudError
 from ssen_ros.point_cloud2 import CLOUD_TYPE, from_msg
+from ssen_ros.structures import Cloud
 
 BAG_SUFFIXES = (".mcap", ".db3")
 

@@ -40,9 +40,8 @@ from ssen_ros.errors import SsenError
 if TYPE_CHECKING:
     import numpy as np
 
-    from ssen_ros.cloud_io import Cloud
     from ssen_ros.results import SavedFiles
-    from ssen_ros.structures import StepResult
+    from ssen_ros.structures import Cloud, StepResult
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ Formats: Turk's PLY (paulbourke.net/dataformats/ply), PCL's PCD 0.7 (pointclouds
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
 from typing import BinaryIO
@@ -16,7 +15,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from ssen_ros.bags import BagReader, is_bag
 from ssen_ros.errors import CloudError
+from ssen_ros.structures import Cloud
 
 LABELLED_PLY_DTYPE = np.dtype(
     [
@@ -48,18 +49,6 @@ _DAMAGE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Cloud:
-    """A point cloud as it came from a file; every row is finite."""
-
-    points: np.ndarray  # (N, 3) float32, m
-    colors: np.ndarray | None  # (N, 3) uint8 RGB, None where the file has no colour
-    first_frame: np.ndarray | None = None  # (N,) integer: the frame in which the point first appeared
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-
 def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
@@ -70,8 +59,6 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
     BagError for a recording that cannot be read.
     """
-    from ssen_ros.bags import BagReader, is_bag  # late: it makes a Cloud of this module
-
     path = Path(path)
     if is_bag(path):
         return BagReader(path, bag_topic).last()

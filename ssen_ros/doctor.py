@@ -11,9 +11,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ssen_ros import voxel_keys
-from ssen_ros.cloud_io import Cloud
 from ssen_ros.errors import CloudError
 from ssen_ros.point_cloud2 import Message, from_msg, stamp_ns
+from ssen_ros.structures import Cloud
 
 ERROR = "error"  # nothing useful can come out
 WARNING = "warning"  # works, but worse than it could

@@ -18,6 +18,18 @@ def _check(name: str, array: np.ndarray, shape: tuple, dtype) -> None:
 
 
 @dataclass(frozen=True)
+class Cloud:
+    """A point cloud as it came from a file or a recording; every row is finite."""
+
+    points: np.ndarray  # (N, 3) float32, m
+    colors: np.ndarray | None  # (N, 3) uint8 RGB, None where the file has no colour
+    first_frame: np.ndarray | None = None  # (N,) integer: the frame in which the point first appeared
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True)
 class VoxelSnapshot:
     """The map at one moment; immutable, safe to hand to another thread."""
 

@@ -5,11 +5,11 @@ import pytest
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import PointCloud2
 
-from ssen_ros.cloud_io import Cloud
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.conversions import from_msg
 from ssen_ros.ros.player_node import growing_maps, resolve_growth
+from ssen_ros.structures import Cloud
 
 RELIABLE = QoSProfile(depth=20)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from ssen_ros.cloud_io import Cloud, read_cloud
+from ssen_ros.cloud_io import read_cloud
 from ssen_ros.doctor import (
     ERROR,
     WARNING,
@@ -19,6 +19,7 @@ from ssen_ros.doctor import (
     neighbour_distances,
 )
 from ssen_ros.simulation import SimulatedSlam, scan
+from ssen_ros.structures import Cloud
 
 VOXEL_SIZE = 0.04
 KITCHEN = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_kitchen.npz"
