@@ -25,6 +25,11 @@ def test_provenance_lies_beside_the_weights(task):
     assert checkpoint.spec.task == task
     assert told["training"]["steps"] == checkpoint.provenance["steps"]
     assert told["architecture"] == checkpoint.spec.architecture
+    runs, run = [], told["training"]
+    while run:  # the last first; each began with the weights of the next
+        runs.append((run["steps"], run["minutes"]))
+        run = run.get("start")
+    assert len(set(runs)) == len(runs), "a run is told twice"
     assert told["licence"] == "Apache-2.0"
     first, last = told["room_seeds"]
     assert not set(range(first, last + 1)) & set(HELD_OUT_SEEDS)
