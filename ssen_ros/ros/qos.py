@@ -11,9 +11,9 @@ from rclpy.qos import QoSDurabilityPolicy, QoSPolicyKind, QoSProfile, QoSReliabi
 from ssen_ros.ros.parameters import CloudQosConfig
 
 try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 # Whoever comes late still gets the last map.
 LATCHED = QoSProfile(
@@ -32,6 +32,10 @@ def weakest(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
         reliability=QoSReliabilityPolicy.RELIABLE if reliable else QoSReliabilityPolicy.BEST_EFFORT,
         durability=QoSDurabilityPolicy.TRANSIENT_LOCAL if latched else QoSDurabilityPolicy.VOLATILE,
     )
+
+
+# Of a publisher for AdaptiveSubscription: that one asks for more before it settles for less is no news.
+QUIET = PublisherEventCallbacks(incompatible_qos=lambda _: None)
 
 
 class AdaptiveSubscription:

@@ -24,6 +24,7 @@ from ssen_ros.ros.conversions import CloudWriter
 from ssen_ros.ros.diagnostics import status_name
 from ssen_ros.ros.installed import shared_file
 from ssen_ros.ros.processes import ssen_node_process
+from ssen_ros.ros.qos import QUIET
 from ssen_ros.ros.running import Running, environment_set, private_environment, running, sigterm_as_interrupt
 from ssen_ros.simulation import VOXEL_SIZE
 
@@ -153,8 +154,9 @@ def _slam(domain_id: int, reliability: str, megabytes: float) -> Iterator[_Slam]
         reliability=QoSReliabilityPolicy[reliability.upper()],
         durability=QoSDurabilityPolicy.VOLATILE,
     )
+    publisher = node.create_publisher(PointCloud2, "cloud_map", profile, event_callbacks=QUIET)
     try:
-        yield _Slam(node, executor, node.create_publisher(PointCloud2, "cloud_map", profile), points, colors)
+        yield _Slam(node, executor, publisher, points, colors)
     finally:
         executor.shutdown()
         node.destroy_node()
