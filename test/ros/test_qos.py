@@ -4,6 +4,8 @@ import sys
 from importlib.util import find_spec, module_from_spec
 from types import ModuleType, SimpleNamespace
 
+import rclpy.node  # noqa: F401  with the events of this distribution
+
 
 def test_the_events_of_humble_are_found(monkeypatch):
     humble = ModuleType("rclpy.qos_event")
