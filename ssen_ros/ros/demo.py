@@ -11,12 +11,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
-from rclpy.signals import SignalHandlerOptions
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -26,8 +23,9 @@ from ssen_ros.errors import SsenError
 from ssen_ros.msg import InstanceArray
 from ssen_ros.results import save_map
 from ssen_ros.ros.conversions import ns_from_time, to_labelled_map
-from ssen_ros.ros.diagnostics import status_name
+from ssen_ros.ros.diagnostics import read_diagnostics
 from ssen_ros.ros.installed import shared_file
+from ssen_ros.ros.observing import observer
 from ssen_ros.ros.processes import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.ros.running import Running, environment_set, private_environment, running, sigterm_as_interrupt
@@ -121,10 +119,8 @@ class _Received:
             self.by_stamp = {s: m for s, m in self.by_stamp.items() if s >= stamp_ns}
 
     def add_status(self, msg: DiagnosticArray) -> None:
-        for status in msg.status:
-            if status.name == status_name("ssen"):
-                self.status = {value.key: value.value for value in status.values}
-                self.status_at_s = time.monotonic()
+        if status := read_diagnostics(msg, "ssen"):
+            self.status, self.status_at_s = status, time.monotonic()
 
     def spin(self, timeout_s: float = 0.1) -> None:
         self.executor.spin_once(timeout_sec=timeout_s)
@@ -147,22 +143,12 @@ _TOPICS = {  # in the order of `to_labelled_map`
 
 @contextmanager
 def _receiving(domain_id: int) -> Iterator[_Received]:
-    context = Context()
-    # This process decides itself what a signal means.
-    rclpy.init(args=[], context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node("ssen_demo", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    received = _Received(executor)
-    for name, (kind, topic) in _TOPICS.items():
-        node.create_subscription(kind, topic, lambda msg, name=name: received.add(name, msg), LATCHED)
-    node.create_subscription(DiagnosticArray, "/diagnostics", received.add_status, QoSProfile(depth=10))
-    try:
+    with observer("ssen_demo", domain_id) as (node, executor):
+        received = _Received(executor)
+        for name, (kind, topic) in _TOPICS.items():
+            node.create_subscription(kind, topic, lambda msg, name=name: received.add(name, msg), LATCHED)
+        node.create_subscription(DiagnosticArray, "/diagnostics", received.add_status, QoSProfile(depth=10))
         yield received
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
 
 
 def _wait_until_ready(received: _Received, node: Running, deadline_s: float) -> None:

@@ -106,7 +106,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "cloud_publishers": seen.cloud_publishers,
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
-        "longest_callback_s": f"{health.longest_callback_s:.4f}",
+        "longest_callback_s": f"{health.longest_callback_s:.6f}",
         "last_error": health.last_error,
         "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,
@@ -125,6 +125,13 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
     return DiagnosticArray(header=Header(stamp=stamp), status=[status])
+
+
+def read_diagnostics(msg: DiagnosticArray, node: str) -> dict[str, str]:
+    """The values that this node reports in a message; none where the message is another's."""
+    return {
+        v.key: v.value for status in msg.status if status.name == status_name(node) for v in status.values
+    }
 
 
 def summarize(seen: Observation) -> tuple[bytes, str]:

@@ -105,6 +105,12 @@ def private_environment(out_dir: Path, large_clouds: bool = True) -> dict[str, s
     return values
 
 
+def fast_dds_profile() -> str:
+    """The name of the profile that processes started now go by; "none" for Fast DDS as it comes."""
+    given = [os.environ[name] for name in _PROFILE_VARIABLES if name in os.environ]
+    return Path(given[0]).name if given else "none"
+
+
 def _shared_memory_suffices() -> bool:
     """False in a container with the usual 64 MB of /dev/shm, where the profile's segments do not fit."""
     try:

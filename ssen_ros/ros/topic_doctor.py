@@ -3,19 +3,16 @@
 import os
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import rclpy
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatible
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.doctor import ERROR, WARNING, Finding, examine_message, examine_stamps
 from ssen_ros.point_cloud2 import CLOUD_TYPE, stamp_ns
+from ssen_ros.ros.observing import observer
 from ssen_ros.ros.qos import SubscriptionEventCallbacks, weakest
 
 _ENOUGH_CLOUDS = 5
@@ -25,7 +22,7 @@ _SEGMENT_BYTES = 512 * 1024  # of shared memory, Fast DDS's default
 
 def examine_topic(topic: str, seconds: float, voxel_size: float) -> tuple[Finding, ...]:
     """Listen to `topic` until five clouds have come, or for `seconds`, and say what is wrong."""
-    with _node() as (node, executor):
+    with observer(f"ssen_doctor_{os.getpid()}") as (node, executor):
         topic = node.resolve_topic_name(topic)
         deadline_s = time.monotonic() + seconds
         _spin_until(executor, lambda: False, min(deadline_s, time.monotonic() + _DISCOVERY_S))
@@ -181,22 +178,6 @@ def _full_name(endpoint: Any) -> str:
     if not _is_known(endpoint):
         return "a participant without a node"
     return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
-
-
-@contextmanager
-def _node():
-    context = Context()
-    # This process decides itself what a signal means.
-    rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node(f"ssen_doctor_{os.getpid()}", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    try:
-        yield node, executor
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
 
 
 def _spin_until(executor: SingleThreadedExecutor, condition: Any, deadline_s: float) -> None:

@@ -8,24 +8,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros.errors import SsenError
 from ssen_ros.evaluation.benchmark_rooms import room
 from ssen_ros.ros.conversions import CloudWriter
-from ssen_ros.ros.diagnostics import status_name
+from ssen_ros.ros.diagnostics import read_diagnostics
 from ssen_ros.ros.installed import shared_file
+from ssen_ros.ros.observing import observer
 from ssen_ros.ros.processes import ssen_node_process
 from ssen_ros.ros.qos import QUIET
-from ssen_ros.ros.running import Running, environment_set, private_environment, running, sigterm_as_interrupt
+from ssen_ros.ros.running import (
+    Running,
+    environment_set,
+    fast_dds_profile,
+    private_environment,
+    running,
+    sigterm_as_interrupt,
+)
 from ssen_ros.simulation import VOXEL_SIZE
 
 _ROOM_VOXELS = 150_000
@@ -39,7 +45,8 @@ def benchmark_transport(
 ) -> dict[str, float | int | str]:
     """One row. The node runs its shipped networks on a room meanwhile, as it does behind a SLAM.
 
-    `profile`: "shipped" for config/fastdds_large_clouds.xml in both processes, "none" for none.
+    `profile`: "shipped" for config/fastdds_large_clouds.xml in both processes, "none" for none; the user's
+    own wins, and a small /dev/shm forbids ours. The row names the file that was used.
     `longest_callback_ms` is that of the node's subscription.
 
     Raises:
@@ -54,18 +61,18 @@ def benchmark_transport(
         parameters_file = shared_file("ssen_ros", "config/ssen.yaml")
         node = stack.enter_context(running(ssen_node_process(), folder, parameters_file))
         slam.wait_until_heard(node)
-        before = slam.count("clouds_received")
+        received, segmented = slam.count("clouds_received"), slam.count("clouds_processed")
         sent = slam.publish_for(seconds, rate_hz, node)
         slam.settle(node)
         return {
-            "profile": profile,
+            "profile": fast_dds_profile(),
             "reliability": reliability,
             "MB": megabytes,
             "Hz": rate_hz,
             "sent": sent,
-            "received": slam.count("clouds_received") - before,
-            "segmented": slam.count("clouds_processed"),
-            "longest_callback_ms": round(1000 * float(slam.status["longest_callback_s"]), 1),
+            "received": slam.count("clouds_received") - received,
+            "segmented": slam.count("clouds_processed") - segmented,
+            "longest_callback_ms": round(1000 * float(slam.status["longest_callback_s"]), 3),
             "longest_publish_ms": round(1000 * slam.longest_publish_s, 1),
         }
 
@@ -76,7 +83,7 @@ class _Slam:
 
     node: Node
     executor: SingleThreadedExecutor
-    publisher: rclpy.publisher.Publisher
+    publisher: Publisher
     points: np.ndarray
     colors: np.ndarray
     status: dict[str, str] = field(default_factory=dict)
@@ -87,9 +94,7 @@ class _Slam:
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._on_report, QoSProfile(depth=10))
 
     def _on_report(self, msg: DiagnosticArray) -> None:
-        for status in msg.status:
-            if status.name == status_name("ssen"):
-                self.status = {value.key: value.value for value in status.values}
+        self.status = read_diagnostics(msg, "ssen") or self.status
 
     def count(self, name: str) -> int:
         return int(self.status.get(name, 0))
@@ -115,7 +120,7 @@ class _Slam:
             if time.monotonic() > give_up_s:
                 node.explain()
                 raise SsenError(
-                    f"not one cloud of {self.points.nbytes * 4 // 3 / 1e6:g} MB was received within "
+                    f"not one cloud of {len(self.points) * _POINT_BYTES / 1e6:g} MB was received within "
                     f"{_START_TIMEOUT_S:g} s; expected one; take smaller clouds, or --profile shipped"
                 )
             if self.status.get("cloud_publishers", "0") != "0":
@@ -144,23 +149,14 @@ class _Slam:
 @contextmanager
 def _slam(domain_id: int, reliability: str, megabytes: float) -> Iterator[_Slam]:
     points, colors = _dense_room(int(megabytes * 1e6 / _POINT_BYTES))
-    context = Context()
-    rclpy.init(args=[], context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node("ssen_bench", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
     profile = QoSProfile(
         depth=1,
         reliability=QoSReliabilityPolicy[reliability.upper()],
         durability=QoSDurabilityPolicy.VOLATILE,
     )
-    publisher = node.create_publisher(PointCloud2, "cloud_map", profile, event_callbacks=QUIET)
-    try:
+    with observer("ssen_bench", domain_id) as (node, executor):
+        publisher = node.create_publisher(PointCloud2, "cloud_map", profile, event_callbacks=QUIET)
         yield _Slam(node, executor, publisher, points, colors)
-    finally:
-        executor.shutdown()
-        node.destroy_node()
-        context.try_shutdown()
 
 
 def _dense_room(count: int) -> tuple[np.ndarray, np.ndarray]:
