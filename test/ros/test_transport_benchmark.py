@@ -8,10 +8,8 @@ def test_the_clouds_that_arrive_are_counted_and_segmented(monkeypatch):
     row = benchmark_transport(
         megabytes=2.0, rate_hz=2.0, seconds=3.0, reliability="reliable", profile="shipped"
     )
-    assert row["sent"] == 6 and row["profile"] in (
-        "fastdds_large_clouds.xml",
-        "none",
-    )  # by the size of /dev/shm
+    assert row["profile"] in ("fastdds_large_clouds.xml", "none")  # as /dev/shm is large enough or not
+    assert row["sent"] == 6
     assert 1 <= row["received"] <= row["sent"]
     assert row["segmented"] >= 1
     assert 0 < row["longest_callback_ms"] < 1000 and row["longest_publish_ms"] > 0
