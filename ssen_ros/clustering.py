@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
 from ssen_ros import hdbscan_native
@@ -51,20 +52,20 @@ def cluster(embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:
     else:
         label = _ALTERNATIVES[config.mode](points, config)
     label = _by_size(label, config.min_cluster_size)
-    adopting = _adopt(points, label, config.adopt_radius)
+    means = _means(points, label)  # what is adopted shall not move them
+    adopting = _adopt(points, label, means, config.adopt_radius)
     return Clusters(
         instance_label=adopting,
         adopted=adopting != label,
-        # of the mean before: what is adopted shall not move it
-        confidence=_confidence(_distance_to_mean(points, adopting, _means(points, label)), config),
+        confidence=_confidence(_distance_to_mean(points, adopting, means), config),
     )
 
 
 def _check(embeddings: np.ndarray) -> None:
     if embeddings.ndim != 2:
         raise ValueError(f"embeddings has shape {embeddings.shape}, expected (T, d)")
-    bad = ~np.isfinite(embeddings).all(axis=1)
-    if bad.any():
+    if not np.isfinite(embeddings).all():
+        bad = ~np.isfinite(embeddings).all(axis=1)
         raise SsenError(
             f"{int(bad.sum())} of {len(embeddings)} embeddings are not finite, the first in row "
             f"{int(bad.argmax())}: expected finite values; the embedding checkpoint or its input is damaged"
@@ -151,12 +152,12 @@ def _as_one_object(points: np.ndarray, label: np.ndarray, config: ClusteringConf
     return np.where(member, 0, NOISE)
 
 
-def _adopt(points: np.ndarray, label: np.ndarray, radius: float) -> np.ndarray:
-    """Noise nearer than `radius` to the mean of a cluster joins the nearest."""
-    means, noise = _means(points, label).astype(np.float32), np.flatnonzero(label == NOISE)
+def _adopt(points: np.ndarray, label: np.ndarray, means: np.ndarray, radius: float) -> np.ndarray:
+    """Noise nearer than `radius` to one of the (K, d) means of the clusters joins the nearest."""
+    noise = np.flatnonzero(label == NOISE)
     if len(means) == 0 or len(noise) == 0 or radius == 0:
         return label
-    distance, nearest = KDTree(means).query(points[noise], distance_upper_bound=radius)
+    distance, nearest = KDTree(means.astype(np.float32)).query(points[noise], distance_upper_bound=radius)
     adopting = label.copy()
     adopting[noise] = np.where(np.isfinite(distance), nearest, NOISE)
     return adopting
@@ -201,9 +202,9 @@ _ALTERNATIVES: dict[str, Method] = {"mean_shift": _mean_shift, "dbscan": _dbscan
 def _means(points: np.ndarray, label: np.ndarray) -> np.ndarray:
     """(K, d) float64 means of the clusters; each number below the largest is in use."""
     group = label + 1  # noise is counted too, and dropped
-    sizes = np.bincount(group, minlength=1)[1:]
-    sums = [np.bincount(group, column, minlength=1)[1:] for column in points.T]
-    return np.array(sums).reshape(points.shape[1], len(sizes)).T / sizes[:, None]
+    size, ends = np.bincount(group, minlength=1), np.arange(len(label) + 1)
+    member = csr_array((np.ones(len(label)), group, ends), shape=(len(label), len(size)))
+    return (member.T @ points)[1:] / size[1:, None]
 
 
 def _distance_to_mean(points: np.ndarray, label: np.ndarray, means: np.ndarray) -> np.ndarray:
