@@ -1,12 +1,12 @@
 """The sparse tensor engine: coordinates, kernel maps, convolution; compiled, or in plain torch."""
 
-from ssen_ros.sparse.convolution import Engine, convolve, default_engine
+from ssen_ros.sparse.convolution import convolve, default_engine
 from ssen_ros.sparse.coordinates import CoordinateManager
+from ssen_ros.sparse.interfaces import Coordinates, Engine
 from ssen_ros.sparse.kernel_map import KernelMap
 from ssen_ros.sparse.modules import (
     BatchNorm,
     Convolution,
-    Coordinates,
     SparseTensor,
     concatenate,
     convolve_normalize_relu,

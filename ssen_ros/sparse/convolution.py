@@ -1,43 +1,16 @@
 """Sparse convolution by whichever engine, with gradients."""
 
 from functools import cache
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ssen_ros.errors import ConfigError
+from ssen_ros.sparse.interfaces import Engine
 from ssen_ros.sparse.kernel_map import KernelMap
 from ssen_ros.sparse.native_engine import best_instruction_set, native_engine
 from ssen_ros.sparse.torch_engine import TorchEngine
-
-
-class Engine(Protocol):
-    """What finds neighbours and multiplies; `TorchEngine` documents each method."""
-
-    dtype: torch.dtype | None  # of the features that it takes; None: any
-
-    def empty(self, rows: int, channels: int, like: Tensor) -> Tensor: ...
-
-    def find_neighbours(self, keys: Tensor, base: Tensor, step: Tensor, depth: int) -> Tensor: ...
-
-    def transpose(self, kernel_map: KernelMap) -> KernelMap: ...
-
-    def pack(self, kernel: Tensor) -> Any: ...
-
-    def convolve(
-        self,
-        features: Tensor,
-        packed: Any,
-        kernel_map: KernelMap | None,
-        bias: Tensor | None,
-        shortcut: Tensor | None,
-        relu: bool,
-    ) -> Tensor: ...
-
-    def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor: ...
-
 
 REFERENCE = TorchEngine()
 
@@ -120,7 +93,7 @@ class _Convolve(torch.autograd.Function):
             elif kernel_map.mirrored:  # the same table, read from its other end
                 turned, back = turned.flip(0), kernel_map
             else:
-                back = kernel_map.transposed(engine)
+                back = kernel_map.transposed(engine.transpose)
             to_features = engine.convolve(gradient, engine.pack(turned), back)
         if ctx.needs_input_grad[1]:
             to_kernel = engine.kernel_gradient(features, gradient, kernel_map)

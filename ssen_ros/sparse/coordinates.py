@@ -5,16 +5,12 @@ are enumerated x fastest, as MinkowskiEngine's HYPER_CUBE region does, so that i
 odd sizes are centred, even sizes start at the voxel itself.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-from ssen_ros.sparse.convolution import Engine, check_shapes, convolve, default_engine, engine_for
+from ssen_ros.sparse.convolution import check_shapes, convolve, default_engine, engine_for
+from ssen_ros.sparse.interfaces import Engine, Layer
 from ssen_ros.sparse.kernel_map import KernelMap
-
-if TYPE_CHECKING:
-    from ssen_ros.sparse.modules import Convolution
 
 
 def kernel_offsets(kernel_size: int, device: torch.device | None = None) -> Tensor:
@@ -113,7 +109,9 @@ class CoordinateManager:
         key = (in_stride, out_stride, kernel_size)
         if key not in self._maps:
             if out_stride < in_stride:
-                self._maps[key] = self.kernel_map(out_stride, in_stride, kernel_size).transposed(self.engine)
+                self._maps[key] = self.kernel_map(out_stride, in_stride, kernel_size).transposed(
+                    self.engine.transpose
+                )
             else:
                 self._maps[key] = self._find_neighbours(in_stride, out_stride, kernel_size)
         return self._maps[key]
@@ -143,7 +141,7 @@ class CoordinateManager:
     def convolve(
         self,
         features: Tensor,
-        layer: "Convolution",
+        layer: Layer,
         in_stride: int,
         out_stride: int,
         shortcut: Tensor | None = None,

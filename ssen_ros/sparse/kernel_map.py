@@ -1,14 +1,11 @@
 """For each output voxel and each kernel offset, which input voxel lies there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from ssen_ros.sparse.convolution import Engine
 
 
 @dataclass(eq=False)
@@ -20,10 +17,11 @@ class KernelMap:
     mirrored: bool = False  # i lies at offset k of o just where o lies at offset K - 1 - k of i
     _transposed: "KernelMap | None" = field(default=None, init=False, repr=False)
 
-    def transposed(self, engine: "Engine") -> "KernelMap":
-        """The map of the transposed convolution, which is also that of the gradient to the input."""
+    def transposed(self, transpose: Callable[["KernelMap"], "KernelMap"]) -> "KernelMap":
+        """The map of the transposed convolution, which is also that of the gradient to the input; made once,
+        by an engine's `transpose`."""
         if self._transposed is None:
-            self._transposed = engine.transpose(self)
+            self._transposed = transpose(self)
         return self._transposed
 
     @property

@@ -6,15 +6,12 @@ The one module that imports it, and only when it is asked for: it is optional (t
 import warnings
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ssen_ros.errors import ConfigError, EngineError
-
-if TYPE_CHECKING:
-    from ssen_ros.sparse.modules import Convolution
+from ssen_ros.sparse.interfaces import Layer
 
 
 @cache
@@ -84,7 +81,7 @@ class MinkowskiCoordinates:
     def convolve(
         self,
         features: Tensor,
-        layer: "Convolution",
+        layer: Layer,
         in_stride: int,
         out_stride: int,
         shortcut: Tensor | None = None,

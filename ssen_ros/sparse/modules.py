@@ -3,37 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ssen_ros.sparse.convolution import Engine
 from ssen_ros.sparse.coordinates import CoordinateManager
-
-
-class Coordinates(Protocol):
-    """The voxels of one input at every stride, and convolution between them: `CoordinateManager`, or another
-    library's."""
-
-    order: Tensor  # (N,) rows of the caller, in the order in which features are kept at stride 1
-
-    def arrange(self, features: Tensor) -> Tensor:
-        """(N, C) features in the caller's order to the order, type and memory that are computed in."""
-
-    def convolve(
-        self,
-        features: Tensor,
-        layer: "Convolution",
-        in_stride: int,
-        out_stride: int,
-        shortcut: Tensor | None = None,
-        relu: bool = False,
-    ) -> Tensor:
-        """relu(layer(features) + shortcut)."""
-
-    def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
-        """Channels of both."""
+from ssen_ros.sparse.interfaces import Coordinates, Engine
 
 
 @dataclass(frozen=True)
