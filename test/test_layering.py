@@ -1,6 +1,6 @@
 """The core never meets ROS: nothing outside ssen_ros/ros imports rclpy or message packages, not even late.
 
-And one module meets MinkowskiEngine, late.
+One module meets MinkowskiEngine, late. And no import goes in a circle, not even one for types alone.
 """
 
 import ast
@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,33 @@ def test_one_module_imports_minkowski_engine_and_late():
     assert places == {"sparse/minkowski.py": True}
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def circle(sources: dict[str, str]) -> list[str]:
+    """Modules, given by name with their source, that import each other in turn; none: empty."""
+    graph = {}
+    for module, source in sources.items():
+        names = [name for name, _ in imports(source)]
+        taken = [name if name in sources else name.rpartition(".")[0] for name in names]
+        graph[module] = {name for name in taken if name in sources}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_import_goes_in_a_circle():
+    assert circle({module_of(path): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}) == []
+
+
+def test_the_check_sees_a_circle():
+    assert circle({"a": "from b import x", "b": "def f():\n    import c", "c": "from a import y"})
+    assert not circle({"a": "import b", "b": "from c import x", "c": "import numpy"})
+
+
 IMPORT_ALL = """
 import importlib, json, sys
 for blocked in ("rclpy", "sensor_msgs", "std_msgs", "ament_index_python"):
@@ -124,8 +152,7 @@ print(json.dumps([name for name, module in sys.modules.items() if module is not 
 
 
 def test_core_imports_without_ros_and_without_the_slow_libraries():
-    modules = [".".join(path.relative_to(CHECKOUT).with_suffix("").parts) for path in CORE]
-    modules = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]
+    modules = [module_of(path) for path in CORE if path.stem != "__main__"]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     imported = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, json.dumps(modules)],
