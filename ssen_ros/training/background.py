@@ -36,6 +36,11 @@ def foreground(config: TrainConfig, device: torch.device) -> Foreground:
             f"background = {config.background!r} with background_checkpoint = '': expected the semantic "
             "network that tells the background; train or convert one, or use background imitated"
         )
+    if config.workers:
+        raise ConfigError(
+            f"workers = {config.workers} with background = {config.background!r}: expected workers = 0; its "
+            "semantic network runs in the process that trains"
+        )
     predict = PredictedThings(load_checkpoint(config.background_checkpoint), config.voxel_size, device)
     return partial({"predicted": predicted, "mixed": mixed}[config.background], predict)
 

@@ -83,6 +83,12 @@ class TrainConfig:
         choices=("float32", "bfloat16"),
     )
     num_threads: int = param(0, "CPU threads; 0: torch's default", low=0)
+    workers: int = param(
+        0,
+        "processes that draw batches ahead, for a GPU or spare cores; 0: the one that trains draws them. "
+        "They cannot run background_checkpoint",
+        low=0,
+    )
     device: str = param("cpu", "cpu, cuda or cuda:N; with torchrun, cuda is a GPU for each process")
 
 

@@ -1,6 +1,7 @@
 """Labelled scenes at the networks' resolution, and batches of them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -65,20 +66,27 @@ def _group_mean(values: np.ndarray, group: np.ndarray, count: np.ndarray) -> np.
     return np.stack(sums, axis=1) / count[:, None]
 
 
+@lru_cache(maxsize=500)  # some 3 MB each, 40 ms to read
+def _load(path: Path) -> Sample:
+    return load_sample(path)
+
+
 class RoomDataset:
-    """Every `*.npz` sample of a folder, kept in memory; rooms that appear later are found on `refresh`."""
+    """Every `*.npz` sample of a folder, the last ones kept in memory; later ones are found on `refresh`."""
 
     def __init__(self, folder: str | Path, voxel_size: float):
         self.folder, self.voxel_size = Path(folder), voxel_size
-        self._samples: dict[Path, Sample] = {}
+        self.paths: list[Path] = []
         self.refresh()
         if not self.paths:
             raise ConfigError(
                 f"data = {str(folder)!r}: no .npz samples; make some with `ssen simulate --out {folder}`"
             )
 
-    def refresh(self) -> None:
-        self.paths = sorted(self.folder.glob("*.npz"))
+    def refresh(self) -> bool:
+        """Whether the rooms are others now."""
+        before, self.paths = self.paths, sorted(self.folder.glob("*.npz"))
+        return self.paths != before
 
     @property
     def names(self) -> list[str]:
@@ -99,10 +107,7 @@ class RoomDataset:
         return len(self.paths)
 
     def sample(self, index: int) -> Sample:
-        path = self.paths[index]
-        if path not in self._samples:
-            self._samples[path] = load_sample(path)
-        return self._samples[path]
+        return _load(self.paths[index])
 
     def class_weight(self, balance: float, rooms: int = 60) -> Tensor:
         """(C,) float32 loss weights, share^-balance, with mean 1 over the voxels of the first rooms.

@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ssen_ros.models import Checkpoint, load_checkpoint
 from ssen_ros.sparse import CoordinateManager, default_engine
-from ssen_ros.training.background import Foreground, everything, foreground
+from ssen_ros.training.background import everything, foreground
+from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
-from ssen_ros.training.dataset import Batch, RoomDataset, collate
+from ssen_ros.training.dataset import Batch, RoomDataset
 from ssen_ros.training.losses import embedding_loss, semantic_loss
 from ssen_ros.training.processes import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder
@@ -82,6 +82,8 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         bar = open_files.enter_context(
             tqdm(total=config.steps, initial=step, unit="step", disable=None if journal else True)
         )
+        draw = partial(draw_batch, rooms, config, spec.features, scenes, shown)
+        drawn = batches(draw, range(step, config.steps), config.workers)
         started = saved = time.monotonic()
 
         def elapsed_s() -> float:
@@ -101,8 +103,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             rate = learning_rate(config, step, progress)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            batch = draw_batch(rooms, config, spec.features, step, scenes, shown)
-            terms = loss_terms(task, model, batch, config, balance)
+            terms = loss_terms(task, model, next(drawn), config, balance)
             loss = terms["loss"]
             optimizer.zero_grad()
             (loss.mean * (loss.weight / processes.sum(loss.weight).clamp(min=1e-12))).backward()
@@ -121,7 +122,8 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
                 _tell(bar, line)
             if time.monotonic() - saved > 60 * config.checkpoint_minutes:
                 save()
-                rooms.refresh()
+                if rooms.refresh():
+                    drawn = batches(draw, range(step, config.steps), config.workers)
                 saved = time.monotonic()
         save()
         if stop:
@@ -179,23 +181,6 @@ def learning_rate(config: TrainConfig, step: int, progress: float) -> float:
     if progress < warm_up:
         return config.learning_rate * max(progress, 1e-3) / warm_up
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
-
-
-def draw_batch(
-    rooms: RoomDataset,
-    config: TrainConfig,
-    features: tuple[str, ...],
-    step: int,
-    scenes: Sequence[int],
-    shown: Foreground,
-) -> Batch:
-    """These scenes of the step's batch, 0 to batch_size - 1."""
-    drawn, masks = [], []
-    for scene in scenes:
-        rng = np.random.default_rng([config.seed, step, scene])
-        drawn.append(rooms.scene(rng, config))
-        masks.append(shown(rng, drawn[-1]))
-    return collate(drawn, masks, features)
 
 
 def loss_terms(

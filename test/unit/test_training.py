@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,19 +19,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros.cli import main
-from ssen_ros.errors import CheckpointError, ConfigError, SsenError
+from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
 from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
+from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
 from ssen_ros.training.dataset import RoomDataset, collate, crop, voxelize
 from ssen_ros.training.processes import Processes
-from ssen_ros.training.run_folder import Journal, read_log
-from ssen_ros.training.train import draw_batch, learning_rate, train
+from ssen_ros.training.run_folder import Journal, RunFolder, read_log
+from ssen_ros.training.train import learning_rate, train
 
 OURS = AugmentationConfig()
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -158,20 +160,20 @@ def test_collate_keeps_scenes_apart(rooms):
 
 def test_the_same_scene_of_a_step_is_drawn_whoever_draws_it(rooms):
     config = small_config(rooms)
-    draw = partial(draw_batch, RoomDataset(rooms, 0.1), config, ("rgb",), shown=everything)
-    first, again, other = (draw(step, (0, 1)) for step in (3, 3, 4))
+    draw = partial(draw_batch, RoomDataset(rooms, 0.1), config, ("rgb",))
+    first, again, other = (draw((0, 1), everything, step) for step in (3, 3, 4))
     assert first.features.equal(again.features)
     assert first.features.shape != other.features.shape or not first.features.equal(other.features)
-    alone = draw(3, (1,))
+    alone = draw((1,), everything, 3)
     assert alone.features.equal(first.features[first.scene == 1])
     assert not first.features[first.scene == 0].equal(alone.features)
 
 
 def interrupted_at(last_step: int, how):
-    def draw(rooms, config, names, step, *rest):
-        if step == last_step:
+    def draw(*args):
+        if args[-1] == last_step:
             how()
-        return draw_batch(rooms, config, names, step, *rest)
+        return draw_batch(*args)
 
     return draw
 
@@ -210,6 +212,35 @@ def test_training_learns_and_resumes_exactly(task, rooms, tmp_path, monkeypatch)
     assert losses(whole.parent) == losses(parts.parent) and len(losses(whole.parent)) == 10
     untrained = train(task, replace(config, learning_rate=0.0), tmp_path / "untrained")
     assert losses(whole.parent)[-1][1] < losses(untrained.parent)[-1][1]
+
+
+@pytest.mark.parametrize("task", ["semantic", "embedding"])
+def test_batches_drawn_ahead_by_others_are_the_same(task, rooms, tmp_path):
+    config = small_config(rooms, log_steps=1, checkpoint_minutes=0.0)  # looks for new rooms after each step
+    paths = [train(task, replace(config, workers=n), tmp_path / str(n)) for n in (0, 2)]
+    assert_equal_weights(*paths)
+    assert losses(paths[0].parent) == losses(paths[1].parent)
+
+
+def test_rooms_that_come_later_are_drawn_from_by_the_workers_too(rooms, tmp_path, monkeypatch):
+    def lines(workers: int) -> list[dict]:
+        """Of a run whose second room comes after the first step."""
+        growing, run = tmp_path / f"growing{workers}", tmp_path / f"run{workers}"
+        growing.mkdir()
+        shutil.copy(rooms / "000000.npz", growing)
+        monkeypatch.setattr(RunFolder, "save", lambda *_: shutil.copy(rooms / "000001.npz", growing))
+        train("semantic", small_config(growing, log_steps=1, workers=workers, checkpoint_minutes=0.0), run)
+        return [{name: line[name] for name in ("rooms", "loss")} for line in read_log(run)]
+
+    assert lines(2) == lines(0)
+    assert [line["rooms"] for line in lines(1)] == [1] + 9 * [2]
+
+
+def test_an_error_in_a_worker_is_the_callers(rooms, tmp_path):
+    for path in rooms.glob("*.npz"):
+        np.savez(path, first_voxel=np.zeros(3))
+    with pytest.raises(CloudError, match="make it anew"):
+        train("embedding", small_config(rooms, workers=1), tmp_path / "run")
 
 
 def test_a_checkpoint_cut_off_leaves_the_one_before(rooms, tmp_path, monkeypatch):

@@ -1,0 +1,64 @@
+"""The batches of a run, one a step: drawn when they are wanted, or ahead, by other processes."""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from ssen_ros.training.background import Foreground
+from ssen_ros.training.config import TrainConfig
+from ssen_ros.training.dataset import Batch, RoomDataset, collate
+
+
+def draw_batch(
+    rooms: RoomDataset,
+    config: TrainConfig,
+    features: tuple[str, ...],
+    scenes: Sequence[int],
+    shown: Foreground,
+    step: int,
+) -> Batch:
+    """These scenes of the step's batch, 0 to batch_size - 1. Whoever draws them, they are the same."""
+    drawn, masks = [], []
+    for scene in scenes:
+        rng = np.random.default_rng([config.seed, step, scene])
+        drawn.append(rooms.scene(rng, config))
+        masks.append(shown(rng, drawn[-1]))
+    return collate(drawn, masks, features)
+
+
+def batches(draw: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:
+    """`draw(step)` of each step, in order; `workers` processes are two steps ahead each, none: nobody is.
+
+    The processes hold `draw` as it was at the call. They end when the iterator is forgotten.
+    """
+    loader = DataLoader(
+        _Drawn(draw),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        worker_init_fn=_leave_interrupts,
+        multiprocessing_context="fork" if workers else None,  # what is drawn from need not be pickled
+        generator=torch.Generator(),  # torch's own is left alone
+    )
+    return iter(loader)
+
+
+class _Drawn(Dataset):
+    def __init__(self, draw: Callable[[int], Batch]):
+        self._draw = draw
+
+    def __getitem__(self, step: int) -> Batch:
+        return self._draw(step)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _leave_interrupts(_: int) -> None:
+    """Ctrl-C reaches every process of a terminal; the one that trains decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
