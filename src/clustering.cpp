@@ -261,8 +261,8 @@ SSEN_INLINE void scan(const Tree& tree, int64_t leaf, const float* q, int d, Bou
 }
 
 // Scans the leaves that may be nearer to q, of a node's children the nearer first, save leaf `done`; stops when
-// `effort` leaves were seen and it is `enough()`. `adjust(level, node, distances)` may raise the distances to a node's
-// children.
+// `effort` leaves were seen, q lies in none of those left, and it is `enough()`. `adjust(level, node, distances)` may
+// raise the distances to a node's children.
 template <class Bound, class Enough, class Adjust, class Meet>
 SSEN_INLINE void visit(const Tree& tree, const float* q, int d, int64_t done, int effort, Bound bound, Enough enough,
                        Adjust adjust, Meet meet) {
@@ -275,7 +275,7 @@ SSEN_INLINE void visit(const Tree& tree, const float* q, int d, int64_t done, in
     const int level = int(uint32_t(next) >> NODE_BITS);
     const int64_t node = uint32_t(next) & ((1u << NODE_BITS) - 1);
     if (level == 0) {
-      if (effort-- <= 0 && enough()) return;
+      if (effort-- <= 0 && distance_of(next) > 0 && enough()) return;
       if (node != done) scan(tree, node, q, d, bound, meet);
       continue;
     }
@@ -309,9 +309,12 @@ SSEN_INLINE void neighbours_of_leaf(const Tree& tree, int64_t leaf, int d, int c
       key[at] = met;
     };
     scan(tree, leaf, &tree.point[i * d], d, last, keep);  // first, so that little of the rest is in reach
+    // Copies of a point must not each be content with those of their own leaf: all start from the same one.
+    const bool copies = last() == 0;
+    if (copies) std::fill(key, key + count, unknown);
     visit(
-        tree, &tree.point[i * d], d, leaf, effort, last, [&] { return key[count - 1] < unknown; },
-        [](int, int64_t, const Lanes& to) { return to; }, keep);
+        tree, &tree.point[i * d], d, copies ? NO_LEAF : leaf, effort, last, [&] { return key[count - 1] < unknown; },
+        [](int, int64_t, const Lanes& to) SSEN_ALWAYS { return to; }, keep);
     const float least = distance_of(key[count - 1]) / (SLACK * SLACK);  // of those that may be the furthest
     for (int k = 0; k < count; ++k) {
       const int32_t j = found[i * count + k] = int32_t(uint32_t(key[k]));
@@ -339,8 +342,6 @@ struct Edge {
   int32_t a, b;   // points
 };
 
-Edge none(int64_t i) { return {INF, int32_t(i), int32_t(i)}; }
-
 struct Forest {
   std::vector<int32_t> parent;
   explicit Forest(int64_t n) : parent(n) { std::iota(parent.begin(), parent.end(), 0); }
@@ -364,9 +365,8 @@ struct Forest {
 struct Known {
   std::vector<double> core;        // (n) squared core distances
   std::vector<int32_t> component;  // (n) of each point, counted from 0
-  std::vector<char> spent;         // (n) all its neighbours are in its component
   std::vector<double> settled;     // (n) no edge from the point out of its component is shorter
-  std::vector<Edge> shortest;      // (n) known edge from the point out of its component; to itself: none
+  std::vector<Edge> shortest;      // (n) known edge from the point out of its component; infinite: none
   std::vector<double> bound;       // by component: shortest known edge out of it before the searches of this round
 };
 
@@ -380,7 +380,7 @@ SSEN_INLINE void search_from_leaf(const Tree& tree, Known& known, int64_t leaf, 
     visit(
         tree, &tree.point[i * d], d, NO_LEAF, effort,
         [&] { return float(limit) * SLACK + std::numeric_limits<float>::min(); }, [&] { return limit < INF; },
-        [&](int level, int64_t node, const Lanes& to) {
+        [&](int level, int64_t node, const Lanes& to) SSEN_ALWAYS {
           const Mask is_own = load(tree.component[level][node]) == own;
           const Lanes core = is_own ? load(tree.other[level][node]) : load(tree.least[level][node]);
           return to > core ? to : core;
@@ -409,7 +409,7 @@ void search(const Tree& tree, Known& known, int64_t leaf, int effort, int32_t sp
 // The shortest edge from a point to one of its neighbours outside its component. A neighbour is no further than the
 // core distance, so the two core distances are the edge's length.
 Edge to_neighbour(int64_t i, const int32_t* neighbour, int count, const Known& known) {
-  Edge best = none(i);
+  Edge best = {INF, int32_t(i), int32_t(i)};
   for (int k = 0; k < count && best.weight > known.core[i]; ++k) {
     const int32_t j = neighbour[k];
     const double weight = std::max(known.core[i], known.core[j]);
@@ -467,10 +467,9 @@ std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) 
     neighbours(tree, leaf, count, effort, &scratch[int64_t(thread()) * count], neighbour.data(), known.core.data());
   known.component.resize(n);
   std::iota(known.component.begin(), known.component.end(), 0);
-  known.spent.resize(n);
   known.settled = known.core;
   known.shortest.resize(n);
-  for (int64_t i = 0; i < n; ++i) known.shortest[i] = none(i);
+  for (int64_t i = 0; i < n; ++i) known.shortest[i] = {0, int32_t(i), int32_t(i)};
   std::vector<int32_t> size, winner;
   std::vector<Edge> edges;
   edges.reserve(n - 1);
@@ -478,9 +477,9 @@ std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) 
     summarize(tree, known, threads);
 #pragma omp parallel for num_threads(threads)
     for (int64_t i = 0; i < n; ++i) {
-      if (known.component[known.shortest[i].b] != known.component[i]) continue;
-      known.shortest[i] = known.spent[i] ? none(i) : to_neighbour(i, &neighbour[i * count], count, known);
-      known.spent[i] = known.shortest[i].weight == INF;
+      Edge& edge = known.shortest[i];
+      if (edge.weight < INF && known.component[edge.b] == known.component[i])
+        edge = to_neighbour(i, &neighbour[i * count], count, known);
     }
     known.bound.assign(components, INF);
     size.assign(components, 0);
@@ -509,7 +508,7 @@ std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) 
       edges.push_back(edge);
     }
     const std::vector<int32_t> number = forest.numbers();
-    components = 1 + *std::max_element(number.begin(), number.end());
+    components = int32_t(n - int64_t(edges.size()));
 #pragma omp parallel for num_threads(threads)
     for (int64_t i = 0; i < n; ++i) known.component[i] = number[known.component[i]];
   }
@@ -622,14 +621,14 @@ extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64
       if (!std::isfinite(points[i])) return 1;
       most = std::max(most, std::fabs(points[i]));
     }
-    // To within [-1, 1] and by a power of two, so that squares do not overflow and nothing is rounded.
-    const double down = std::ldexp(1.0, most > 0 ? -1 - std::ilogb(most) : 0);
+    // By a power of two, which rounds nothing, to where squares of all differences neither overflow nor vanish.
+    const double scale = std::ldexp(1.0, most > 0 ? 59 - std::ilogb(double(d)) / 2 - std::ilogb(most) : 0);
 
-    Tree tree = build(points, down, n, d, threads);
+    Tree tree = build(points, scale, n, d, threads);
     const std::vector<Edge> edges = spanning_tree(tree, int(std::min<int64_t>(min_samples, n - 1)), effort, threads);
     std::vector<int32_t> label_of(n);
     std::vector<float> probability_of(n);
-    select(edges, n, min_cluster_size, 1 / down, label_of.data(), probability_of.data());
+    select(edges, n, min_cluster_size, 1 / scale, label_of.data(), probability_of.data());
     for (int64_t i = 0; i < n; ++i) {
       label[tree.row[i]] = label_of[i];
       probability[tree.row[i]] = probability_of[i];

@@ -63,16 +63,17 @@ def hdbscan(
     points = np.ascontiguousarray(points, dtype=np.float32)
     n, d = points.shape
     label, probability = np.empty(n, np.int32), np.empty(n, np.float32)
-    status = _function()(
-        native.address(points), n, d, min_cluster_size, min_samples, effort, threads,
-        native.address(label), native.address(probability),
-    )  # fmt: skip
+    options = min_cluster_size, min_samples, effort, threads
+    status = 1  # for what ctypes would cut to 32 bits
+    if all(0 <= option < 2**31 for option in options):
+        places = native.address(label), native.address(probability)
+        status = _function()(native.address(points), n, d, *options, *places)
     if status == 2:
         raise MemoryError(f"clustering {n} points of dimension {d}")
     if status:
         raise ValueError(
             f"points {points.shape}, min_cluster_size {min_cluster_size}, min_samples {min_samples}, effort "
             f"{effort}, threads {threads}: expected up to 2^30 finite points of dimension 1 or more, "
-            "min_cluster_size from 2, min_samples from 1, the others from 0"
+            "min_cluster_size from 2, min_samples from 1, the others from 0, all below 2^31"
         )
     return label, probability

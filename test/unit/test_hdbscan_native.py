@@ -106,6 +106,26 @@ def test_very_many_copies_are_quick_and_one_cluster_each():
     assert (probability == 1).all()
 
 
+@pytest.mark.parametrize("min_samples", [5, 40])
+@pytest.mark.parametrize(("places", "width"), [(2, 8), (4, 4), (6, 3)])
+def test_copies_stay_together_where_boxes_touch(places, width, min_samples):
+    """Of a grid, no box of the tree is at a distance from its neighbours."""
+    points = np.random.default_rng(0).integers(0, places, (20_000, width)).astype(np.float32)
+    label, _ = hdbscan(points, 20, min_samples)
+    of_place = np.ravel_multi_index(points.T.astype(int), (places,) * width)
+    assert len(np.unique(np.stack([of_place, label]), axis=1).T) == len(np.unique(of_place))
+    assert label.max() + 1 == len(np.unique(of_place)) and label.min() == 0
+
+
+@pytest.mark.parametrize("far", [1e10, 1e20, 1e30])
+def test_a_far_outlier_takes_no_structure_away(far):
+    points = np.concatenate([blobs(2, 900, 2, 3) / 3, [[far, 0]]]).astype(np.float32)
+    label, probability = hdbscan(points, 20, 5)
+    expected_label, expected_probability = reference(points, 20, 5)
+    assert same_partition(label, expected_label) and expected_label.max() > 0
+    np.testing.assert_allclose(probability, expected_probability, atol=1e-4)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 33])
 def test_too_few_for_two_clusters_are_noise(count):
     label, probability = hdbscan(blobs(0, count, 4, 1), 20, 5)
@@ -123,7 +143,7 @@ def test_the_number_of_threads_changes_nothing(effort):
         np.testing.assert_array_equal(other_probability, probability)
 
 
-@pytest.mark.parametrize("arguments", [(1, 5), (20, 0)])
+@pytest.mark.parametrize("arguments", [(1, 5), (20, 0), (20, 2**32 + 5)])
 def test_arguments_out_of_range_are_refused(arguments):
     with pytest.raises(ValueError, match="expected .* min_cluster_size from 2, min_samples from 1"):
         hdbscan(np.zeros((50, 3)), *arguments)
