@@ -96,13 +96,17 @@ class VoxelMap:
             before = self._current()
             keys, ranks = _representatives(points, colors, self.voxel_size)
             if self.mode == "incremental" and not anew:
-                keys, ranks = _join(before.keys, before.ranks, keys, ranks)
-            return self._replace(before, keys, ranks)
+                keys, ranks, counts = _join(before, keys, ranks)
+            else:
+                counts = _difference(before, keys, ranks)
+            return self._replace(before, keys, ranks, counts)
 
     def restore(self, state: MapState) -> MapChange:
         """Hold what another map of the same voxel size held; the version goes on counting."""
         with self._writing:
-            return self._replace(self._current(), state.keys, state.ranks)
+            before = self._current()
+            counts = _difference(before, state.keys, state.ranks)
+            return self._replace(before, state.keys, state.ranks, counts)
 
     @property
     def state(self) -> MapState:
@@ -128,9 +132,11 @@ class VoxelMap:
         with self._swapping:
             return self._state
 
-    def _replace(self, before: MapState, keys: np.ndarray, ranks: np.ndarray) -> MapChange:
-        added, removed, changed = _difference(before, keys, ranks)
-        if not (added or removed or changed):
+    def _replace(
+        self, before: MapState, keys: np.ndarray, ranks: np.ndarray, counts: tuple[int, int, int]
+    ) -> MapChange:
+        added, removed, changed = counts
+        if not any(counts):
             return MapChange(before.version, 0, 0, 0)
         after = MapState(keys, ranks, before.voxels + added - removed, before.version + 1)
         with self._swapping:
@@ -215,18 +221,27 @@ def _run_starts(ascending: np.ndarray) -> np.ndarray:
 
 
 def _join(
-    keys: np.ndarray, ranks: np.ndarray, new_keys: np.ndarray, new_ranks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The least rank per key of two states; sorts nothing, leaves its arguments as they are."""
-    row = voxel_keys.find(keys, new_keys)
+    before: MapState, new_keys: np.ndarray, new_ranks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
+    """The least rank per key of a state and a part, and what `_difference` would count.
+
+    Compares what the part touches alone, and leaves its arguments as they are.
+    """
+    row = voxel_keys.find(before.keys, new_keys)
     known = row >= 0
-    joined = ranks.copy()
-    joined[row[known]] = np.minimum(ranks[row[known]], new_ranks[known])
-    if known.all():
-        return keys, joined
-    fresh_keys = new_keys[~known]
-    place = np.searchsorted(keys, fresh_keys)
-    return np.insert(keys, place, fresh_keys), np.insert(joined, place, new_ranks[~known])
+    better = known.copy()
+    better[known] = new_ranks[known] < before.ranks[row[known]]
+    touched = np.unique(new_keys[better | ~known] >> OCTANT_BITS)
+    changed = int(_occupied(before.keys, touched).sum())
+    if len(touched) == 0:
+        return before.keys, before.ranks, (0, 0, 0)
+    keys, ranks = before.keys, before.ranks.copy()
+    ranks[row[better]] = new_ranks[better]
+    if not known.all():
+        place = np.searchsorted(keys, new_keys[~known])
+        keys = np.insert(keys, place, new_keys[~known])
+        ranks = np.insert(ranks, place, new_ranks[~known])
+    return keys, ranks, (len(touched) - changed, 0, changed)
 
 
 def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[int, int, int]:
@@ -245,7 +260,7 @@ def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[
 def _occupied(keys: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     """(n,) bool: does any sub-cell of the (n,) voxel keys occur among ascending sub-cell keys?"""
     first = np.searchsorted(keys, voxels << OCTANT_BITS)
-    after = np.searchsorted(keys, (voxels + 1) << OCTANT_BITS)
+    after = np.searchsorted(keys, (voxels << OCTANT_BITS) | ((1 << OCTANT_BITS) - 1), side="right")
     return after > first
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError, ConfigError
-from ssen_ros.voxel_map import MapChange, VoxelMap
+from ssen_ros.voxel_map import MODES, MapChange, VoxelMap
 
 VOXEL_SIZE = 0.04
 
@@ -172,6 +172,14 @@ def test_points_stay_in_their_voxel_even_in_float32(voxels, fraction, voxel_size
     for dtype in (np.float32, np.float64):
         again = np.floor(snapshot.points.astype(dtype) / dtype(voxel_size))
         np.testing.assert_array_equal(again, snapshot.voxel_coords)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_last_voxel_of_the_range_is_one_like_others(mode):
+    voxel_map = VoxelMap(1.0, mode)
+    corner = np.full((1, 3), 2.0**19 - 0.5)
+    change = voxel_map.integrate(corner, np.zeros((1, 3), np.uint8))
+    assert (change.added, len(voxel_map), len(voxel_map.snapshot())) == (1, 1, 1)
 
 
 def test_large_coordinates_are_divided_in_float64():
