@@ -167,15 +167,14 @@ def _adopt(points: np.ndarray, label: np.ndarray, means: np.ndarray, radius: flo
 
 
 def _mean_shift(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    from sklearn.cluster import MeanShift  # late: it is slow to import
+    from sklearn.cluster import MeanShift, get_bin_seeds  # late: it is slow to import
 
     # Cells of a grid as wide as the window are the seeds: one from each point would take hours.
-    return MeanShift(
-        bandwidth=config.confidence_radius,
-        bin_seeding=True,
-        min_bin_freq=config.min_samples,
-        cluster_all=False,
-    ).fit_predict(points)
+    seeds = get_bin_seeds(points, config.confidence_radius, config.min_samples)
+    if len(seeds) == 0:
+        return np.full(len(points), NOISE)
+    shift = MeanShift(bandwidth=config.confidence_radius, seeds=seeds, cluster_all=False)
+    return shift.fit_predict(points)
 
 
 def _dbscan(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:

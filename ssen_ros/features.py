@@ -43,4 +43,5 @@ def voxel_features(
 def _centred(points: np.ndarray, floor: float) -> np.ndarray:
     if len(points) == 0:
         return points
-    return points - np.array([*points[:, :2].mean(axis=0), floor + 1.0])
+    # In float64: a sum in float32 is off by decimetres where the map lies a kilometre from its origin.
+    return points - np.array([*points[:, :2].mean(axis=0, dtype=np.float64), floor + 1.0])

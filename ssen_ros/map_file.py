@@ -19,10 +19,13 @@ import numpy as np
 from ssen_ros.errors import MapFileError
 from ssen_ros.instances import InstanceMemory, Known
 from ssen_ros.structures import Box
+from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState
 
 SUFFIX = ".npz"
 _FORMAT = 1
+_VOXEL_BITS = 3 * AXIS_BITS
+_STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
 
 # What NumPy and zipfile raise over files that are not what they seem.
 _DAMAGE = (OSError, EOFError, MemoryError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
@@ -65,8 +68,9 @@ def resolve_below(directory: str, name: str) -> Path:
         raise MapFileError("no directory for maps: start the node with the parameter map_directory")
     try:
         root = Path(directory).expanduser().resolve()
-        path = (root / name).resolve()
-        inside = path != root and path.is_relative_to(root) and not name.endswith("/")
+        named = (root / name).resolve()
+        path = named if named.suffix == SUFFIX else named.with_name(named.name + SUFFIX)
+        inside = named != root and path.resolve().is_relative_to(root) and not name.endswith("/")
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL
         raise MapFileError(
             f"name = {name!r}: {error}; expected the name of a file below {directory}"
@@ -75,7 +79,7 @@ def resolve_below(directory: str, name: str) -> Path:
         raise MapFileError(
             f"name = {name!r}: expected the name of a file below {root}, such as 'kitchen', not one outside"
         )
-    return path if path.suffix == SUFFIX else path.with_name(path.name + SUFFIX)
+    return path
 
 
 def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
@@ -146,14 +150,14 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
 
 
 def _from_arrays(arrays: _Arrays) -> SavedMap:
-    keys, ranks = _ascending("keys", arrays["keys"]), arrays["ranks"]
+    keys, ranks = _ascending("keys", arrays["keys"], _VOXEL_BITS + OCTANT_BITS), arrays["ranks"]
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
     class_names = tuple(map(str, arrays["class_names"]))
     known = _read_known(arrays, len(class_names))
     return SavedMap(
         frame_id=str(arrays["frame_id"]),
-        stamp_ns=int(arrays["stamp_ns"]),
+        stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
@@ -180,9 +184,9 @@ def _read_known(arrays: _Arrays, classes: int) -> tuple[Known, ...]:
             score=float(score),
             box=Box(center, size, float(yaw)),
             centroid=centroid,
-            keys=_ascending("voxels", keys),
-            first_seen_ns=int(first_seen_ns),
-            last_seen_ns=int(last_seen_ns),
+            keys=_ascending("voxels", keys, _VOXEL_BITS),
+            first_seen_ns=_stamp(first_seen_ns),
+            last_seen_ns=_stamp(last_seen_ns),
             missed=int(missed),
         )
         for id, votes, score, center, size, yaw, centroid, first_seen_ns, last_seen_ns, missed, keys in zip(
@@ -191,7 +195,15 @@ def _read_known(arrays: _Arrays, classes: int) -> tuple[Known, ...]:
     )
 
 
-def _ascending(name: str, keys: np.ndarray) -> np.ndarray:
-    if keys.dtype != np.int64 or keys.ndim != 1 or (np.diff(keys) <= 0).any() or (keys[:1] < 0).any():
+def _ascending(name: str, keys: np.ndarray, bits: int) -> np.ndarray:
+    if keys.dtype != np.int64 or keys.ndim != 1 or (np.diff(keys) <= 0).any():
         raise ValueError(f"{name} are {keys.dtype} {keys.shape}, expected int64, ascending and unique")
+    if len(keys) and not 0 <= keys[0] <= keys[-1] < 1 << bits:
+        raise ValueError(f"{name} go from {keys[0]} to {keys[-1]}, expected 0 to 2^{bits} - 1")
     return keys
+
+
+def _stamp(ns: np.ndarray) -> int:
+    if not 0 <= ns < _STAMPS_END:
+        raise ValueError(f"stamp {ns} ns, expected 0 to {_STAMPS_END} (2^31 s)")
+    return int(ns)

@@ -235,6 +235,12 @@ def test_groups_too_small_for_an_object_are_noise_in_every_mode():
         assert label.tolist() == [0] * len(large) + [-1] * len(small), mode
 
 
+def test_mean_shift_without_a_dense_cell_finds_noise():
+    points = np.random.default_rng(0).uniform(-5, 5, (100, 8)).astype(np.float32)
+    clusters = cluster(points, ClusteringConfig(mode="mean_shift", adopt_radius=0.0))
+    assert (clusters.instance_label == -1).all()
+
+
 def test_k_means_asks_for_the_number_of_objects():
     with pytest.raises(ConfigError, match="k_means_count = 0"):
         cluster(np.zeros((50, 3), dtype=np.float32), replace(CONFIG, mode="k_means"))

@@ -69,7 +69,8 @@ def test_a_restored_map_is_the_map_and_goes_on_with_its_ids():
     instances.restore(saved.memory)
     snapshot = restored.snapshot()
     found, events = instances.update(detections(snapshot, 3), snapshot, stamp_ns=9)
-    assert [instance.id for instance in found] == [1, 2, 3] and not events
+    assert [instance.id for instance in found] == [1, 2, 3]
+    assert [(event.kind, event.id) for event in events] == [("created", id) for id in (1, 2, 3)]
     assert [instance.first_seen_ns for instance in found] == [5, 5, 5]
     assert instances.memory.next_id == 11
 
@@ -107,12 +108,17 @@ def damaged(arrays, name):
         "classes": {"votes": arrays["votes"][:, :-1]},
         "pickled": {"frame_id": np.array([{}], dtype=object)},
         "lost": {"voxels_end": arrays["voxels_end"][:-1]},
+        "far": {"voxels": arrays["voxels"] + 2**60},
+        "early": {"stamp_ns": np.array(-1)},
+        "late": {"last_seen_ns": arrays["last_seen_ns"] + 2**31 * 10**9},
     }
     return {**arrays, **changes[name]}
 
 
 @pytest.mark.parametrize(
-    "name", ["format", "descending", "short", "floats", "twice", "nan", "classes", "pickled", "lost"]
+    "name",
+    ["format", "descending", "short", "floats", "twice", "nan", "classes", "pickled", "lost", "far", "early"]
+    + ["late"],
 )
 def test_a_file_that_is_wrong_inside_is_refused(tmp_path, name):
     path = tmp_path / "a.npz"
@@ -163,12 +169,14 @@ def test_names_below_the_directory_are_files_in_it(tmp_path, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../kitchen", "home/../../kitchen", "/etc/kitchen", "link/kitchen", "home/", "a\0b"],
+    ["", ".", "..", "../kitchen", "home/../../kitchen", "/etc/kitchen", "link/kitchen", "home/", "a\0b"]
+    + ["garage", "garage.npz"],
 )
 def test_names_that_lead_out_are_refused(tmp_path, name):
     root = tmp_path / "maps"
     root.mkdir()
     (root / "link").symlink_to(tmp_path)
+    (root / "garage.npz").symlink_to(tmp_path / "garage.npz")
     with pytest.raises(MapFileError, match="below"):
         resolve_below(str(root), name)
 

@@ -152,6 +152,13 @@ def test_features_by_hand():
     np.testing.assert_allclose(rows, expected, atol=1e-6)
 
 
+def test_positions_are_those_of_the_room_however_far_from_the_origin():
+    room = np.random.default_rng(0).uniform(0, 5, (100_000, 3)).astype(np.float32)
+    far = room + np.float32(4096)
+    near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), 0.0) for p in (room, far))
+    np.testing.assert_allclose(there[:, :2], near[:, :2], atol=1e-3)
+
+
 def test_floor_ignores_strays():
     z = np.concatenate([np.full(5, -3.0), np.full(500, 0.1), np.linspace(0.1, 2, 500)])
     points = np.stack([z, z, z], axis=1)
