@@ -88,9 +88,16 @@ class ClusteringConfig:
     k_means_count: int = param(
         0, "objects that mode k_means looks for; the other modes find out", low=0, changes=LIVE
     )
-    min_cluster_size: int = param(80, "fewest voxels that make an object", unit="voxels", low=2, changes=LIVE)
+    min_cluster_size: int = param(
+        80, "fewest voxels that make an object", unit="voxels", low=2, high=1_000_000, changes=LIVE
+    )
     min_samples: int = param(
-        10, "HDBSCAN's neighbourhood; larger calls more voxels noise", unit="voxels", low=1, changes=LIVE
+        10,
+        "HDBSCAN's neighbourhood; larger calls more voxels noise",
+        unit="voxels",
+        low=1,
+        high=10_000,
+        changes=LIVE,
     )
     class_weight: float = param(
         0.0,
@@ -135,7 +142,7 @@ class ClusteringConfig:
 class InstancesConfig:
     relabel: bool = param(
         True,
-        "the voxels of a detection take its class; false: each voxel keeps its own (paper)",
+        "the voxels of an object take its class; false: each voxel keeps its own (paper)",
         changes=LIVE,
     )
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)

@@ -146,6 +146,8 @@ class InstanceMap:
         self.class_names = tuple(class_names)
         self._known: tuple[Known, ...] = ()
         self._next_id = 1
+        self._news: tuple[Event, ...] = ()  # events that belong to the next update
+        self._before = self._known, self._news  # the last update
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -157,10 +159,20 @@ class InstanceMap:
             return InstanceMemory(self._known, self._next_id)
 
     def restore(self, memory: InstanceMemory) -> None:
-        """Know these instances and no others; ids given before, here or there, are never given again."""
+        """Know these instances and no others; ids given before, here or there, are given to no new object.
+
+        The next update tells of it: what was known is retired, what is known now is created.
+        """
         with self._lock:
+            retired = [Event("retired", known.id) for known in self._known]
+            self._news += (*retired, *(Event("created", known.id) for known in memory.known))
             self._known = memory.known
             self._next_id = max(self._next_id, memory.next_id)
+
+    def undo(self) -> None:
+        """Forget the last update, of which nobody has heard; the ids that it gave are left out."""
+        with self._lock:
+            self._known, self._news = self._before
 
     def update(
         self, detections: Sequence[Detection], snapshot: VoxelSnapshot, stamp_ns: int
@@ -178,7 +190,9 @@ class InstanceMap:
             active = self._activate(detections, continued, snapshot_keys, stamp_ns)
             missing, gone = self._miss(continued, overlaps, [known.id for known in active])
             created = [Event("created", known.id) for known in active if known.id >= self._next_id]
-            events = (*created, *_splits(overlaps, continued, active, self._known), *gone)
+            events = (*self._news, *created, *_splits(overlaps, continued, active, self._known), *gone)
+            self._before = self._known, self._news
+            self._news = ()
             self._next_id += len(created)
             self._known = tuple(sorted(active, key=lambda k: k.id)) + tuple(missing)
             return tuple(self._publish(known) for known in self._known), events

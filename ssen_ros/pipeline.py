@@ -12,7 +12,7 @@ from ssen_ros.config import ClusteringConfig, SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.labels import is_thing
-from ssen_ros.structures import Clusters, Detection, Instance, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
 
 
 class Segmenting(Protocol):
@@ -80,7 +80,7 @@ class SsenPipeline:
                 instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
                 instance_id = _instance_id(snapshot, segmentation, instances)
                 if config.instances.relabel:
-                    semantic_label = _relabel(semantic_label, detections)
+                    semantic_label = _relabel(semantic_label, instance_id, instances)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
@@ -96,8 +96,12 @@ class SsenPipeline:
         )
 
     def reset(self, memory: InstanceMemory | None = None) -> None:
-        """Forget all instances, or go on from those remembered; no id is given again to another object."""
+        """Forget all instances, or go on from those remembered; no new object gets an id that was given."""
         self.instance_map.restore(memory or InstanceMemory())
+
+    def undo(self) -> None:
+        """As if the last step had not been made: its result was not published, and its events not heard."""
+        self.instance_map.undo()
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
         if not np.isclose(snapshot.voxel_size, self.segmenter.voxel_size, rtol=1e-6, atol=0):
@@ -131,11 +135,13 @@ def _cluster(segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
     return cluster(space(segmentation.embeddings, log_probabilities, config), config)
 
 
-def _relabel(semantic_label: np.ndarray, detections: list[Detection]) -> np.ndarray:
+def _relabel(
+    semantic_label: np.ndarray, instance_id: np.ndarray, instances: tuple[Instance, ...]
+) -> np.ndarray:
     """(V,) int32: the votes of an object outweigh a voxel's own."""
     label = semantic_label.copy()
-    for detection in detections:
-        label[detection.rows] = detection.class_id
+    for instance in instances:
+        label[instance_id == instance.id] = instance.class_id
     return label
 
 

@@ -39,7 +39,7 @@ class Counters:
 
     received: int = 0
     processed: int = 0  # their map was published, or they changed nothing
-    superseded: int = 0  # a newer cloud came before they were integrated, or passed over
+    superseded: int = 0  # a newer cloud, or a reset, came before they were integrated, or passed over
     rejected: int = 0  # could not be used; the map stayed as it was
     failed: int = 0  # the pass over their map raised, and so did the second one if there was time for it
     pending: int = 0  # integrated; waiting, or in the pass that is running
@@ -92,7 +92,7 @@ class LiveMap:
             self._count(received=1, rejected=1)
 
     def skip(self) -> None:
-        """Account for a cloud in place of which a newer one is to be integrated."""
+        """Account for a cloud that is not integrated: a newer one is, or a reset came first."""
         with self._lock:
             self._count(received=1, superseded=1)
 

@@ -242,7 +242,8 @@ class LiveParameters(Generic[Config]):
     def _checked(self, values: dict[str, Any]) -> Config:
         config = with_values(self.config, values)
         if config != self.config and self._is_configured():
-            late = [name for name in values if self._changes[name] == CONFIGURE]
+            before = {leaf.name: leaf.default for leaf in parameters(self.config)}
+            late = [n for n in values if self._changes[n] == CONFIGURE and values[n] != before[n]]
             if late:
                 raise ConfigError(
                     f"{', '.join(late)}: read when the node is configured; `ros2 lifecycle set` it to "

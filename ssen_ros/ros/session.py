@@ -43,12 +43,16 @@ class Session:
         self.health = Health()
         self._throttle = ErrorThrottle(_ERROR_PERIOD_S)
         self._config = config
-        self._pipeline = self._load_pipeline(make_pipeline)
+        self.map_frame = MapFrame(node, config.frames)  # first: it refuses faster than networks load
+        try:
+            self._pipeline = self._load_pipeline(make_pipeline)
+        except Exception:
+            self.map_frame.close()
+            raise
         self._pipeline.reset(memory)
         segmenter = self._pipeline.segmenter
         self.class_names = tuple(segmenter.class_names)
         self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode))
-        self.map_frame = MapFrame(node, config.frames)
         self._outputs = Outputs(node, self.class_names, config.publish)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
@@ -110,8 +114,12 @@ class Session:
         return self._worker.request()
 
     def reset(self) -> bool:
-        """Forget map and objects, and publish that there are none. False where there was no map."""
-        done = self.live_map.reset()
+        """Forget map, objects and the clouds that wait, and publish that there are none.
+
+        False where there was no map.
+        """
+        self._intake.clear()
+        done = self._worker.between_updates(self.live_map.reset)
         self._worker.trigger()
         return done
 
@@ -130,7 +138,8 @@ class Session:
         """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
         saved.check_fits(self._pipeline.segmenter.voxel_size, self.class_names)
         header = Header(frame_id=saved.frame_id, stamp=time_from_ns(saved.stamp_ns))
-        self.live_map.restore(header, saved.state, saved.memory)
+        self._intake.clear()
+        self._worker.between_updates(lambda: self.live_map.restore(header, saved.state, saved.memory))
         self._worker.trigger()
 
     @property

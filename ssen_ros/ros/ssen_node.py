@@ -84,8 +84,10 @@ class SsenNode(ManagedNode):
         session, self._session = self._session, None
         if session is None:
             return
-        session.close()
-        self._ids_given = session.ids_given
+        try:
+            session.close()
+        finally:
+            self._ids_given = session.ids_given
         release_memory = session.release_memory
         del session
         gc.collect()  # worker and session refer to each other

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import TypeVar
 
 from ssen_ros.errors import StateError
 from ssen_ros.pipeline import SsenPipeline
@@ -12,6 +13,8 @@ from ssen_ros.ros.live_map import LiveMap, Work
 from ssen_ros.structures import StepResult
 
 log = logging.getLogger(__name__)
+
+Changed = TypeVar("Changed")
 
 THREAD_NAME = "ssen_inference"
 
@@ -66,6 +69,11 @@ class InferenceWorker:
         self.trigger()
         return future
 
+    def between_updates(self, change: Callable[[], Changed]) -> Changed:
+        """Make a change while nothing is published: an update that goes out later knows of it."""
+        with self._publishing:
+            return change()
+
     def pause(self) -> None:
         """Publish nothing until `resume`; a pass that is running then will be made again."""
         with self._publishing:
@@ -101,7 +109,7 @@ class InferenceWorker:
             try:
                 work = self._live_map.take()
             except Exception as error:  # a snapshot that does not fit into memory, say
-                self._report(error)
+                self._tell(error)
                 _answer(asked, error)
                 return
         if work is None:
@@ -110,17 +118,31 @@ class InferenceWorker:
             result = self._segment(work)
             with self._publishing:
                 if self._paused or work.epoch != self._live_map.epoch:
+                    self._pipeline.undo()
                     self._live_map.put_back(work)
                     outcome = StateError("the map was started anew, or the node deactivated, during the pass")
                 else:
-                    self._publish(work, result)
+                    self._deliver(work, result)
                     self._live_map.finish(work)
                     outcome = result
         except Exception as error:
             self._live_map.fail(work)
-            self._report(error)
+            self._tell(error)
             outcome = error
         _answer(asked, outcome)
+
+    def _deliver(self, work: Work, result: StepResult) -> None:
+        try:
+            self._publish(work, result)
+        except Exception:
+            self._pipeline.undo()
+            raise
+
+    def _tell(self, error: Exception) -> None:
+        try:
+            self._report(error)
+        except Exception:  # the thread has to live, and who waits wants an answer
+            log.exception("a failed pass (%r) could not be reported", error)
 
     def _take_asked(self) -> list[Future]:
         asked, self._asked = self._asked, []

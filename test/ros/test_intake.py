@@ -69,6 +69,42 @@ def test_of_parts_of_a_map_none_is_skipped_and_a_put_beyond_the_depth_waits(mill
     assert mill.worked == [0, 1, 2, 3] and mill.skipped == []
 
 
+@pytest.mark.parametrize("mill", [{"depth": 2}], indirect=True)
+def test_after_clearing_nothing_that_came_before_is_worked_in(mill):
+    for item in range(3):
+        mill.intake.put(item)
+        if item == 0:
+            mill.begins_one()
+    clearing = threading.Thread(target=mill.intake.clear)
+    clearing.start()
+    clearing.join(0.2)
+    assert clearing.is_alive()  # the first is still being worked in
+    mill.release(1)
+    clearing.join(TIMEOUT_S)
+    assert mill.worked == [0] and mill.skipped == [1, 2]
+    mill.release(1)
+    mill.intake.put(3)
+    mill.begins_one()
+    mill.intake.clear()
+    assert mill.worked == [0, 3] and mill.skipped == [1, 2]
+
+
+def test_what_raises_is_logged_and_the_next_cloud_is_worked_in(caplog):
+    worked, done = [], threading.Event()
+
+    def work(item):
+        if item == 0:
+            raise RuntimeError("nobody thought of it")
+        worked.append(item)
+        done.set()
+
+    intake = Intake(work, worked.append, depth=2, newest_only=False)
+    intake.put(0)
+    intake.put(1)
+    assert done.wait(TIMEOUT_S) and intake.stop(TIMEOUT_S)
+    assert worked == [1] and "nobody thought of it" in caplog.text
+
+
 @pytest.mark.parametrize("mill", [{"depth": 1}], indirect=True)
 def test_stopping_frees_a_put_that_waits_and_says_when_a_cloud_is_still_worked_in(mill):
     mill.intake.put(0)

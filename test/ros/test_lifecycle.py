@@ -77,7 +77,7 @@ def test_what_fails_or_breaks_while_configuring_leaves_a_node_that_can_be_config
         segmenter__semantic_checkpoint="", frames__static_transform__frame_id="map"
     )
     assert not bench.change_state("configure") and node.lines("expected both, or none")
-    assert len(node.lines("networks in memory")) == len(node.lines("networks gone")) == 1
+    assert not node.lines("networks in memory")  # frames are looked at first
     assert not bench.set_parameters(frames__static_transform__frame_id="")
     assert bench.change_state("configure") and bench.state() == "inactive"
     node.signal(signal.SIGINT)

@@ -1,5 +1,6 @@
 """The account of clouds and the worker, without any ROS process."""
 
+import logging
 import threading
 import time
 from types import SimpleNamespace
@@ -273,7 +274,7 @@ class Pipeline:
     def __init__(self, errors=()):
         self.errors = list(errors)
         self.devices = []
-        self.resets = 0
+        self.resets = self.undone = 0
         self.segmenter = SimpleNamespace(to=self.devices.append)
 
     def step(self, snapshot, stamp_ns):
@@ -283,6 +284,9 @@ class Pipeline:
 
     def reset(self, memory):
         self.resets += 1
+
+    def undo(self):
+        self.undone += 1
 
 
 def run_worker(pipeline, *frames):
@@ -337,6 +341,55 @@ def test_instances_are_forgotten_with_the_map_they_were_in():
     pipeline = Pipeline()
     run_worker(pipeline, "map", "map", "odom", "odom")
     assert pipeline.resets == 1
+
+
+def test_a_result_that_cannot_be_published_is_undone_and_published_by_the_second_pass():
+    pipeline, live, published, reported = Pipeline(), live_map(), [], []
+    errors = [OSError("no shared memory")]
+    worker = InferenceWorker(
+        live,
+        pipeline,
+        lambda *out: raise_(errors.pop()) if errors else published.append(out),
+        reported.append,
+    )
+    live.receive(header(), *cloud(0))
+    with pytest.raises(OSError):
+        worker.request().result(60)
+    assert pipeline.undone == 1 and not published
+    worker.request().result(60)
+    assert worker.stop(60.0)
+    assert pipeline.undone == 1 and len(published) == 1 and len(reported) == 1
+
+
+def test_a_report_that_raises_costs_neither_the_thread_nor_the_answer(caplog):
+    live = live_map()
+    worker = InferenceWorker(live, Pipeline([RuntimeError("shape")]), lambda *_: None, raise_)
+    live.receive(header(), *cloud(0))
+    with caplog.at_level(logging.ERROR), pytest.raises(RuntimeError, match="shape"):
+        worker.request().result(60)
+    assert "could not be reported" in caplog.text
+    assert worker.request().result(60) == 0
+    assert worker.stop(60.0)
+
+
+def test_nothing_is_published_during_a_change_and_nothing_old_after_it():
+    passes = Passes()
+    passes.live.receive(header(stamp=1), *cloud(0))
+    passes.worker.trigger()
+    passes.begin()
+
+    def change():
+        passes.end()
+        time.sleep(0.2)  # the pass is over and waits
+        assert not passes.published
+        return passes.live.reset()
+
+    assert passes.worker.between_updates(change)
+    passes.worker.trigger()
+    passes.begin()
+    passes.end()
+    passes.wait_until_published()
+    assert passes.worker.stop(60.0) and passes.live.counters.superseded == 1
 
 
 def test_stop_says_so_when_a_pass_is_still_running():

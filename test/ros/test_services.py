@@ -5,7 +5,7 @@ import signal
 import numpy as np
 from std_srvs.srv import SetBool, Trigger
 
-from ssen_ros.msg import InstanceArray
+from ssen_ros.msg import InstanceArray, InstanceEvent
 from ssen_ros.ros.conversions import from_msg
 from ssen_ros.srv import GetInstances, LoadMap, SaveMap
 
@@ -80,6 +80,8 @@ def test_passes_are_made_when_asked_for_and_a_reset_empties_all_outputs(bench):
     assert bench.call(Trigger, "reset").success
     bench.spin_until(lambda: len(instances) == 3)
     assert not instances[2].instances and instances[2].header.frame_id == "map"
+    events = [(event.kind, event.id) for event in instances[2].events]
+    assert events == [(InstanceEvent.RETIRED, id) for id in sorted(ids)]
     assert bench.wait_for(map_voxels=0)["clouds_pending"] == "0"
     assert bench.call(SetBool, "enable", data=True).success
     publish(*scene(bench), stamp_ns=2)
@@ -121,7 +123,8 @@ def test_a_saved_map_gives_another_run_its_map_and_its_ids(bench, tmp_path):
     assert loaded.success and (loaded.frame_id, loaded.instance_count) == ("map", 3)
     bench.spin_until(lambda: instances)
     assert {(found.class_name, found.id) for found in instances[0].instances} == known
-    assert not instances[0].events  # they have been known all along
+    events = [(event.kind, event.id) for event in instances[0].events]  # of what nobody here has heard of
+    assert events == [(InstanceEvent.CREATED, id) for id in sorted(id for _, id in known)]
     points, colors = bench.join(scene(bench), bench.box_cloud((0.0, 3.0, 0.0), bench.TABLE, 4))
     publish(points, colors, stamp_ns=3)
     bench.spin_until(lambda: len(instances) == 2)

@@ -70,7 +70,7 @@ def test_an_integer_is_taken_where_a_float_is_meant():
         ("clustering", 40, ["clustering", "unknown"]),
         ("clustering.min_cluster_size", 40.0, ["40.0", "int"]),
         ("clustering.min_cluster_size", True, ["True", "int"]),
-        ("clustering.min_cluster_size", 1, ["1", "[2, inf]", "voxels"]),
+        ("clustering.min_cluster_size", 1, ["1", "[2, 1000000]", "voxels"]),
         ("instances.min_overlap", 1.5, ["1.5", "[0.0, 1.0]"]),
         ("instances.min_overlap", float("nan"), ["nan", "[0.0, 1.0]"]),
         ("clustering.max_spread", float("inf"), ["inf", "finite"]),

@@ -205,7 +205,36 @@ def test_a_map_without_memory_forgets_but_never_gives_an_id_again():
     run.map.restore(InstanceMemory())
     assert len(run.map) == 0
     run.update(block(0, 10))
-    assert run.ids() == [2] and run.events == (Event("created", 2),)
+    assert run.ids() == [2] and run.events == (Event("retired", 1), Event("created", 2))
+
+
+def test_what_a_restored_memory_brings_is_created_and_what_was_there_before_retired():
+    earlier, run = Run(), Run()
+    earlier.update(block(0, 10), block(20, 30))
+    run.update(block(50, 60))
+    run.map.restore(earlier.map.memory)
+    run.update(block(0, 10), block(20, 30))
+    assert run.events == (Event("retired", 1), Event("created", 1), Event("created", 2))
+    run.update(block(0, 10), block(20, 30))
+    assert run.events == ()
+
+
+def test_an_update_undone_is_told_by_the_next_one_and_ages_nothing():
+    run = Run(InstancesConfig(max_missed=1))
+    run.update(block(0, 10))
+    run.map.undo()
+    run.update(block(0, 10))
+    assert run.events == (Event("created", 2),)
+    for _ in range(3):  # one more update without it would retire it
+        run.update()
+        run.map.undo()
+    run.update()
+    assert run.ids("missing") == [2] and run.events == ()
+    run.map.restore(InstanceMemory())
+    run.update()
+    run.map.undo()
+    run.update()
+    assert run.events == (Event("retired", 2),)
 
 
 intervals = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 25)), max_size=6)

@@ -117,6 +117,17 @@ def test_the_voxels_of_an_object_take_its_class_unless_told_otherwise():
         assert (result.instance_id[changed] == of_chair).all()
 
 
+def test_label_and_object_agree_when_a_pass_sees_another_class():
+    """The votes of past passes decide for both."""
+    run = pipeline()
+    for _ in range(5):
+        run.step(map_of(FLOOR, CHAIR), 0)
+    result = run.step(map_of(FLOOR, fill((1, 1, 0), (1.5, 1.5, 0.5), BLUE)), 1)
+    (chair,) = result.instances
+    assert chair.class_name == "chair" and result.detections[0].class_id != chair.class_id
+    assert (result.semantic_label[result.instance_id == chair.id] == chair.class_id).all()
+
+
 def test_ids_persist_while_the_map_grows():
     """The chair is seen from its left edge on, then the table appears beside it."""
     run = pipeline()
@@ -199,7 +210,8 @@ def test_a_pipeline_goes_on_from_what_another_remembers():
     before = first.step(map_of(FLOOR, CHAIR, TABLE), 0).instances
     second.reset(first.instance_map.memory)
     result = second.step(map_of(FLOOR, CHAIR, TABLE), 1)
-    assert [i.id for i in result.instances] == [i.id for i in before] and not result.events
+    assert [i.id for i in result.instances] == [i.id for i in before]
+    assert [(e.kind, e.id) for e in result.events] == [("created", i.id) for i in before]
 
 
 def test_every_stage_is_timed():
