@@ -120,6 +120,7 @@ class SsenNode(ManagedNode):
         if session.degraded:
             session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
+        publishers = self.count_publishers(topic) if topic else 0
         return Observation(
             self.lifecycle_state,
             session.health,
@@ -128,8 +129,8 @@ class SsenNode(ManagedNode):
             enabled=session.enabled,
             degraded=session.degraded,
             cloud_topic=topic,
-            cloud_publishers=self.count_publishers(topic) if topic else 0,
-            qos_mismatch=subscription.mismatch if subscription is not None else "",
+            cloud_publishers=publishers,
+            qos_mismatch=subscription.mismatch if publishers else "",  # who did not match may be gone
             stale_cloud_s=self._live.config.stale_cloud_s,
         )
 
