@@ -44,7 +44,11 @@ def main() -> int:
         rclpy.try_shutdown()
     instance, (points, colors, _) = targets[nearest]
     if args.out:
-        np.savez(args.out, points=points, colors=colors)
+        try:
+            np.savez(args.out, points=points, colors=colors)
+        except OSError as error:
+            print(f"grasp_target: {error}", file=sys.stderr)
+            return 1
     frame_id = response.instances.header.frame_id
     print(json.dumps({"frame_id": frame_id, "distance_m": distances[nearest], **describe(instance, points)}))
     return 0
@@ -55,13 +59,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--id", dest="ids", type=int, nargs=1, default=[])
+    which.add_argument("--id", dest="ids", type=object_id, nargs=1, default=[])
     which.add_argument("--class", dest="classes", nargs=1, metavar="NAME", default=[])
     parser.add_argument(
         "--near", type=float, nargs=3, default=[0.0] * 3, metavar=("X", "Y", "Z"), help="m, map"
     )
     parser.add_argument("--out", metavar="F.npz", help="write the points (m) and colours of the object")
     return parser.parse_args(arguments)
+
+
+def object_id(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id: expected a number from 1")
+    return int(text)
 
 
 def ask(node: Node, request: GetInstances.Request) -> GetInstances.Response:

@@ -12,6 +12,7 @@ import sys
 
 import rclpy
 from geometry_msgs.msg import Point32, Polygon, PolygonInstance, PolygonInstanceStamped
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
@@ -26,11 +27,10 @@ LATCHED = QoSDurabilityPolicy.TRANSIENT_LOCAL
 class KeepOut(Node):
     def __init__(self):
         super().__init__("keep_out")
-        self._classes = self.declare_parameter("classes", [""]).value  # [""]: all
-        self._margin = self.declare_parameter("margin_m", 0.1).value  # around the box
-        self._clearance = self.declare_parameter(
-            "clearance_m", 1.5
-        ).value  # what hangs higher is passed under
+        classes = self._value("classes", [""])  # [""]: all
+        self._classes = [classes] if isinstance(classes, str) else classes
+        self._margin = float(self._value("margin_m", 0.1))  # around the box
+        self._clearance = float(self._value("clearance_m", 1.5))  # what hangs higher is passed under
         self._published: dict[int, Polygon] = {}
         self._publisher = self.create_publisher(
             PolygonInstanceStamped, "keep_out", QoSProfile(depth=MOST_OBJECTS, durability=LATCHED)
@@ -38,6 +38,10 @@ class KeepOut(Node):
         self.create_subscription(
             InstanceArray, "ssen/instances", self._update, QoSProfile(depth=1, durability=LATCHED)
         )
+
+    def _value(self, name: str, default):
+        """Of a parameter; 1 is as good as 1.0, and chair as [chair]."""
+        return self.declare_parameter(name, default, ParameterDescriptor(dynamic_typing=True)).value
 
     def _update(self, msg: InstanceArray) -> None:
         polygons = {i.id: footprint(i, self._margin) for i in msg.instances if self._is_in_the_way(i)}

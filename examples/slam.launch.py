@@ -4,8 +4,8 @@ ros2 launch ssen_ros slam.launch.py slam:=rtabmap rgb_topic:=... depth_topic:=..
 ros2 launch ssen_ros slam.launch.py slam:=zed camera_model:=zed2i
 ros2 launch ssen_ros slam.launch.py slam:=nvblox cloud_topic:=/camera0/depth/color/points
 
-Arguments of the SLAM's own launch file and of ssen.launch.py are handed on. Written after the launch files of
-rtabmap_ros and zed-ros2-wrapper; run with stand-ins for them only.
+Arguments of the SLAM's own launch file and of ssen.launch.py are handed on, and win over those here. Written
+after the launch files of rtabmap_ros and zed-ros2-wrapper; run with stand-ins for them only.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,8 @@ class Slam:
 
 
 SLAMS = {
-    # Points every 2 cm, in three dimensions; a new database, so that the 5 cm of an old one do not stay.
+    # Points every 2 cm, in three dimensions; a new database, so that the 5 cm of an old one do not stay. The
+    # old one is kept where localization:=true is to find its way in it.
     "rtabmap": Slam(
         {"cloud_topic": "/rtabmap/cloud_map"},
         "rtabmap_launch",
@@ -70,7 +71,15 @@ def _both(context: LaunchContext) -> list[GroupAction]:
     slam = SLAMS[LaunchConfiguration("slam").perform(context)]
     ssen_arguments = {name: given.get(name, value) for name, value in slam.ssen_arguments.items()}
     ssen = _include("ssen_ros", "ssen.launch.py", ssen_arguments)
-    return [_include(slam.package, slam.launch_file, slam.arguments), ssen] if slam.package else [ssen]
+    if not slam.package:
+        return [ssen]
+    of_both = {"namespace", "rviz"}  # these are ssen.launch.py's
+    arguments = {
+        name: value if name in of_both else given.get(name, value) for name, value in slam.arguments.items()
+    }
+    if given.get("localization", "").lower() in ("true", "1"):
+        arguments["args"] = arguments.get("args", "").replace("--delete_db_on_start", "").strip()
+    return [_include(slam.package, slam.launch_file, arguments), ssen]
 
 
 def _include(package: str, launch_file: str, arguments: dict[str, str]) -> GroupAction:

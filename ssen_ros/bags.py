@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ssen_ros.errors import BagError, CloudError
-from ssen_ros.point_cloud2 import CLOUD_TYPE, from_msg
+from ssen_ros.point_cloud2 import CLOUD_TYPE, from_msg, stamp_ns
 from ssen_ros.structures import Cloud
 
 BAG_SUFFIXES = (".mcap", ".db3")
@@ -72,7 +72,12 @@ class BagReader:
         points, colors, had_color = from_msg(message)
         if not len(points):
             raise CloudError(f"{self._path}: the last cloud on {self.topic} is empty; expected a map")
-        return Cloud(np.ascontiguousarray(points, np.float32), colors if had_color else None)
+        return Cloud(
+            np.ascontiguousarray(points, np.float32),
+            colors if had_color else None,
+            frame_id=message.header.frame_id,
+            stamp_ns=stamp_ns(message),
+        )
 
     def _chosen(self, topic: str, counts: Mapping[str, int], others: list[str]) -> str:
         recorded = {name: count for name, count in counts.items() if count}
@@ -95,6 +100,11 @@ class BagReader:
 def _reading(path: Path) -> Iterator[None]:
     if not path.exists():
         raise BagError(f"{path}: no such recording; give a folder of rosbag2, an .mcap or a .db3 file")
+    if path.is_dir() and not any(f.suffix in {".yaml", *BAG_SUFFIXES} for f in path.iterdir()):
+        raise BagError(
+            f"{path}: a folder without metadata.yaml, .mcap or .db3 is no recording; give one of rosbag2, or the "
+            "path of a cloud"
+        )
     try:
         yield
     except BagError:

@@ -7,7 +7,6 @@ import argparse
 import json
 import logging
 import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ from ssen_ros.cli_options import (
     warn_of_held_out,
 )
 from ssen_ros.cli_train import add_curves, add_train
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import SsenError, missing_module
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (SsenError, OSError) as error:
         log.debug("raised here", exc_info=True)
         print(f"ssen {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        log.debug("raised here", exc_info=True)
+        print(f"ssen {args.command}: {missing_module(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"ssen {args.command}: interrupted", file=sys.stderr)
@@ -143,8 +146,8 @@ def _segment(args: argparse.Namespace) -> int:
         log.warning("%s; %s", finding.seen, finding.remedy)
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size, config.map.mode)
     voxel_map.integrate(cloud.points, _colors_or_grey(cloud))
-    result = pipeline.step(voxel_map.snapshot(), stamp_ns=time.time_ns())
-    saved = save_result(result, args.out, tuple(pipeline.segmenter.class_names))
+    result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
+    saved = save_result(result, args.out, tuple(pipeline.segmenter.class_names), cloud.frame_id)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:

@@ -11,7 +11,7 @@ from ssen_ros.cli_options import command, warn_of_held_out
 def add_train(commands: Any) -> None:
     text = (
         "Train one of the two networks. Several processes share each batch when started by torchrun: "
-        "torchrun --nproc-per-node N -m ssen_ros.cli train ..."
+        "torchrun --nproc-per-node N --no-python ssen train ..."
     )
     parser = command(commands, "train", _train, text)
     parser.add_argument("task", choices=("semantic", "embedding"))

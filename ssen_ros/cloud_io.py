@@ -5,18 +5,16 @@ without open3d's system libraries can still open a file; compressed PCD goes thr
 Formats: Turk's PLY (paulbourke.net/dataformats/ply), PCL's PCD 0.7 (pointclouds.org).
 """
 
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 from typing import BinaryIO
-from zipfile import BadZipFile
 
 import numpy as np
 
 from ssen_ros.bags import BagReader, is_bag
-from ssen_ros.errors import CloudError
+from ssen_ros.errors import DAMAGED_NPZ, CloudError
 from ssen_ros.structures import Cloud
 
 LABELLED_PLY_DTYPE = np.dtype(
@@ -42,11 +40,8 @@ _PLY_NAMES = {"i1": "char", "u1": "uchar", "i4": "int", "f4": "float"}  # what t
 _COLOR_NAMES = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
 _MILLIMETRES = (np.int16, np.int32)
 _MAX_HEADER_LINES = 1000
-# What the parsers here, numpy's and zipfile's, raise on damaged bytes; MemoryError: a size that is nonsense.
-_DAMAGE = (
-    OSError, ValueError, LookupError, EOFError, OverflowError, MemoryError,
-    BadZipFile, zlib.error, TokenError, RuntimeError,
-)  # fmt: skip
+# What the parsers here raise on damaged bytes.
+_DAMAGE = (*DAMAGED_NPZ, LookupError, OverflowError, TokenError, RuntimeError)
 
 
 def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:

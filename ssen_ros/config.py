@@ -71,9 +71,12 @@ class SegmenterConfig:
         "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; the "
         "paper's are 10, at ten times the cost of the semantic network",
         low=1,
+        high=100,
         changes=CONFIGURE,
     )
-    num_threads: int = param(0, "CPU threads of the networks; 0: torch's default", low=0, changes=CONFIGURE)
+    num_threads: int = param(
+        0, "CPU threads of the networks; 0: torch's default", low=0, high=1024, changes=CONFIGURE
+    )
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class ClusteringConfig:
         "what is clearly not of one class comes apart: pays where classes are good; 0: the embedding alone "
         "(paper)",
         low=0.0,
+        high=100.0,
         changes=LIVE,
     )
     adopt_radius: float = param(

@@ -77,7 +77,9 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     tree = cKDTree(cloud.points, balanced_tree=False)
     distances = neighbour_distances(tree)
     # In this order: what is found first explains what the later ones would say.
-    shape = _unit(cloud, distances) or _flat(cloud) or _features(cloud, distances)
+    shape = (
+        _unit(cloud, distances) or _extent(cloud, voxel_size) or _flat(cloud) or _features(cloud, distances)
+    )
     if not shape:
         shape = _spacing(distances, voxel_size) + _gravity(tree, float(np.median(distances)))
     return (*shape, *_colors(cloud.colors))
@@ -147,6 +149,30 @@ def _unit(cloud: Cloud, distances: np.ndarray) -> tuple[Finding, ...]:
             f"the map is {extent:.3g} m long, a point every {spacing:.2g} m: {guess}, taken for metres",
             "publish metres (REP 103); depth images of 16 bits are millimetres, floats are metres: rtabmap's "
             "depth_scale, ORB-SLAM's DepthMapFactor; in an .npz, int16 and int32 are read as millimetres",
+        ),
+    )  # fmt: skip
+
+
+def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
+    reach = voxel_keys.AXIS_LIMIT * voxel_size
+    outside = np.flatnonzero((np.abs(cloud.points) >= reach).any(axis=1))
+    if len(outside) == 0:
+        return ()
+    x, y, z = cloud.points[outside[0]]
+    if len(outside) > len(cloud) / 2:
+        remedy = (
+            "give the map a local origin: publish it in a frame near to it, not in UTM or ECEF coordinates"
+        )
+    else:
+        remedy = (
+            "remove such strays, depths that were never measured, before publishing; rtabmap: Grid/RangeMax"
+        )
+    return (
+        Finding(
+            ERROR, "extent",
+            f"{len(outside)} of {len(cloud)} points lie {reach:.6g} m or more from the origin along an axis, "
+            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node rejects such clouds",
+            remedy,
         ),
     )  # fmt: skip
 

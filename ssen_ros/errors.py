@@ -1,5 +1,23 @@
 """The errors this package raises on purpose. Each message gives the value, the expectation and the remedy."""
 
+import lzma
+import zipfile
+import zlib
+
+# What numpy, zipfile and the decompressors raise on a damaged .npz; MemoryError: a size that is nonsense.
+DAMAGED_NPZ = (
+    OSError, EOFError, MemoryError, ValueError, KeyError, TypeError,
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+
+
+def missing_module(error: ModuleNotFoundError) -> str:
+    """What to do about it, in words."""
+    return (
+        f"the Python module {error.name!r} is missing: activate the virtual environment that has it, or pip "
+        "install what the README lists"
+    )
+
 
 class SsenError(Exception):
     """Base of all errors raised on purpose by ssen_ros."""

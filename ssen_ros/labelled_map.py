@@ -67,11 +67,14 @@ class LabelledMap:
     instances: tuple[InstanceRecord, ...]
     voxel_size: float  # m
     version: int  # of the map
-    stamp_ns: int  # of the map
+    stamp_ns: int  # of the map; 0: none
     class_names: tuple[str, ...] = CLASS_NAMES
+    frame_id: str = ""  # of the map; empty: not known
 
     @classmethod
-    def from_step(cls, result: StepResult, class_names: tuple[str, ...] = CLASS_NAMES) -> "LabelledMap":
+    def from_step(
+        cls, result: StepResult, class_names: tuple[str, ...] = CLASS_NAMES, frame_id: str = ""
+    ) -> "LabelledMap":
         return cls(
             points=result.snapshot.points,
             colors=result.snapshot.colors,
@@ -83,14 +86,17 @@ class LabelledMap:
             version=result.snapshot.version,
             stamp_ns=result.stamp_ns,
             class_names=class_names,
+            frame_id=frame_id,
         )
 
     def __len__(self) -> int:
         return len(self.points)
 
     def to_json(self) -> dict:
-        """The content of instances.json."""
+        """The content of instances.json; lengths in m, times in ns; null what is not known."""
         return {
+            "frame_id": self.frame_id or None,
+            "stamp_ns": int(self.stamp_ns) or None,
             "map_version": int(self.version),
             "voxel_size": float(self.voxel_size),
             "voxels": len(self),

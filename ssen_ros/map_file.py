@@ -9,14 +9,12 @@ other's: `voxels` (n,) int64, object k's up to `voxels_end[k]`.
 """
 
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ssen_ros.errors import MapFileError
+from ssen_ros.errors import DAMAGED_NPZ, MapFileError
 from ssen_ros.instances import InstanceMemory, Known
 from ssen_ros.structures import Box
 from ssen_ros.voxel_keys import AXIS_BITS
@@ -28,7 +26,6 @@ _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
 
 # What NumPy and zipfile raise over files that are not what they seem.
-_DAMAGE = (OSError, EOFError, MemoryError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error)
 
 _Arrays = dict[str, np.ndarray]
 
@@ -71,6 +68,7 @@ def resolve_below(directory: str, name: str) -> Path:
         named = (root / name).resolve()
         path = named if named.suffix == SUFFIX else named.with_name(named.name + SUFFIX)
         inside = named != root and path.resolve().is_relative_to(root) and not name.endswith("/")
+        inside &= name.isprintable()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL
         raise MapFileError(
             f"name = {name!r}: {error}; expected the name of a file below {directory}"
@@ -87,9 +85,9 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
 
     Raises MapFileError where the file is there and not to be overwritten, or cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
     try:
+        if path.exists() and not overwrite:
+            raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
@@ -102,7 +100,7 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise MapFileError(
-            f"{path} cannot be written ({error}): check map_directory and its space"
+            f"{path} cannot be written ({error}): check the name, map_directory and its space"
         ) from error
 
 
@@ -119,7 +117,7 @@ def read_map(path: Path) -> SavedMap:
         if int(arrays["format"]) != _FORMAT:
             raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
         return _from_arrays(arrays)
-    except _DAMAGE as error:
+    except DAMAGED_NPZ as error:
         raise MapFileError(f"{path} is damaged, or no map that save_map wrote: {error}") from error
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssen_ros.clustering import cluster, space
 from ssen_ros.config import ClusteringConfig, SsenConfig
-from ssen_ros.errors import ConfigError
+from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.labels import is_thing
 from ssen_ros.structures import Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
@@ -43,8 +43,14 @@ class SsenPipeline:
 
     @classmethod
     def from_config(cls, config: SsenConfig | None = None) -> "SsenPipeline":
-        """With the networks that the configuration names. Raises CheckpointError where they do not load."""
-        from ssen_ros.segmenter import Segmenter  # late: torch is slow to import, and stubs need none
+        """With the networks that the configuration names.
+
+        Raises CheckpointError where they do not load, EngineError where torch or another module is missing.
+        """
+        try:
+            from ssen_ros.segmenter import Segmenter  # late: torch is slow to import, and stubs need none
+        except ModuleNotFoundError as error:
+            raise EngineError(missing_module(error)) from error
 
         config = config or SsenConfig()
         return cls(Segmenter.from_config(config.segmenter), config)

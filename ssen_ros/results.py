@@ -21,10 +21,10 @@ class SavedFiles:
 
 
 def save_result(
-    result: StepResult, out_dir: str | Path, class_names: tuple[str, ...] = CLASS_NAMES
+    result: StepResult, out_dir: str | Path, class_names: tuple[str, ...] = CLASS_NAMES, frame_id: str = ""
 ) -> SavedFiles:
     """Write labelled.ply, instances.json and map.png of one update into `out_dir` (made if missing)."""
-    return save_map(LabelledMap.from_step(result, class_names), out_dir)
+    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir)
 
 
 def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:

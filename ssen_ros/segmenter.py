@@ -45,7 +45,8 @@ class Segmenter:
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
                 raise CheckpointError(
-                    f"a network for {checkpoint.spec.task!r} was given, expected one for {task!r}"
+                    f"segmenter.{task}_checkpoint: a network for {checkpoint.spec.task!r} was given, "
+                    f"expected one for {task!r}; are the two files swapped?"
                 )
         for name in ("voxel_size", "class_names"):
             a, b = getattr(semantic.spec, name), getattr(embedding.spec, name)

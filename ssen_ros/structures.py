@@ -24,6 +24,8 @@ class Cloud:
     points: np.ndarray  # (N, 3) float32, m
     colors: np.ndarray | None  # (N, 3) uint8 RGB, None where the file has no colour
     first_frame: np.ndarray | None = None  # (N,) integer: the frame in which the point first appeared
+    frame_id: str = ""  # of a recorded message
+    stamp_ns: int = 0  # of a recorded message; 0: none
 
     def __len__(self) -> int:
         return len(self.points)

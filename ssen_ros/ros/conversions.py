@@ -198,4 +198,5 @@ def to_labelled_map(
         voxel_size=voxel_size,
         version=int(instances.map_version),
         stamp_ns=ns_from_time(instances.header.stamp),
+        frame_id=instances.header.frame_id,
     )

@@ -44,6 +44,9 @@ class Health:
     weights: str = ""
     device: str = ""
     last_error: str = ""
+    last_error_at_s: float | None = None  # monotonic clock
+    has_color: bool = True  # the newest cloud
+    has_frame: bool = True  # likewise: a frame_id
     rejected_at_s: float = -_RECENT_S  # monotonic clock
     received_at_s: float | None = None  # of the last cloud that could be used; monotonic clock
     longest_callback_s: float = 0.0  # of the subscription
@@ -52,8 +55,9 @@ class Health:
     processed_version: int = 0
     timings_s: dict[str, float] = field(default_factory=dict)
 
-    def received(self) -> None:
+    def received(self, has_color: bool, has_frame: bool) -> None:
         self.received_at_s = time.monotonic()
+        self.has_color, self.has_frame = has_color, has_frame
 
     def taken(self, callback_s: float) -> None:
         self.longest_callback_s = max(self.longest_callback_s, callback_s)
@@ -66,11 +70,14 @@ class Health:
 
     def failed(self, message: str) -> None:
         self.pass_failed = True
-        self.last_error = message
+        self._note(message)
 
     def rejected(self, message: str) -> None:
         self.rejected_at_s = time.monotonic()
-        self.last_error = message
+        self._note(message)
+
+    def _note(self, error: str) -> None:
+        self.last_error, self.last_error_at_s = error, time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,8 @@ class Observation:
     degraded: bool = False  # to the CPU
     cloud_topic: str = ""
     cloud_publishers: int = 0
+    busy: bool = False  # a pass is being made
+    other_types: tuple[str, ...] = ()  # that publishers of the topic send
     qos_mismatch: str = ""  # what a publisher does not offer
     stale_cloud_s: float = 0.0  # age from which a cloud is too old; 0: none is
 
@@ -97,7 +106,7 @@ def status_name(node: str) -> str:
 def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray:
     level, message = summarize(seen)
     health, counters = seen.health, seen.counters
-    age_s = _age_s(health)
+    age_s, error_age_s = _age_s(health.received_at_s), _age_s(health.last_error_at_s)
     values = {
         "state": message,
         "lifecycle": seen.lifecycle,
@@ -108,6 +117,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
         "longest_callback_s": f"{health.longest_callback_s:.6f}",
         "last_error": health.last_error,
+        "last_error_age_s": "" if error_age_s is None else f"{error_age_s:.1f}",
         "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,
         "instances": health.instances,
@@ -155,11 +165,18 @@ def _errors(seen: Observation) -> list[str]:
 
 def _warnings(seen: Observation) -> list[str]:
     warnings = []
-    age_s = _age_s(seen.health)
+    health, age_s = seen.health, _age_s(seen.health.received_at_s)
     if seen.counters.received > seen.counters.rejected and (
-        time.monotonic() - seen.health.rejected_at_s < _RECENT_S
+        time.monotonic() - health.rejected_at_s < _RECENT_S
     ):
         warnings.append("a cloud was rejected")
+    warnings += [
+        f"a publisher of {seen.cloud_topic} sends {name}, not PointCloud2" for name in seen.other_types
+    ]
+    if not health.has_frame:
+        warnings.append("the clouds have no frame_id")
+    if not health.has_color:
+        warnings.append("the clouds have no colour: labels are worse")
     if seen.degraded:
         warnings.append("degraded to the CPU")
     if seen.qos_mismatch:
@@ -176,11 +193,11 @@ def _occupation(seen: Observation) -> str:
         return "waiting for a map"
     if not seen.enabled:
         return "disabled by ~/enable"
-    return "segmenting" if seen.counters.pending else "up to date"
+    return "segmenting" if seen.busy or seen.counters.pending else "up to date"
 
 
-def _age_s(health: Health) -> float | None:
-    return None if health.received_at_s is None else time.monotonic() - health.received_at_s
+def _age_s(at_s: float | None) -> float | None:
+    return None if at_s is None else time.monotonic() - at_s
 
 
 def device_memory_mb(device: str) -> float:

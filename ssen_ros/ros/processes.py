@@ -41,7 +41,7 @@ SSEN_ARGUMENTS = (
         "segmenter.embedding_checkpoint",
     ),
     Argument("device", "", "auto, cpu, cuda or cuda:N; empty: as params_file says", "segmenter.device"),
-    Argument("use_sim_time", "false", "take the time from /clock, for bags and simulators"),
+    Argument("use_sim_time", "", "true: time from /clock, as with bags; empty: as params_file says"),
     Argument("rviz", "false", "start RViz with the node's topics shown"),
     Argument("fixed_frame", "map", "of RViz: the frame of the map"),
 )  # fmt: skip
@@ -103,7 +103,8 @@ def ssen_node_from(values: Mapping[str, str]) -> NodeProcess:
         for argument in SSEN_ARGUMENTS
         if argument.parameter and values[argument.name]
     }
-    parameters["use_sim_time"] = values["use_sim_time"].lower() == "true"
+    if values["use_sim_time"]:
+        parameters["use_sim_time"] = values["use_sim_time"].lower() in ("true", "1")  # as launch's conditions
     return ssen_node_process(values["cloud_topic"], parameters, values["namespace"], values["log_level"])
 
 

@@ -147,6 +147,11 @@ class Session:
         return self._worker.degraded
 
     @property
+    def busy(self) -> bool:
+        """A pass is being made."""
+        return self._worker.busy
+
+    @property
     def ids_given(self) -> InstanceMemory:
         """No objects, but the ids that must not be given again."""
         return replace(self._pipeline.instance_map.memory, known=())
@@ -170,7 +175,7 @@ class Session:
         except Exception as error:
             self._explain_rejection(error)
             return
-        self.health.received()
+        self.health.received(had_color, bool(header.frame_id))
         if why_anew is not None:
             self._logger.warning(f"{why_anew}: starting anew")
         if not had_color and not self._colorless_warned:

@@ -18,6 +18,7 @@ from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.instances import InstanceMemory
 from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.point_cloud2 import CLOUD_TYPE
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
@@ -120,7 +121,7 @@ class SsenNode(ManagedNode):
         if session.degraded:
             session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
-        publishers = self.count_publishers(topic) if topic else 0
+        types = [info.topic_type for info in self.get_publishers_info_by_topic(topic)] if topic else []
         return Observation(
             self.lifecycle_state,
             session.health,
@@ -129,8 +130,10 @@ class SsenNode(ManagedNode):
             enabled=session.enabled,
             degraded=session.degraded,
             cloud_topic=topic,
-            cloud_publishers=publishers,
-            qos_mismatch=subscription.mismatch if publishers else "",  # who did not match may be gone
+            cloud_publishers=types.count(CLOUD_TYPE),
+            busy=session.busy,
+            other_types=tuple(sorted(set(types) - {CLOUD_TYPE})),
+            qos_mismatch=subscription.mismatch if types else "",  # who did not match may be gone
             stale_cloud_s=self._live.config.stale_cloud_s,
         )
 

@@ -48,6 +48,7 @@ class InferenceWorker:
         self._paused = False
         self._stopping = False
         self.degraded = False  # moved from the GPU to the CPU
+        self.busy = False  # a pass is being made
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
         self._thread.start()
 
@@ -114,6 +115,7 @@ class InferenceWorker:
                 return
         if work is None:
             return
+        self.busy = True
         try:
             result = self._segment(work)
             with self._publishing:
@@ -129,6 +131,7 @@ class InferenceWorker:
             self._live_map.fail(work)
             self._tell(error)
             outcome = error
+        self.busy = False
         _answer(asked, outcome)
 
     def _deliver(self, work: Work, result: StepResult) -> None:

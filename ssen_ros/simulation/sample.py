@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssen_ros.errors import CloudError
+from ssen_ros.errors import DAMAGED_NPZ, CloudError
 
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
 
@@ -69,9 +69,17 @@ def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) ->
 def load_sample(path: Path | str) -> Sample:
     """Read what `save_sample` wrote; points are voxel centres, in Z-order.
 
-    Raises CloudError where an array is missing.
+    Raises CloudError for a file that is missing, damaged, or lacks an array.
     """
-    with np.load(path) as data:
+    try:
+        return _load(path)
+    except DAMAGED_NPZ as error:
+        reason = str(error) or type(error).__name__
+        raise CloudError(f"{path} cannot be read, or is damaged ({reason}); make it anew") from error
+
+
+def _load(path: Path | str) -> Sample:
+    with open(path, "rb") as stream, np.load(stream) as data:  # numpy would leave the file open if damaged
         missing = [name for name in _ARRAYS if name not in data.files]
         if missing:
             raise CloudError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 COLUMN = 0.1  # m, edge of a plan cell
+MOST_COLUMNS = 2000  # along an axis; of a larger map (strays, or millimetres taken for metres) they are wider
 CEILING_CUT = 2.1  # m over the floor; above it are ceiling, lamps and the tops of walls
 STUB = 0.1  # m that is left of a wall that is cut
 WALL_REACH = 1.9  # m over the floor; a column that has points above it is a wall
@@ -21,6 +22,7 @@ class Plan:
     """The map from above."""
 
     origin: np.ndarray  # (2,) float64, m
+    column: float  # m, edge of a cell
     cells: np.ndarray  # (N, 2) int64, the column of each point
     height: np.ndarray  # (N,) float64, m over the floor
     wall: np.ndarray  # (X, Y) bool
@@ -32,14 +34,15 @@ def make_plan(points: np.ndarray, is_wall: np.ndarray) -> Plan:
     floor = np.percentile(points[:, 2], 2.0)
     height = points[:, 2].astype(np.float64) - floor
     origin = points[:, :2].min(axis=0).astype(np.float64)
-    cells = np.floor((points[:, :2] - origin) / COLUMN).astype(np.int64)
+    column = max(COLUMN, float((points[:, :2].max(axis=0) - origin).max()) / MOST_COLUMNS)
+    cells = np.floor((points[:, :2] - origin) / column).astype(np.int64)
     shape = tuple(cells.max(axis=0) + 1)
     occupied, wall = np.zeros(shape, bool), np.zeros(shape, bool)
     below_ceiling = height < CEILING_CUT
     tall = (height > WALL_REACH) & below_ceiling
     occupied[tuple(cells[below_ceiling].T)] = True
     wall[tuple(cells[tall | is_wall].T)] = True
-    return Plan(origin, cells, height, wall, occupied & ~wall)
+    return Plan(origin, column, cells, height, wall, occupied & ~wall)
 
 
 def visible_rows(plan: Plan, azimuth: float, keep: np.ndarray) -> np.ndarray:
@@ -57,7 +60,7 @@ def _hiding_walls(plan: Plan, azimuth: float) -> np.ndarray:
     columns = np.argwhere(plan.wall)
     behind = np.zeros(len(columns), np.int64)
     for distance in LOOK_BEHIND:
-        cells = np.rint(columns + away * (distance / COLUMN)).astype(np.int64)
+        cells = np.rint(columns + away * (distance / plan.column)).astype(np.int64)
         inside = ((cells >= 0) & (cells < plan.room.shape)).all(axis=1)
         behind[inside] += plan.room[tuple(cells[inside].T)]
     hiding = np.zeros_like(plan.wall)

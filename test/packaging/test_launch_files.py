@@ -69,9 +69,7 @@ def test_file_compiles_and_names_none_of_our_nodes(path):
 def test_ssen_launch_starts_the_node_with_the_parameter_file(launch):
     (node,) = launch("ssen.launch.py")
     assert (node.package, node.executable, node.name, node.namespace) == ("ssen_ros", "ssen_node", "ssen", "")
-    file, own = node.parameters
-    assert file == str(CHECKOUT / "config" / "ssen.yaml")
-    assert own == {"use_sim_time": False} and node.remappings == {}
+    assert node.parameters == [str(CHECKOUT / "config" / "ssen.yaml")] and node.remappings == {}
     assert node.ros_arguments == ["--log-level", "info"]
 
 
@@ -136,6 +134,24 @@ def test_rtabmap_is_told_to_map_densely_and_keeps_its_own_namespace(launch):
     assert any("--Grid/CellSize 0.02" in text and "--Grid/3D true" in text for text in slam.arguments)
     assert node.remappings == {"cloud_map": "/rtabmap/cloud_map"} and node.namespace == ""
     assert rviz.executable == "rviz2"
+
+
+def test_what_is_given_for_rtabmap_wins_and_a_database_to_localize_in_is_kept(launch):
+    slam, _ = launch("slam.launch.py", slam="rtabmap", args="--Grid/CellSize 0.03")
+    assert "args=--Grid/CellSize 0.03" in slam.arguments
+    (kept,) = (
+        text
+        for text in launch("slam.launch.py", slam="rtabmap", localization="true")[0].arguments
+        if text.startswith("args=")
+    )
+    assert "--delete_db_on_start" not in kept and "--Grid/CellSize 0.02" in kept
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", None), ("true", True), ("1", True), ("false", False)])
+def test_simulated_time_is_the_parameter_files_affair_unless_given(launch, given, expected):
+    node, *_ = launch("ssen.launch.py", **({"use_sim_time": given} if given else {}))
+    own = node.parameters[1] if len(node.parameters) > 1 else {}
+    assert own.get("use_sim_time") is expected
 
 
 def test_zed_is_told_to_map(launch):

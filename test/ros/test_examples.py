@@ -82,6 +82,20 @@ def test_what_is_not_there_is_said_in_one_line(bench, room, arguments, message):
     assert code == 1 and message in out and "Traceback" not in out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--id", -1], "--id"),
+        (["--id", 2**32], "is no id"),
+        (["--class", "chair", "--out", "/no/a"], "/no/a"),
+    ],
+)
+def test_a_slip_costs_no_traceback(bench, room, arguments, message):
+    room[1]("near chair", stamp_ns=1)
+    code, out = grasp_target(bench, *arguments)
+    assert code and message in out and "Traceback" not in out
+
+
 def inside(polygon, points):
     """Whether every (n, 2) point is left of every edge."""
     corners = np.array([(p.x, p.y) for p in polygon.points])
@@ -93,7 +107,7 @@ def inside(polygon, points):
 def test_obstacles_become_polygons_that_vanish_with_them(bench, room):
     parts, show = room
     polygons = bench.collect(PolygonInstanceStamped, "keep_out", ALL)
-    node = bench.start(EXAMPLES / "keep_out.py", classes="[chair]", margin_m=0.2)
+    node = bench.start(EXAMPLES / "keep_out.py", classes="chair", margin_m=0.2)
     objects = show(*parts, stamp_ns=1)
     bench.spin_until(lambda: len(polygons) >= 2 or not node.running)
     assert {objects[msg.polygon.id].class_name for msg in polygons} == {"chair"}
@@ -114,7 +128,7 @@ def test_obstacles_become_polygons_that_vanish_with_them(bench, room):
 def test_what_hangs_high_is_passed_under(bench, room):
     parts, show = room
     polygons = bench.collect(PolygonInstanceStamped, "keep_out", ALL)
-    node = bench.start(EXAMPLES / "keep_out.py", clearance_m=-0.5)  # all is higher than that
+    node = bench.start(EXAMPLES / "keep_out.py", clearance_m=-1)  # all is higher than that
     updates = show(*parts, stamp_ns=1)
     bench.spin_for(2.0)
     assert updates and not polygons and node.running

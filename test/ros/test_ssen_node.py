@@ -286,6 +286,18 @@ def test_clouds_without_colour_are_grey_and_warned_of_once(bench):
         # 128 is no class of the stub: the pass fails, and that, too, is survived
         bench.wait_for(clouds_received=k + 1)
     assert len(node.lines("carry no colour")) == 1
+    bench.spin_until(lambda: "the clouds have no colour" in bench.diagnostics()["state"])
+
+
+def test_another_type_on_the_topic_is_said_to_be_no_cloud(bench):
+    from sensor_msgs.msg import Image
+
+    images = bench.node.create_publisher(Image, "cloud_map", 1)
+    bench.ready(bench.start())
+    seen = "a publisher of /cloud_map sends sensor_msgs/msg/Image, not PointCloud2"
+    bench.spin_until(lambda: bench.diagnostics()["state"] == f"{seen}; nobody publishes /cloud_map")
+    bench.node.destroy_publisher(images)
+    bench.spin_until(lambda: bench.diagnostics()["state"] == "nobody publishes /cloud_map")
 
 
 def test_an_emptied_map_takes_its_instances_away(bench):

@@ -79,6 +79,7 @@ def test_a_recording_is_read_as_its_last_cloud(bag):
     read = read_cloud(bag)
     np.testing.assert_array_equal(read.points, points)
     np.testing.assert_array_equal(read.colors, colors)
+    assert (read.frame_id, read.stamp_ns) == ("map", 3 * SECOND)
 
 
 def test_sqlite3_is_read_too(tmp_path):
@@ -178,6 +179,12 @@ def test_a_folder_without_metadata_is_told_how_to_be_saved(bag, tmp_path):
     (tmp_path / "cut" / "metadata.yaml").unlink()
     with pytest.raises(BagError, match="ros2 bag reindex"):
         read_cloud(tmp_path / "cut")
+
+
+def test_another_folder_is_no_recording(tmp_path):
+    (tmp_path / "a.ply").touch()
+    with pytest.raises(BagError, match="is no recording"):
+        read_cloud(tmp_path)
 
 
 def test_clouds_that_are_promised_and_not_there_are_missed(tmp_path):

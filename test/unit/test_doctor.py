@@ -165,6 +165,18 @@ def test_colours_that_tell_nothing_are_noticed(room, paint: Callable, seen, reme
     assert seen in finding.seen and remedy in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("shift", "strays", "words"),
+    [((5e5, 5.4e6, 300), 0, "local origin"), ((3e4, 0, 0), 0, "local origin"), ((0, 0, 0), 1, "strays")],
+)
+def test_points_beyond_the_nodes_reach_are_counted(room, shift, strays, words):
+    points = room.points + np.array(shift, np.float32)
+    points[:strays] = 1e8
+    (found,) = examine_cloud(moved(room, points), VOXEL_SIZE)
+    assert (found.severity, found.check) == (ERROR, "extent") and words in found.remedy
+    assert found.seen.startswith(f"{strays or len(room)} of {len(room)} points")
+
+
 @pytest.mark.parametrize("count", [1, 4, 99])
 def test_almost_nothing_is_called_empty(count):
     points = np.random.default_rng(0).random((count, 3), np.float32)

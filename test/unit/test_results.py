@@ -61,6 +61,8 @@ def test_save_result_writes_three_files_that_agree(tmp_path):
 
     content = json.loads(saved.instances_json.read_text())
     assert content == {
+        "frame_id": None,
+        "stamp_ns": 2_000_000_000,
         "map_version": 7,
         "voxel_size": 0.04,
         "voxels": 4,
