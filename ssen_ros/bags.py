@@ -102,8 +102,8 @@ def _reading(path: Path) -> Iterator[None]:
         raise BagError(f"{path}: no such recording; give a folder of rosbag2, an .mcap or a .db3 file")
     if path.is_dir() and not any(f.suffix in {".yaml", *BAG_SUFFIXES} for f in path.iterdir()):
         raise BagError(
-            f"{path}: a folder without metadata.yaml, .mcap or .db3 is no recording; give one of rosbag2, or the "
-            "path of a cloud"
+            f"{path}: a folder without metadata.yaml, .mcap or .db3 is no recording; give one of rosbag2, "
+            "or the path of a cloud"
         )
     try:
         yield

@@ -31,6 +31,12 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="a parameter of the method, such as clustering.min_cluster_size=60; repeatable",
     )
+    parser.add_argument(
+        "--params-file",
+        type=Path,
+        metavar="F",
+        help="parameters of ssen_node, as config/ssen.yaml has them; --set wins",
+    )
 
 
 def add_bag_topic(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +75,41 @@ def _parse_value(text: str, kind: type) -> Any:
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     device = [f"segmenter.device={args.device}"] if args.device else []
-    return parse_settings([*args.settings, *device])
+    filed = read_params_file(args.params_file) if args.params_file else {}
+    return filed | parse_settings([*args.settings, *device])
+
+
+def read_params_file(path: Path) -> dict[str, Any]:
+    """{dotted name: value} of the method's parameters in a ROS 2 parameter file for `ssen`.
+
+    Raises ConfigError for a file that is none, and for parameters of the method that do not fit.
+    """
+    import yaml
+
+    try:
+        nodes = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--params-file {path}: {' '.join(str(error).split())}") from error
+    values: dict[str, Any] = {}
+    for node in ("/**", "ssen", "/ssen"):  # the later and more special wins
+        found = nodes.get(node) if isinstance(nodes, dict) else None
+        if isinstance(found, dict):
+            values |= _flat(found.get("ros__parameters") or {})
+    if not values:
+        raise ConfigError(
+            f"--params-file {path}: no ros__parameters of ssen, expected a file like config/ssen.yaml"
+        )
+    groups = {p.name.partition(".")[0] for p in parameters(SsenConfig())}
+    values = {name: value for name, value in values.items() if name.partition(".")[0] in groups}
+    with_values(SsenConfig(), values)  # checks them
+    return values
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
 
 
 def config_of(args: argparse.Namespace) -> SsenConfig:

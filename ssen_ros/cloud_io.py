@@ -256,6 +256,10 @@ def _read_npz(path: Path) -> Cloud:
         if "voxel_steps" in archive and "points" not in archive:
             return _read_sample(path)
         arrays = {name: archive[name] for name in ("points", "colors", "first_frame") if name in archive}
+    if "points" not in arrays and "ranks" in archive:
+        raise CloudError(
+            f"{path}: a map that ~/save_map has kept, no cloud; ~/load_map brings it into a node"
+        )
     if "points" not in arrays:
         raise CloudError(
             f"{path}: no array 'points'; expected (N, 3) metres, or int16/int32 millimetres; add it"

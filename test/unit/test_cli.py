@@ -3,6 +3,7 @@ import logging
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from ssen_ros.cli import main
 from ssen_ros.cli_options import parse_settings
+from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 
 
@@ -69,6 +72,22 @@ def test_segment_passes_settings_on(stub_networks, tmp_path):
     assert config.segmenter.device == "cpu"
 
 
+def test_segment_goes_by_the_parameter_file_of_the_node(stub_networks, tmp_path):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    text = (CHECKOUT / "config" / "ssen.yaml").read_text(encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text(text.replace("min_cluster_size: 80", "min_cluster_size: 70"))
+    arguments = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path)]
+    arguments += ["--params-file", str(tmp_path / "mine.yaml"), "--set", "instances.min_score=0.5"]
+    assert main(arguments) == 0
+    config = SsenConfig()
+    expected = replace(
+        config,
+        clustering=replace(config.clustering, min_cluster_size=70),
+        instances=replace(config.instances, min_score=0.5),
+    )
+    assert stub_networks[0].config == expected
+
+
 def test_segment_warns_of_grey_and_of_sparse_clouds(stub_networks, tmp_path, caplog):
     np.savez(tmp_path / "room.npz", points=two_chairs(step=0.1))
     with caplog.at_level(logging.WARNING):
@@ -108,6 +127,11 @@ def test_doctor_says_what_is_wrong_and_the_exit_code_tells(step, height, code, c
         (["segment", "none.ply", "--out", "x", "--set", "nonsense=1"], "unknown parameter 'nonsense'"),
         (["segment", "none.ply", "--out", "x", "--set", "map.mode"], "expected NAME=VALUE"),
         (["segment", "none.ply", "--out", "x", "--set", "clustering.min_samples=ten"], "'ten': expected int"),
+        (["segment", "none.ply", "--out", "x", "--params-file", "none.yaml"], "none.yaml"),
+        (
+            ["segment", "none.ply", "--out", "x", "--params-file", str(CHECKOUT / "package.xml")],
+            "package.xml",
+        ),
         (["train", "semantic", "--config", "none.yaml"], "none.yaml"),
         (["evaluate", "simulated", "--rooms", "nowhere"], "nowhere: no .npz file there"),
     ],
