@@ -99,7 +99,7 @@ def _add_demo(commands: Any) -> None:
     parser = command(commands, "demo", _demo, text)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for results and logs")
     parser.add_argument("--seconds", type=positive_float, help="end after this long at the latest")
-    parser.add_argument("--seed", type=seed, default=7, help="of the simulated room and walk")
+    parser.add_argument("--seed", type=seed, default=8, help="of the simulated room and walk")
     parser.add_argument("--maps", type=positive_int, default=20, help="maps that the walk publishes, about")
     add_pipeline_options(parser)
 
