@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSDurabilityPolicy, QoSPolicyKind, QoSProfile, QoSReliabilityPolicy
 
@@ -54,7 +54,6 @@ class AdaptiveSubscription:
         topic: str,
         callback: Callable[[Any], None],
         config: CloudQosConfig,
-        callback_group: CallbackGroup,
     ):
         self._node = node
         self.mismatch = ""  # what the last publisher that is not heard does not offer
@@ -64,7 +63,9 @@ class AdaptiveSubscription:
             topic,
             callback,
             profile,
-            callback_group=callback_group,
+            # One for each: rclpy leaves the group of an event locked for good if the event's subscription is
+            # destroyed while it is taken, and whoever shared the group would never be called again.
+            callback_group=MutuallyExclusiveCallbackGroup(),
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
         )
         weaker = {

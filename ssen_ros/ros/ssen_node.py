@@ -8,6 +8,8 @@ worker runs the networks.
 import gc
 import sys
 import threading
+import time
+import weakref
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -28,6 +30,8 @@ from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
 
 _DIAGNOSTICS_PERIOD_S = 1.0
+_RELEASE_TIMEOUT_S = 1.0  # for callbacks that are using the networks' session when they are to go
+_RELEASE_POLL_S = 0.02
 
 
 class SsenNode(ManagedNode):
@@ -51,7 +55,6 @@ class SsenNode(ManagedNode):
         )
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # goes on while simulated time stands still
         self._timer_group = MutuallyExclusiveCallbackGroup()
-        self._cloud_group = MutuallyExclusiveCallbackGroup()
         Services(self, lambda: self._session, stop, config.map_directory)
         self._reports = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._every(_DIAGNOSTICS_PERIOD_S, self._report)
@@ -68,7 +71,7 @@ class SsenNode(ManagedNode):
         session.resume()
         self._timer = self._every(config.update_period_s, session.tick)
         self._subscription = AdaptiveSubscription(
-            self, PointCloud2, "cloud_map", self._on_cloud, config.cloud_qos, self._cloud_group
+            self, PointCloud2, "cloud_map", self._on_cloud, config.cloud_qos
         )
         self.get_logger().info(f"listening to {self._subscription.topic_name}")
 
@@ -89,9 +92,12 @@ class SsenNode(ManagedNode):
             session.close()
         finally:
             self._ids_given = session.ids_given
-        release_memory = session.release_memory
+        release_memory, held = session.release_memory, weakref.ref(session)
         del session
-        gc.collect()  # worker and session refer to each other
+        give_up_s = time.monotonic() + _RELEASE_TIMEOUT_S
+        while held() is not None and time.monotonic() < give_up_s:  # a callback that began earlier has it, or
+            gc.collect()  # its worker and intake, which it refers to and they to it
+            time.sleep(_RELEASE_POLL_S)
         release_memory()
 
     def _every(self, period_s: float, callback) -> Timer:

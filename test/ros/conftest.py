@@ -188,7 +188,8 @@ class Bench:
         while not condition():
             if time.monotonic() > deadline:
                 logs = "\n".join(node.log for node in self._nodes)
-                raise AssertionError(f"did not happen within {timeout_s} s; the nodes said:\n{logs}")
+                report = f"; the last report was {_values(self._reports[-1])}" if self._reports else ""
+                raise AssertionError(f"did not happen within {timeout_s} s{report}; the nodes said:\n{logs}")
             self._executor.spin_once(timeout_sec=0.05)
 
     def spin_for(self, seconds: float) -> None:
@@ -249,9 +250,7 @@ class Bench:
             self._reports = self.collect(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
         now_ns = time.time_ns()
         self.spin_until(lambda: self._reports and ns_from_time(self._reports[-1].header.stamp) >= now_ns)
-        status = self._reports[-1].status[0]
-        values = {value.key: value.value for value in status.values}
-        return {**values, "level": status.level, "message": status.message}
+        return _values(self._reports[-1])
 
     def wait_for(self, **values) -> dict[str, str]:
         """The first report with these values."""
@@ -281,6 +280,12 @@ class Bench:
         self._executor.shutdown()
         self.node.destroy_node()
         self.context.try_shutdown()
+
+
+def _values(report) -> dict[str, str]:
+    status = report.status[0]
+    values = {value.key: value.value for value in status.values}
+    return {**values, "level": status.level, "message": status.message}
 
 
 def _free_domain() -> int:
