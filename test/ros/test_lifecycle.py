@@ -1,11 +1,16 @@
 """The states of ssen_node, led from outside as `ros2 lifecycle` and nav2's manager do."""
 
 import signal
+import threading
+import weakref
 
 from std_srvs.srv import SetBool, Trigger
 
+from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.msg import InstanceArray
+from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.conversions import ns_from_time
+from ssen_ros.ros.ssen_node import SsenNode
 from ssen_ros.srv import GetInstances
 
 
@@ -124,3 +129,24 @@ def test_states_services_and_parameters_change_while_clouds_stream(bench):
         "table",
     ]
     assert node.running and "Traceback" not in node.log and not node.lines("[ERROR]")
+
+
+def test_networks_that_a_callback_still_uses_are_released_when_it_ends(bench):
+    class Networks:
+        voxel_size, class_names = 0.05, CLASS_NAMES
+
+    in_memory = weakref.WeakSet()
+
+    def make_pipeline(config):
+        networks = Networks()
+        in_memory.add(networks)
+        return SsenPipeline(networks, config)
+
+    node = SsenNode(bench.context, threading.Event(), make_pipeline)
+    held = [node._session]  # as by a report that is being made
+    assert len(in_memory) == 1
+    threading.Timer(0.2, held.clear).start()
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    assert not held and not in_memory
+    node.destroy_node()
