@@ -102,6 +102,14 @@ class ClusteringConfig:
         high=10_000,
         changes=LIVE,
     )
+    smoothing: float = param(
+        0.5,
+        "each embedding is averaged with those of the things in the 26 voxels around, which weigh this for "
+        "each axis along which they differ; 0: as the network gives it (paper)",
+        low=0.0,
+        high=1.0,
+        changes=LIVE,
+    )
     class_weight: float = param(
         0.0,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "

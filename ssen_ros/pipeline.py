@@ -12,6 +12,7 @@ from ssen_ros.config import ClusteringConfig, SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.labels import is_thing
+from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
 
 
@@ -74,7 +75,7 @@ class SsenPipeline:
                     log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
                 )
             with _timed(timings_s, "cluster"):
-                clusters = _cluster(segmentation, config.clustering)
+                clusters = _cluster(snapshot, segmentation, config.clustering)
             with _timed(timings_s, "instances"):
                 detections = summarize(
                     snapshot,
@@ -136,9 +137,10 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     timings_s[stage] = time.perf_counter() - start
 
 
-def _cluster(segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
-    log_probabilities = segmentation.log_probabilities[segmentation.thing_rows]
-    return cluster(space(segmentation.embeddings, log_probabilities, config), config)
+def _cluster(snapshot: VoxelSnapshot, segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
+    rows = segmentation.thing_rows
+    embeddings = smooth(segmentation.embeddings, snapshot.voxel_coords[rows], config.smoothing)
+    return cluster(space(embeddings, segmentation.log_probabilities[rows], config), config)
 
 
 def _relabel(

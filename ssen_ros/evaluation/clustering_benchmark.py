@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from ssen_ros.clustering import cluster
 from ssen_ros.config import ClusteringConfig, SegmenterConfig
+from ssen_ros.smoothing import smooth
 
 # Beyond these the method takes minutes (exact) or gigabytes (the others).
 MOST_POINTS = {"exact": 200_000, "mean_shift": 20_000, "dbscan": 20_000, "k_means": 20_000}
@@ -81,7 +82,8 @@ def _one_pass(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     voxels = map_with_truth(shifted, segmenter.voxel_size)
     thing = is_thing(segmenter.class_names)[segmenter.semantic(voxels.snapshot).argmax(axis=1)]
     truth = np.where(voxels.semantic_label < 0, -1, voxels.instance_label)
-    return segmenter.embed(voxels.snapshot, np.flatnonzero(thing)), truth[thing]
+    embeddings = segmenter.embed(voxels.snapshot, np.flatnonzero(thing))
+    return smooth(embeddings, voxels.snapshot.voxel_coords[thing], ClusteringConfig().smoothing), truth[thing]
 
 
 @cache

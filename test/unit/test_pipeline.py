@@ -8,6 +8,7 @@ import pytest
 from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.smoothing import smooth
 from ssen_ros.voxel_map import VoxelMap
 
 VOXEL_SIZE = 0.1
@@ -95,12 +96,27 @@ def test_confidence_is_the_probability_on_stuff_and_the_clusters_on_things():
     assert result.confidence.dtype == np.float32
     np.testing.assert_allclose(result.confidence[stuff], SURE, rtol=1e-6)
     np.testing.assert_array_equal(result.confidence[things], result.clusters.confidence)
-    embeddings = result.segmentation.embeddings[result.clusters.instance_label == 0]
+    coords = result.snapshot.voxel_coords[things]
+    embeddings = smooth(result.segmentation.embeddings, coords, ClusteringConfig().smoothing)
+    embeddings = embeddings[result.clusters.instance_label == 0]
     distance = np.linalg.norm(embeddings - embeddings.mean(axis=0), axis=1)
     expected = 1 - distance / 0.5
     np.testing.assert_allclose(
         result.clusters.confidence[result.clusters.instance_label == 0], expected, atol=1e-5
     )
+
+
+def test_an_embedding_that_alternates_on_a_surface_leaves_it_one_object():
+    class Alternating(StubSegmenter):
+        def embed(self, snapshot, thing_rows):
+            odd = snapshot.voxel_coords[thing_rows].sum(axis=1) % 2
+            return super().embed(snapshot, thing_rows) + np.outer(odd, [1, 0, 0, 0, 0]).astype(np.float32)
+
+    snapshot = map_of(FLOOR, CHAIR, TABLE)
+    for smoothing, objects in ((0.5, 2), (0.0, 4)):
+        clustering = ClusteringConfig(min_cluster_size=20, smoothing=smoothing)
+        found = SsenPipeline(Alternating(), SsenConfig(clustering=clustering)).step(snapshot, 0)
+        assert len(found.instances) == objects
 
 
 def test_the_voxels_of_an_object_take_its_class_unless_told_otherwise():
