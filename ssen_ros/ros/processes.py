@@ -41,6 +41,7 @@ SSEN_ARGUMENTS = (
         "segmenter.embedding_checkpoint",
     ),
     Argument("device", "", "auto, cpu, cuda or cuda:N; empty: as params_file says", "segmenter.device"),
+    Argument("map_directory", "", "folder of ~/save_map; empty: as params_file says", "map_directory"),
     Argument("use_sim_time", "", "true: time from /clock, as with bags; empty: as params_file says"),
     Argument("rviz", "false", "start RViz with the node's topics shown"),
     Argument("fixed_frame", "map", "of RViz: the frame of the map"),
