@@ -17,7 +17,7 @@ from ssen_ros.cli_options import (
     sample_paths,
     seed_range,
 )
-from ssen_ros.errors import DataError, SsenError
+from ssen_ros.errors import SsenError
 
 if TYPE_CHECKING:
     from ssen_ros.simulation import Sample
@@ -116,22 +116,15 @@ def _add_scans(parser: argparse.ArgumentParser, split: str) -> None:
 
 
 def _scannet_scenes(args: argparse.Namespace) -> dict[str, Path]:
-    from ssen_ros.datasets.scannet import read_split
+    from ssen_ros.datasets.scannet import read_split, scene_folders
 
-    scenes = {name: args.scans / name for name in read_split(args.split)}
-    missing = [name for name, folder in scenes.items() if not folder.is_dir()]
-    if missing:
-        raise DataError(
-            f"{args.scans} lacks {len(missing)} of {len(scenes)} scenes, the first {missing[0]}; expected a "
-            "folder for each; download them or take them out of the list"
-        )
-    return scenes
+    return scene_folders(args.scans, read_split(args.split))
 
 
 def _load_scannet(label_map: dict[str, int] | None, folder: Path) -> "Sample":
     from ssen_ros.datasets.scannet import load_scene
 
-    return load_scene(folder, label_map).sample
+    return load_scene(folder, label_map)
 
 
 # --- shared ------------------------------------------------------------------------------------
@@ -167,7 +160,7 @@ def _add_shared_options(parser: argparse.ArgumentParser) -> None:
 def _evaluate(args: argparse.Namespace, scenes: dict, load: Any, data: str) -> int:
     from ssen_ros.evaluation.scenes import evaluate_scenes
 
-    config, earlier = config_of(args), {folder.name: _read_scores(folder) for folder in args.beside}
+    config, earlier = config_of(args), [_read_scores(folder) for folder in args.beside]
     with tempfile.TemporaryDirectory(prefix="ssen_evaluate_") as nothing_kept:
         scores = evaluate_scenes(
             scenes, load, config, args.out or nothing_kept, data, args.thresholds, args.workers,
@@ -176,8 +169,15 @@ def _evaluate(args: argparse.Namespace, scenes: dict, load: Any, data: str) -> i
     if args.json:
         print(json.dumps(scores))
     else:
-        _print_scores(scores, {args.out.name if args.out else "this run": scores, **earlier})
+        names = _names([args.out or Path("this run"), *args.beside])
+        _print_scores(scores, dict(zip(names, [scores, *earlier])))
     return 0
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """A name for each: its own, or its whole path where two have the same."""
+    names = [folder.name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
 
 
 def _read_scores(folder: Path) -> dict:

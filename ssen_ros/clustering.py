@@ -180,7 +180,7 @@ def _mean_shift(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
 def _dbscan(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     from sklearn.cluster import DBSCAN
 
-    # The radius delta_inter, within which training gathers an object (Eq. 3); the paper's is delta_intra / 5.
+    # The radius delta_inter, within which training gathers an object (Eq. 4); the paper's is delta_intra / 5.
     return DBSCAN(eps=config.confidence_radius / 5, min_samples=config.min_samples).fit_predict(points)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from ssen_ros import voxel_keys
 from ssen_ros.config import SegmenterConfig
+from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
@@ -71,7 +72,7 @@ class Segmenter:
         """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
         if config.num_threads:
             torch.set_num_threads(config.num_threads)
-        device = _device(config.device)
+        device = device_of("segmenter.device", config.device)
         return cls(semantic, embedding, device, config.precision, config.engine, config.rotations)
 
     @staticmethod
@@ -116,7 +117,7 @@ class Segmenter:
         self.device = device
 
     def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes, of the mean over the rotations (paper, Sec. V)."""
+        """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II)."""
         views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
         by_view = [self._log_probabilities(view)[row] for view, row in views]
         return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
@@ -161,18 +162,3 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
 def shipped_weights(task: str) -> str:
     """Path of the weights that come with the package; their provenance lies beside them as JSON."""
     return str(files("ssen_ros") / "weights" / f"{task}.safetensors")
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"segmenter.device = {name!r}: expected auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"segmenter.device = {name!r}: expected auto, cpu, cuda or cuda:N")
-    gpus = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= gpus:
-        raise ConfigError(f"segmenter.device = {name!r}: torch finds {gpus} CUDA GPUs here; use auto or cpu")
-    return device

@@ -10,9 +10,8 @@ A scene's folder holds, in the data set's own names (github.com/ScanNet/ScanNet,
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,18 +27,6 @@ from ssen_ros.simulation import Sample
 
 # (20,) The benchmark's id of each of CLASS_NAMES; all other ids are not evaluated.
 NYU40_IDS = np.array((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39))
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A scene whose rows are the vertices of its mesh, in the order of the file, as in a submission."""
-
-    name: str  # scene0000_00
-    sample: Sample  # (N) rows; several may share a voxel; turned by the scene's axis alignment
-    vertices: np.ndarray  # (N, 3) float32, m, as they stand in the file
-
-    def __len__(self) -> int:
-        return len(self.vertices)
 
 
 def read_label_map(path: Path | str) -> dict[str, int]:
@@ -76,8 +63,23 @@ def read_split(path: Path | str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def load_scene(folder: Path | str, label_map: Mapping[str, int] | None) -> Scene:
+def scene_folders(scans: Path | str, names: Sequence[str]) -> dict[str, Path]:
+    """{name: its folder}. Raises DataError where `scans` lacks one."""
+    folders = {name: Path(scans) / name for name in names}
+    missing = [name for name, folder in folders.items() if not folder.is_dir()]
+    if missing:
+        raise DataError(
+            f"{scans} lacks {len(missing)} of {len(folders)} scenes, the first {missing[0]}; expected a "
+            "folder for each; download them or take them out of the list"
+        )
+    return folders
+
+
+def load_scene(folder: Path | str, label_map: Mapping[str, int] | None) -> Sample:
     """Read a scene with its truth; `label_map` of `read_label_map`, or None for a scene without annotation.
+
+    Rows are the vertices of its mesh, in the order of the file, as in a submission, turned by the scene's
+    axis alignment; several may share a voxel.
 
     Vertices in no object are IGNORE_INDEX, like those of objects outside the 20 classes; only things have an
     instance. As in ScanNet's own export, a vertex that several objects claim belongs to the last: in
@@ -98,7 +100,7 @@ def load_scene(folder: Path | str, label_map: Mapping[str, int] | None) -> Scene
         semantic, instance = _truth(folder, name, len(cloud), label_map)
     transform = _axis_alignment(folder / f"{name}.txt")
     points = (cloud.points.astype(np.float64) @ transform[:3, :3].T + transform[:3, 3]).astype(np.float32)
-    return Scene(name, Sample(points, cloud.colors, semantic, instance), cloud.points)
+    return Sample(points, cloud.colors, semantic, instance)
 
 
 def import_scannet(
@@ -113,18 +115,12 @@ def import_scannet(
 
     Raises DataError before any work where `scans` lacks a scene; as `load_scene` for one that is damaged.
     """
-    folders = {Path(scans) / name: Path(out_dir) / f"{name}.npz" for name in names}
-    missing = [folder.name for folder in folders if not folder.is_dir()]
-    if missing:
-        raise DataError(
-            f"{scans} lacks {len(missing)} of {len(names)} scenes, the first {missing[0]}; expected a folder "
-            "for each; download them or take them out of the list"
-        )
+    folders = {folder: Path(out_dir) / f"{name}.npz" for name, folder in scene_folders(scans, names).items()}
     return write_missing(folders, partial(_import_scene, label_map), workers, progress)
 
 
 def _import_scene(label_map: Mapping[str, int], folder: Path, path: Path) -> None:
-    save_gridded(path, load_scene(folder, label_map).sample)
+    save_gridded(path, load_scene(folder, label_map))
 
 
 def _truth(

@@ -71,7 +71,9 @@ def _claim(folder: Path, run: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "run.json"
     if not record.exists():
-        record.write_text(json.dumps(run, indent=2) + "\n")
+        partial_record = record.with_suffix(".partial")
+        partial_record.write_text(json.dumps(run, indent=2) + "\n")
+        partial_record.replace(record)
         return
     before = json.loads(record.read_text())
     for name in sorted(run.keys() | before.keys()):

@@ -108,12 +108,24 @@ class Convolution(nn.Module):
         return f"{kind}kernel={tuple(self.kernel.shape)}, stride={self.stride}, bias={self.bias is not None}"
 
 
+class BatchNorm1d(nn.BatchNorm1d):
+    """torch's raises for a single row, and a coarse level may have one: without a variance of its own it is
+    normalised by the running statistics, and teaches them nothing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.by_running_statistics(x) if self.training and len(x) < 2 else super().forward(x)
+
+    def by_running_statistics(self, x: Tensor) -> Tensor:
+        mean, variance = self.running_mean, self.running_var
+        return nn.functional.batch_norm(x, mean, variance, self.weight, self.bias, eps=self.eps)
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation over all voxels of all scenes in the batch."""
 
     def __init__(self, channels: int, momentum: float = 0.1):
         super().__init__()
-        self.bn = nn.BatchNorm1d(channels, momentum=momentum)
+        self.bn = BatchNorm1d(channels, momentum=momentum)
 
     def forward(self, x: SparseTensor) -> SparseTensor:
         return x.with_features(self.bn(x.features))

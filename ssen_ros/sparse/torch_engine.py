@@ -79,10 +79,10 @@ class TorchEngine:
                 [features.index_select(0, i).T @ gradient.index_select(0, o) for i, o in pairs]
             )
         shape = (kernel_map.volume, features.shape[1], gradient.shape[1])
-        total = features.new_zeros(shape[0] * shape[1], shape[2])
+        total = features.new_zeros(shape[0] * shape[1], shape[2], dtype=torch.float32)
         for rows, gathered in _gather(features, kernel_map):
-            total.addmm_(gathered.T, gradient[rows])
-        return total.view(shape)
+            total += gathered.T @ gradient[rows]
+        return total.view(shape).to(features.dtype)
 
 
 def _sum(features: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:

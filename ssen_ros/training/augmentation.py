@@ -58,4 +58,4 @@ def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: Augment
     shade = (shade - mean) * rng.uniform(1 - config.contrast, 1 + config.contrast) + mean
     shade += rng.uniform(-config.color_shift, config.color_shift, 3)
     shade += rng.normal(0, config.color_jitter, shade.shape)
-    return (np.clip(shade, 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(shade, 0, 1) * 255).astype(np.uint8)

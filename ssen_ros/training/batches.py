@@ -1,6 +1,6 @@
 """The batches of a run, one a step: drawn when they are wanted, or ahead, by other processes."""
 
-import signal
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -60,5 +60,5 @@ def _as_it_is(batch: Batch) -> Batch:
 
 
 def _leave_interrupts(_: int) -> None:
-    """Ctrl-C reaches every process of a terminal; the one that trains decides what it means."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl-C, and a SIGTERM to the group, are for the process that trains, which decides what they mean."""
+    os.setpgid(0, 0)

@@ -75,7 +75,7 @@ class TrainConfig:
     checkpoint_minutes: float = param(3.0, "between checkpoints", unit="min", low=0.0)
     log_steps: int = param(10, "from one line of the log to the next", unit="steps", low=1)
     tensorboard: bool = param(False, "write the log as TensorBoard scalars too; needs tensorboard")
-    seed: int = param(0, "")
+    seed: int = param(0, "", low=0)
     precision: str = param(
         "float32",
         "of activations and their gradients; sums, weights and optimizer stay in float32; bfloat16: on a "
@@ -89,7 +89,7 @@ class TrainConfig:
         "They cannot run background_checkpoint",
         low=0,
     )
-    device: str = param("cpu", "cpu, cuda or cuda:N; with torchrun, cuda is a GPU for each process")
+    device: str = param("cpu", "auto, cpu, cuda or cuda:N; with torchrun, cuda is a GPU for each process")
 
 
 def load_config(path: str | Path, task: str) -> TrainConfig:
@@ -100,7 +100,7 @@ def load_config(path: str | Path, task: str) -> TrainConfig:
     """
     try:
         values = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"training configuration {path}: {error}") from error
     special = {t: values.pop(t, None) or {} for t in TASKS} if isinstance(values, dict) else {"": None}
     if not all(isinstance(mapping, dict) for mapping in (values, *special.values())):

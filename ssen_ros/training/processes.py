@@ -10,7 +10,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ssen_ros.devices import device_of
 from ssen_ros.errors import ConfigError
+from ssen_ros.sparse.modules import BatchNorm1d
 
 
 class Processes:
@@ -20,16 +22,14 @@ class Processes:
     Args:
         device: of every process; `cuda` without a number is the GPU of the process's place on its machine.
 
-    Raises ConfigError for a GPU where there is none.
+    Raises ConfigError for a device that is not there.
     """
 
     def __init__(self, device: str):
         self.rank = int(os.environ.get("RANK", 0))
         self.size = int(os.environ.get("WORLD_SIZE", 1))
         self._makes_group = self.size > 1 and not dist.is_initialized()
-        self.device = torch.device(device)
-        if self.device.type == "cuda" and not torch.cuda.is_available():
-            raise ConfigError(f"device = {device!r}: torch finds no CUDA GPU here; use cpu")
+        self.device = device_of("device", device)
         if self.size > 1 and self.device.type == "cuda" and self.device.index is None:
             self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
 
@@ -85,11 +85,11 @@ class Processes:
         """Let every batch norm of the model take mean and variance over the voxels of all processes."""
         if self.size > 1:
             for module in model.modules():
-                if type(module) is nn.BatchNorm1d:
+                if type(module) is BatchNorm1d:
                     module.__class__ = _SharedBatchNorm
 
 
-class _SharedBatchNorm(nn.BatchNorm1d):
+class _SharedBatchNorm(BatchNorm1d):
     """torch's SyncBatchNorm knows GPUs alone."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,6 +97,8 @@ class _SharedBatchNorm(nn.BatchNorm1d):
             return super().forward(x)
         values = x.float()
         count = _Sum.apply(values.new_tensor(float(len(values))))
+        if count < 2:
+            return self.by_running_statistics(x)
         mean = _Sum.apply(values.sum(0)) / count
         centred = values - mean
         variance = _Sum.apply(centred.square().sum(0)) / count

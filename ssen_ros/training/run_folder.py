@@ -27,7 +27,8 @@ class RunFolder:
     """`config.yaml` (every option, and the commit), `state.pt` (to resume), `weights.safetensors` and, for
     people, its metadata as `weights.json`; `log.jsonl`; ATTRIBUTION.txt where the rooms have one.
 
-    Every file is replaced in one step: whenever the process is killed, the last whole one is there.
+    State, weights and log are replaced in one step: whenever the process is killed, the last whole one is
+    there.
     """
 
     def __init__(self, path: str | Path, spec: NetworkSpec, config: TrainConfig):
@@ -38,14 +39,26 @@ class RunFolder:
     def weights(self) -> Path:
         return self.path / "weights.safetensors"
 
+    def check_is_free(self) -> None:
+        """Raises ConfigError where another run has left its state: it would be lost."""
+        state = self.path / "state.pt"
+        if state.exists():
+            raise ConfigError(
+                f"{state} is the state of another run: expected a folder without one; --resume goes on from "
+                "it, another --out keeps it, or remove it"
+            )
+
     def begin(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         options = yaml.safe_dump(asdict(self._config), sort_keys=False)
         text = f"# ssen train {self._spec.task}, commit {self._commit}\n{options}"
         (self.path / "config.yaml").write_text(text)
 
-    def restore(self) -> dict[str, Any]:
-        """The last state. Raises ConfigError where there is none of this kind."""
+    def restore(self, model: MinkUNet, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        """Go on with the last state, which is returned.
+
+        Raises ConfigError where there is none of this version, or one of another network.
+        """
         path = self.path / "state.pt"
         if not path.is_file():
             raise ConfigError(f"nothing to resume: {path} does not exist; start without --resume")
@@ -59,6 +72,14 @@ class RunFolder:
                 f"{path} lacks {sorted(missing)}: expected a state of this version; start anew with "
                 f"start_from: {self.weights}"
             )
+        try:
+            model.load_state_dict(state["model"])
+            optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(
+                f"{path} is of another network than {self._spec} ({error}); expected the task and the "
+                "options that the run began with, which config.yaml beside it has"
+            ) from error
         return state
 
     def save(self, state: dict[str, Any], model: MinkUNet) -> None:

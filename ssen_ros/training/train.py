@@ -43,7 +43,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     the number of processes changes nothing but rounding. SIGINT and SIGTERM wait for the step in hand.
 
     Raises:
-        ConfigError: no data, nothing to resume, or options that do not go together.
+        ConfigError: no data, nothing to resume or another run in the way, or options that do not go together.
         CheckpointError: `start_from` or `background_checkpoint` cannot be read or does not fit.
         KeyboardInterrupt: interrupted; the state is saved.
     """
@@ -69,11 +69,11 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         folder = RunFolder(out_dir, spec, config)
         step, elapsed_before, smooth = 0, 0.0, {}
         if resume:
-            state = folder.restore()
-            model.load_state_dict(state["model"])
-            optimizer.load_state_dict(state["optimizer"])
+            state = folder.restore(model, optimizer)
             rooms.restrict(state["rooms"])
             step, elapsed_before, smooth = state["step"], state["elapsed_s"], state["smooth"]
+        else:
+            folder.check_is_free()
         balance = rooms.class_weight(config.class_balance).to(device) if task == "semantic" else None
         journal = None
         if processes.is_first:
@@ -171,6 +171,13 @@ def _start_from(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
     }
     model.load_state_dict({**own, **fitting})
     log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
+    left = sorted({name.rpartition(".")[0] for name in own.keys() - fitting.keys()} - {"final"})
+    if left:
+        log.warning(
+            "start_from: %s begin anew, the checkpoint has nothing of their shape; with other features the "
+            "first layer has to, for the rest expected the same architecture and first_kernel_size",
+            ", ".join(left),
+        )
 
 
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:

@@ -48,48 +48,45 @@ def test_raw_categories_become_benchmark_classes(label_map):
 
 @pytest.mark.parametrize("encoding", ["binary", "ascii"])
 def test_a_scene_vertex_by_vertex(write_scene, label_map, encoding):
-    scene = load_scene(write_scene(encoding=encoding), label_map)
-    assert scene.name == "scene0001_00" and len(scene) == 12
-    np.testing.assert_array_equal(scene.vertices, POINTS.astype(np.float32))
-    np.testing.assert_array_equal(scene.sample.points, scene.vertices)
-    np.testing.assert_array_equal(scene.sample.colors, COLORS)
-    np.testing.assert_array_equal(scene.sample.semantic_label, SEMANTIC)
-    np.testing.assert_array_equal(scene.sample.instance_label, INSTANCE)
-    kinds = scene.sample.colors.dtype, scene.sample.semantic_label.dtype, scene.sample.instance_label.dtype
+    sample = load_scene(write_scene(encoding=encoding), label_map)
+    np.testing.assert_array_equal(sample.points, POINTS.astype(np.float32))
+    np.testing.assert_array_equal(sample.colors, COLORS)
+    np.testing.assert_array_equal(sample.semantic_label, SEMANTIC)
+    np.testing.assert_array_equal(sample.instance_label, INSTANCE)
+    kinds = sample.colors.dtype, sample.semantic_label.dtype, sample.instance_label.dtype
     assert kinds == (np.uint8, np.int8, np.int16)
 
 
 def test_vertices_of_no_object_are_ignored_never_wall(write_scene, label_map):
-    sample = load_scene(write_scene(groups=[]), label_map).sample
+    sample = load_scene(write_scene(groups=[]), label_map)
     assert (sample.semantic_label == -1).all() and (sample.instance_label == -1).all()
 
 
-def test_axis_alignment_turns_the_sample_and_leaves_the_vertices(write_scene, label_map):
+def test_axis_alignment_turns_the_sample(write_scene, label_map):
     quarter = np.array([[0, -1, 0, 2.5], [1, 0, 0, -0.5], [0, 0, 1, 0.25], [0, 0, 0, 1]])
-    scene = load_scene(write_scene(axis_alignment=quarter), label_map)
-    np.testing.assert_array_equal(scene.vertices, POINTS.astype(np.float32))
+    sample = load_scene(write_scene(axis_alignment=quarter), label_map)
     expected = np.column_stack([2.5 - POINTS[:, 1], POINTS[:, 0] - 0.5, POINTS[:, 2] + 0.25])
-    np.testing.assert_allclose(scene.sample.points, expected, atol=1e-5)
+    np.testing.assert_allclose(sample.points, expected, atol=1e-5)
 
 
 def test_duplicate_groups_count_once(write_scene, label_map):
     """As in scene0217_00: all objects a second time, with object ids that go on."""
-    sample = load_scene(write_scene(groups=GROUPS + GROUPS), label_map).sample
+    sample = load_scene(write_scene(groups=GROUPS + GROUPS), label_map)
     np.testing.assert_array_equal(sample.semantic_label, SEMANTIC)
     np.testing.assert_array_equal(sample.instance_label, INSTANCE)
 
 
 def test_of_overlapping_groups_the_last_wins_and_keeps_one_class(write_scene, label_map):
-    sample = load_scene(write_scene(groups=[("chair", [3, 90]), ("toilet", [90])]), label_map).sample
+    sample = load_scene(write_scene(groups=[("chair", [3, 90]), ("toilet", [90])]), label_map)
     np.testing.assert_array_equal(sample.semantic_label[2:7], [CHAIR] * 3 + [TOILET] * 2)
     np.testing.assert_array_equal(sample.instance_label[2:7], [1, 1, 1, 2, 2])
 
 
 def test_a_test_scene_has_vertices_and_no_truth(write_scene, label_map):
     folder = write_scene(groups=None)
-    scene = load_scene(folder, None)
-    np.testing.assert_array_equal(scene.sample.points, POINTS.astype(np.float32))
-    assert (scene.sample.semantic_label == -1).all() and (scene.sample.instance_label == -1).all()
+    sample = load_scene(folder, None)
+    np.testing.assert_array_equal(sample.points, POINTS.astype(np.float32))
+    assert (sample.semantic_label == -1).all() and (sample.instance_label == -1).all()
     with pytest.raises(DataError, match=r"segs\.json: no such file; .* take scene0001_00 out of the list"):
         load_scene(folder, label_map)
 

@@ -134,6 +134,10 @@ def test_evaluate_prints_the_runs_beside_each_other(stub_networks, tmp_path, cap
     assert "AP over 9 IoU thresholds 0.50 to 0.90, as ScanNet's script" in out and "ALIKE" not in out
     last = out.splitlines()[-3:]
     assert "---" in last[0] and last[1].startswith("| second ") and last[2].startswith("| first ")
+    namesakes = [str(tmp_path / folder / "first") for folder in ("old", "new")]
+    assert main([*command, namesakes[0]]) == main([*command, namesakes[1], "--beside", namesakes[0]]) == 0
+    last = capsys.readouterr().out.splitlines()[-2:]
+    assert [row.split(" ")[1] for row in last] == namesakes[::-1]
     command += [str(tmp_path / "second"), "--thresholds", "paper", "--beside"]
     assert main([*command, str(tmp_path / "first")]) == 0
     out = capsys.readouterr().out

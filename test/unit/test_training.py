@@ -275,7 +275,15 @@ def start(
     program += ["sys.exit(any([main(command) for command in %s]))"]
     (out / "program.py").write_text("\n".join(program) % commands)
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, *launcher, str(out / "program.py")], env=environment)
+    command = [sys.executable, *launcher, str(out / "program.py")]
+    return subprocess.Popen(command, env=environment, process_group=0)
+
+
+def wait_for_lines(process: subprocess.Popen, run: Path, count: int) -> None:
+    """Until the log has as many."""
+    while not (run / "log.jsonl").exists() or (run / "log.jsonl").read_text().count("\n") < count:
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.01)
 
 
 def test_a_killed_run_resumes_exactly(rooms, tmp_path):
@@ -283,9 +291,7 @@ def test_a_killed_run_resumes_exactly(rooms, tmp_path):
     config = small_config(rooms, steps=10_000, schedule="step", log_steps=1, checkpoint_minutes=0.0)
     run = tmp_path / "killed" / "embedding"
     with start(["embedding"], config, run.parent) as process:
-        while not (run / "log.jsonl").exists() or (run / "log.jsonl").read_text().count("\n") < 3:
-            assert process.poll() is None, "ended before it could be killed"
-            time.sleep(0.01)
+        wait_for_lines(process, run, 3)
         process.kill()
     assert process.returncode == -signal.SIGKILL
     config = replace(config, steps=torch.load(run / "state.pt")["step"] + 3)
@@ -293,6 +299,18 @@ def test_a_killed_run_resumes_exactly(rooms, tmp_path):
     whole = train("embedding", config, tmp_path / "whole")
     assert_equal_weights(whole, killed)
     assert losses(whole.parent) == losses(run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_of_a_run_saves_its_state(number, rooms, tmp_path):
+    """As a terminal and a batch system send them."""
+    config = small_config(rooms, steps=10_000, log_steps=1, workers=2)
+    run = tmp_path / "stopped" / "semantic"
+    with start(["semantic"], config, run.parent) as process:
+        wait_for_lines(process, run, 3)
+        os.killpg(process.pid, number)
+        process.wait(60)
+    assert torch.load(run / "state.pt")["step"] >= 3
 
 
 def test_two_processes_have_the_loss_curve_of_one(rooms, tmp_path):
@@ -325,8 +343,13 @@ def test_processes_share_the_scenes_of_a_batch(monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_not_there_is_refused(rooms, tmp_path):
-    with pytest.raises(ConfigError, match="device = 'cuda': torch finds no CUDA GPU"):
+    with pytest.raises(ConfigError, match="device = 'cuda': torch finds 0 CUDA GPUs"):
         train("semantic", small_config(rooms, device="cuda"), tmp_path)
+
+
+def test_a_device_of_another_kind_is_refused(rooms, tmp_path):
+    with pytest.raises(ConfigError, match="device = 'gpu': expected auto, cpu, cuda or cuda:N"):
+        train("semantic", small_config(rooms, device="gpu"), tmp_path)
 
 
 def test_rooms_that_are_gone_are_named(rooms, tmp_path):
@@ -347,15 +370,15 @@ PLAIN = AugmentationConfig(
 
 
 def test_augmentation_turned_off_leaves_the_turn_about_z():
-    points, colors = toy_room().points, toy_room().colors
+    points = toy_room().points
     moved = augment_points(np.random.default_rng(0), points, PLAIN)
     np.testing.assert_allclose(moved[:, 2], points[:, 2], atol=1e-5)
     np.testing.assert_allclose(
         np.linalg.norm(moved[:, :2], axis=1), np.linalg.norm(points[:, :2], axis=1), rtol=1e-4
     )
     assert not np.allclose(moved, points, atol=0.1)
-    same = augment_colors(np.random.default_rng(0), colors, PLAIN).astype(int)
-    assert np.abs(same - colors).max() <= 1  # rounding
+    every = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    np.testing.assert_array_equal(augment_colors(np.random.default_rng(0), every, PLAIN), every)
     mirror = replace(PLAIN, mirror=True)
     mirrored = [augment_points(np.random.default_rng(seed), np.eye(3), mirror) for seed in range(20)]
     assert {round(float(np.linalg.det(m))) for m in mirrored} == {-1, 1}
@@ -520,6 +543,38 @@ def test_learning_rates():
     assert rates[0] < rates[1] > rates[2] > rates[3]
 
 
+def test_a_run_is_not_overwritten_nor_resumed_as_another(rooms, tmp_path):
+    config = small_config(rooms, steps=2)
+    weights = train("semantic", config, tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in weights.parent.iterdir()}
+    for task in ("semantic", "embedding"):
+        with pytest.raises(ConfigError, match="state.pt is the state of another run.*--resume.*--out"):
+            train(task, config, tmp_path / "run")
+    for task, options in (("embedding", config), ("semantic", replace(config, features="rgb"))):
+        with pytest.raises(
+            ConfigError, match="(?s)state.pt is of another network than NetworkSpec.*config.yaml"
+        ):
+            train(task, options, tmp_path / "run", resume=True)
+    assert {path.name: path.read_bytes() for path in weights.parent.iterdir()} == before
+
+
+def test_a_room_of_one_voxel_is_trained_on(tmp_path):
+    """Its coarse levels have one voxel each, which has no variance."""
+    one = Sample(np.full((1, 3), 0.5, np.float32), np.full((1, 3), 90, np.uint8), np.int8([4]), np.int16([1]))
+    save_sample(tmp_path / "000000.npz", one)
+    for task in ("semantic", "embedding"):
+        weights = train(task, small_config(tmp_path, steps=2, batch_size=1), tmp_path / task)
+        assert all(tensor.isfinite().all() for tensor in load_checkpoint(weights).model.state_dict().values())
+
+
+def test_what_a_checkpoint_does_not_have_is_said(rooms, tmp_path, caplog):
+    weights = train("semantic", small_config(rooms, steps=1), tmp_path / "semantic")
+    changed = small_config(rooms, steps=1, start_from=str(weights), first_kernel_size=5)
+    train("embedding", changed, tmp_path / "embedding")
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("start_from: conv0p1s1 begin anew")
+
+
 def test_no_data_and_nothing_to_resume(rooms, tmp_path):
     with pytest.raises(ConfigError, match="ssen simulate"):
         train("semantic", small_config(tmp_path / "nowhere"), tmp_path / "out")
@@ -533,7 +588,11 @@ def test_config_file(tmp_path):
     expected = TrainConfig(p=0.5, steps=3, augmentation=replace(OURS, scale=0.1))
     assert load_config(path, "semantic") == expected
     assert load_config(path, "embedding") == replace(expected, p=0.0)
+    path.write_bytes(bytes(range(256)))
+    with pytest.raises(ConfigError, match="c.yaml: .*codec"):
+        load_config(path, "semantic")
     for text, words in [
+        ("seed: -1", r"seed = -1: expected a value in \[0, inf\]"),
         ("p: 2.0", r"p = 2.0.*\[0.0, 1.0\]"),
         ("lr: 1", "unknown parameter 'lr'"),
         ("- 1", "mapping"),
