@@ -403,6 +403,7 @@ def test_the_paper_and_its_code_as_configured():
         background="mixed",
         start_from="semantic.safetensors",
         clip_norm=0.5,
+        first_kernel_size=5,
         augmentation=replace(paper.augmentation, scale=0.1, mirror=True, grid_shift=0.02, color_shift=0.05),
     )
     assert code == replace(paper, **extras)
