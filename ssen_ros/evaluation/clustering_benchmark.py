@@ -54,7 +54,7 @@ def bridged_clusters(points: int, seed: int = 0, width: int = 8) -> tuple[np.nda
 
 
 def room_embeddings(points: int) -> tuple[np.ndarray, np.ndarray]:
-    """The shipped network's embeddings of what it takes for things in a room held out from training.
+    """The shipped network's embeddings, smoothed, of what it takes for things in a held-out room.
 
     One pass sees some 25,000 voxels of it. For more, further passes see the room through a shifted grid, as a
     map of finer voxels would be denser.
