@@ -79,7 +79,8 @@ class TorchEngine:
                 [features.index_select(0, i).T @ gradient.index_select(0, o) for i, o in pairs]
             )
         shape = (kernel_map.volume, features.shape[1], gradient.shape[1])
-        total = features.new_zeros(shape[0] * shape[1], shape[2], dtype=torch.float32)
+        exact = torch.promote_types(features.dtype, torch.float32)  # chunks are summed in it
+        total = features.new_zeros(shape[0] * shape[1], shape[2], dtype=exact)
         for rows, gathered in _gather(features, kernel_map):
             total += gathered.T @ gradient[rows]
         return total.view(shape).to(features.dtype)
