@@ -276,7 +276,7 @@ def start(
     (out / "program.py").write_text("\n".join(program) % commands)
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, str(out / "program.py")]
-    return subprocess.Popen(command, env=environment, process_group=0)
+    return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
 def wait_for_lines(process: subprocess.Popen, run: Path, count: int) -> None:
