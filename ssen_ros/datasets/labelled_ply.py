@@ -16,7 +16,7 @@ from ssen_ros.cloud_io import read_ply
 from ssen_ros.datasets.folder import save_gridded
 from ssen_ros.errors import CloudError, DataError
 from ssen_ros.jobs import write_missing
-from ssen_ros.labels import IGNORE_INDEX, NUM_CLASSES, is_thing
+from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
 from ssen_ros.simulation import Sample
 
 _NAMES = {"label": ("label", "scalar_label"),
@@ -34,10 +34,10 @@ def load_labelled_ply(path: Path | str) -> Sample:
         raise CloudError(f"{path}: no colour; expected red, green, blue; the networks learn from it, add it")
     label, instance = (_integers(path, columns, name) for name in _NAMES)
     label[label == 255] = IGNORE_INDEX
-    _check_range(path, "label", label, NUM_CLASSES, "map your classes to those of ssen_ros/labels.py")
+    _check_range(path, "label", label, len(LABEL_NAMES), "map your classes to those of ssen_ros/labels.py")
     _check_range(path, "instance", instance, np.inf, "number the objects of a file from 0")
     _check_one_class_each(path, label, instance)
-    kept = (label != IGNORE_INDEX) & is_thing()[label] & (instance >= 0)
+    kept = (label != IGNORE_INDEX) & is_thing(LABEL_NAMES)[label] & (instance >= 0)
     ids, number = np.unique(instance[kept], return_inverse=True)
     if len(ids) > np.iinfo(np.int16).max:
         raise CloudError(f"{path}: {len(ids)} instances; expected 32767 at most; split the map")

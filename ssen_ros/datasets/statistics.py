@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
+from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing, of_the_twenty
 from ssen_ros.simulation import load_sample
 
 MIN_EVALUATED = 100  # points: ScanNet's benchmark does not count smaller instances
@@ -43,11 +43,13 @@ def count_room(path: Path) -> RoomCounts:
     """Raises CloudError for a file that is no sample."""
     sample = load_sample(path)
     label = sample.semantic_label.astype(np.int64)
-    things = (label >= 0) & is_thing()[label] & (sample.instance_label >= 0)
+    annotated = of_the_twenty(label)
+    things = annotated & (sample.instance_label >= 0)
+    things[things] = is_thing()[label[things]]
     _, first, points = np.unique(sample.instance_label[things], return_index=True, return_counts=True)
     class_of = label[things][first]
     return RoomCounts(
-        voxels=np.bincount(label[label >= 0], minlength=NUM_CLASSES),
+        voxels=np.bincount(label[annotated], minlength=NUM_CLASSES),
         instances=np.bincount(class_of, minlength=NUM_CLASSES),
         evaluated=np.bincount(class_of[points >= MIN_EVALUATED], minlength=NUM_CLASSES),
         total_voxels=len(sample),

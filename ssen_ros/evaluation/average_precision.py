@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssen_ros.labels import NUM_CLASSES, is_thing
+from ssen_ros.labels import NUM_CLASSES, is_thing, of_the_twenty
 
 MIN_REGION = 100  # vertices
 # IoU thresholds that AP averages. The script's range ends before 0.95; the paper (Sec. IV) names 0.95 too.
@@ -73,14 +73,14 @@ def match_scene(
     """Compare the predictions with the truth of a scene's N vertices.
 
     Args:
-        semantic_label: (N,) indices into CLASS_NAMES, negative where not annotated.
+        semantic_label: (N,) indices into LABEL_NAMES, negative where not annotated.
         instance_label: (N,) instance numbers, negative where of none.
 
     An instance is a pair of class and number, as in the benchmark's files. Predictions of a class that is no
     thing are dropped.
     """
     thing = is_thing()
-    annotated = (semantic_label >= 0) & (instance_label >= 0)
+    annotated = of_the_twenty(semantic_label) & (instance_label >= 0)
     annotated[annotated] = thing[semantic_label[annotated]]
     pair = semantic_label[annotated].astype(np.int64) << 32 | instance_label[annotated].astype(np.int64)
     pairs, truth = np.unique(pair, return_inverse=True)

@@ -75,13 +75,13 @@ def room_embeddings(points: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _one_pass(shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from ssen_ros.evaluation.labelling import map_with_truth
-    from ssen_ros.labels import is_thing
+    from ssen_ros.labels import is_thing, of_the_twenty
 
     segmenter, sample = _segmenter(), _room()
     shifted = replace(sample, points=(sample.points + shift).astype(np.float32))
     voxels = map_with_truth(shifted, segmenter.voxel_size)
     thing = is_thing(segmenter.class_names)[segmenter.semantic(voxels.snapshot).argmax(axis=1)]
-    truth = np.where(voxels.semantic_label < 0, -1, voxels.instance_label)
+    truth = np.where(of_the_twenty(voxels.semantic_label), voxels.instance_label, -1)
     embeddings = segmenter.embed(voxels.snapshot, np.flatnonzero(thing))
     return smooth(embeddings, voxels.snapshot.voxel_coords[thing], ClusteringConfig().smoothing), truth[thing]
 

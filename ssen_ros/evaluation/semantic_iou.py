@@ -10,10 +10,10 @@ def confusion_matrix(truth: np.ndarray, prediction: np.ndarray, num_classes: int
     """(C, C + 1) int64 counts, rows truth, columns prediction; the last column is of no class.
 
     Args:
-        truth: (N,) class indices; where negative, the vertex is left out.
+        truth: (N,) class indices; where negative, or beyond the classes, the vertex is left out.
         prediction: (N,) class indices, negative for none: missed by its class, held against no other.
     """
-    valid = truth >= 0
+    valid = (truth >= 0) & (truth < num_classes)
     column = np.where(prediction < 0, num_classes, prediction)[valid]
     code = truth[valid].astype(np.int64) * (num_classes + 1) + column
     return np.bincount(code, minlength=num_classes * (num_classes + 1)).reshape(num_classes, -1)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.labels import CLASS_NAMES, IGNORE_INDEX, STUFF_NAMES
+from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, STUFF_NAMES, UNKNOWN_NAME
 from ssen_ros.rotations import turn_z
 from ssen_ros.simulation.furniture import Part, pick
 from ssen_ros.simulation.materials import Material
@@ -26,8 +26,8 @@ class Placed:
     """A mesh in the room with its truth."""
 
     mesh: Mesh
-    class_id: int  # index into CLASS_NAMES, IGNORE_INDEX for clutter
-    instance_id: int  # 1.. for things, IGNORE_INDEX for stuff and clutter
+    class_id: int  # index into LABEL_NAMES
+    instance_id: int  # 1.. for things, clutter among them; IGNORE_INDEX for stuff
     position: np.ndarray  # (3,) float64, m, room frame
     yaw: float  # rad, room frame
 
@@ -164,13 +164,12 @@ class Layout:
         return pick(self.rng, kind, self._seed)(self.rng, *sizes)
 
     def add(self, mesh: Mesh, class_name: str, position, yaw: float = 0.0) -> Placed:
-        """Put a mesh down without any check; `class_name` "" is unlabelled clutter."""
-        class_id, instance_id = IGNORE_INDEX, IGNORE_INDEX
-        if class_name:
-            class_id = CLASS_NAMES.index(class_name)
-            if class_name not in STUFF_NAMES:
-                self._instances += 1
-                instance_id = self._instances
+        """Put a mesh down without any check; `class_name` "" is clutter: a thing outside the 20 classes."""
+        class_name = class_name or UNKNOWN_NAME
+        class_id, instance_id = LABEL_NAMES.index(class_name), IGNORE_INDEX
+        if class_name not in STUFF_NAMES:
+            self._instances += 1
+            instance_id = self._instances
         placed = Placed(mesh, class_id, instance_id, np.asarray(position, float), float(yaw))
         self.objects.append(placed)
         return placed

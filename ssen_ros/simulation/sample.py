@@ -31,8 +31,8 @@ class Sample:
 
     points: np.ndarray  # (V, 3) float32, m; at most one per 2 cm voxel
     colors: np.ndarray  # (V, 3) uint8 RGB
-    semantic_label: np.ndarray  # (V,) int8, class index or IGNORE_INDEX
-    instance_label: np.ndarray  # (V,) int16, 1.. within this sample, -1 for stuff and unlabelled
+    semantic_label: np.ndarray  # (V,) int8, index into LABEL_NAMES, or IGNORE_INDEX
+    instance_label: np.ndarray  # (V,) int16, 1.. within this sample, -1 for structure and unlabelled
 
     def __len__(self) -> int:
         return len(self.points)

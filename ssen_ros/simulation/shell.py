@@ -24,7 +24,7 @@ def build_shell(layout: Layout, wet: bool) -> None:
             _skirting(layout, wall)
     layout.add(_slab(layout, -0.05, 0.0, materials.floor_material(rng, wet)), "floor", (0, 0, 0))
     ceiling = Material(materials.white_color(rng))
-    layout.add(_slab(layout, layout.height, layout.height + 0.05, ceiling), "", (0, 0, 0))
+    layout.add(_slab(layout, layout.height, layout.height + 0.05, ceiling), "ceiling", (0, 0, 0))
     for _ in range(int(rng.integers(0, 3))):
         lamp = clutter.ceiling_lamp(rng)
         at = rng.uniform(0.25, 0.75, 2) * (layout.width, layout.depth)

@@ -12,7 +12,7 @@ import torch
 
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
-from ssen_ros.labels import IGNORE_INDEX, is_thing
+from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
 from ssen_ros.models import Checkpoint, load_checkpoint
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.structures import VoxelSnapshot
@@ -46,11 +46,11 @@ def foreground(config: TrainConfig, device: torch.device) -> Foreground:
 
 
 def imitated(rng: np.random.Generator, voxels: LabelledVoxels) -> np.ndarray:
-    """What is not annotated as wall or floor, and half the time a few balls of those, as a semantic network
+    """What is not annotated as structure, and half the time a few balls of those, as a semantic network
     would leave them.
     """
     label, points = voxels.semantic_label, voxels.snapshot.points
-    keep = (label == IGNORE_INDEX) | is_thing()[label]
+    keep = (label == IGNORE_INDEX) | is_thing(LABEL_NAMES)[label]
     if rng.random() < 0.5 and len(points):
         for _ in range(rng.integers(1, 8)):
             center = points[rng.integers(len(points))]

@@ -8,7 +8,7 @@ import yaml
 
 from ssen_ros.config import param, parameters, with_values
 from ssen_ros.errors import ConfigError
-from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.models import NetworkSpec
 from ssen_ros.training.augmentation import AugmentationConfig
 
@@ -124,7 +124,7 @@ def network_spec(task: str, config: TrainConfig) -> NetworkSpec:
         architecture=config.architecture,
         voxel_size=config.voxel_size,
         features=tuple(name.strip() for name in config.features.split(",")),
-        class_names=CLASS_NAMES,
+        class_names=LABEL_NAMES,
         first_kernel_size=config.first_kernel_size,
         embedding_width=config.embedding_width if task == "embedding" else 0,
     )

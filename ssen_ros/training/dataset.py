@@ -12,7 +12,7 @@ from ssen_ros import voxel_keys
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.grouping import majority
-from ssen_ros.labels import NUM_CLASSES
+from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.simulation import Sample, load_sample
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.augmentation import augment_colors, augment_points
@@ -115,7 +115,7 @@ class RoomDataset:
         balance 0 weighs voxels alike, 1 would weigh classes alike; no class gets more than 20 times another.
         """
         labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
-        counts = sum(np.bincount(label[label >= 0], minlength=NUM_CLASSES) for label in labels)
+        counts = sum(np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels)
         weight = np.maximum(counts / counts.sum(), 1e-6) ** -balance
         weight = np.minimum(weight, 20 * weight.min())
         return torch.tensor(weight * counts.sum() / (weight * counts).sum(), dtype=torch.float32)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.cli import main
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
-from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.labels import LABEL_NAMES, CLASS_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
 from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
@@ -139,7 +139,7 @@ def test_embedding_sees_the_unannotated_but_little_background():
 
 def test_rare_classes_weigh_more(rooms):
     dataset = RoomDataset(rooms, 0.1)
-    assert dataset.class_weight(0.0).tolist() == [1.0] * 20
+    assert dataset.class_weight(0.0).tolist() == [1.0] * len(LABEL_NAMES)
     weight = dataset.class_weight(0.5)
     counts = sum(np.bincount(dataset.sample(i).semantic_label + 1, minlength=21)[1:] for i in range(2))
     assert counts[1] > counts[4] > 0
