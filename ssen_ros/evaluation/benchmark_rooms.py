@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssen_ros.simulation import HELD_OUT_SEEDS, VOXEL_SIZE, Sample, scan
+from ssen_ros.simulation import VALIDATION_SEEDS, VOXEL_SIZE, Sample, scan
 
 _GAP = 16  # voxels between two rooms
 
@@ -13,7 +13,7 @@ def room(voxels: int) -> Sample:
     Points lie at the centres of their voxels, one each.
     """
     coords, others, east, count = [], [], 0, 0
-    for offset, seed in enumerate(HELD_OUT_SEEDS):
+    for offset, seed in enumerate(VALIDATION_SEEDS):
         sample = scan(seed)
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int64)
         cells, first = np.unique(cells, axis=0, return_index=True)

@@ -13,8 +13,10 @@ import numpy as np
 
 from ssen_ros.simulation.furniture import bath, kitchen, lounge, others, seating, storage, tables, walls
 
-HELD_OUT_SEEDS = range(100)  # rooms for validation: never trained on; training uses seeds from 1000
-SMOKE_SEEDS = range(4)  # of them, four that tests can afford
+HELD_OUT_SEEDS = range(200)  # rooms for validation: never trained on; training uses seeds from 1000
+VALIDATION_SEEDS = range(100)  # of them, those of `Recipe.PLAIN`, which never change
+HARD_SEEDS = range(100, 200)  # and those of `Recipe.VARIED`
+SMOKE_SEEDS = range(4)  # of the first, four that tests can afford
 
 Design = Callable[..., Any]  # (rng, sizes of this kind) -> Mesh, or Parts for fixtures
 
@@ -26,9 +28,12 @@ class Kind:
     class_name: str  # the ScanNet class of a model, or of its main part
     training: tuple[Design, ...]
     held_out: tuple[Design, ...]
+    hard: tuple[Design, ...] = ()  # held out as well, beside the others, for HARD_SEEDS alone
 
     def designs(self, seed: int) -> tuple[Design, ...]:
         """What the room of this seed may be furnished with."""
+        if seed in HARD_SEEDS:
+            return self.held_out + self.hard
         return self.held_out if seed in HELD_OUT_SEEDS else self.training
 
 
