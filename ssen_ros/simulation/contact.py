@@ -56,7 +56,10 @@ def fits(layout: Layout, placed: Placed, touch: float = TOUCH, ignore: tuple[Pla
         if LABEL_NAMES[other.class_id] in _GIVES_WAY or any(other is i for i in ignore):
             continue
         apart = other.at((other.mesh.lower + other.mesh.upper) / 2) - at
-        if np.linalg.norm(apart) < reach + np.linalg.norm(other.mesh.size) / 2 and depth(other, placed) > touch:
+        if (
+            np.linalg.norm(apart) < reach + np.linalg.norm(other.mesh.size) / 2
+            and depth(other, placed) > touch
+        ):
             return False
     return True
 

@@ -24,7 +24,9 @@ class _Dress:
 
 def _dress(b: MeshBuilder, rng: np.random.Generator) -> _Dress:
     skin = mat.hsv(rng.uniform(0.04, 0.08), rng.uniform(0.3, 0.6), rng.uniform(0.3, 0.9))
-    hair = mat.hsv(rng.uniform(0.05, 0.12), rng.uniform(0.1, 0.6), pick(rng, (0.12, 0.3, 0.6), [0.5, 0.3, 0.2]))
+    hair = mat.hsv(
+        rng.uniform(0.05, 0.12), rng.uniform(0.1, 0.6), pick(rng, (0.12, 0.3, 0.6), [0.5, 0.3, 0.2])
+    )
     dark = Material(pick(rng, (mat.black_color, mat.grey_color, mat.muted_color))(rng), "fabric")
     jeans = Material(mat.hsv(0.61, rng.uniform(0.3, 0.6), rng.uniform(0.15, 0.5)), "fabric")
     return _Dress(
@@ -165,7 +167,9 @@ def _sitting(rng: np.random.Generator, seat: float, lean: float, hands, crossed:
     for side in (-1, 1):
         lift = 0.1 * k if crossed and side > 0 else 0.0
         knee = np.array((side * rng.uniform(0.09, 0.15) * k, -reach, max(seat, 0.36) + (0.07 + lift) * k))
-        foot = np.array((knee[0] - (0.14 * k if lift else 0.0), knee[1] - rng.uniform(-0.12, 0.08), 0.07 * k + lift))
+        foot = np.array(
+            (knee[0] - (0.14 * k if lift else 0.0), knee[1] - rng.uniform(-0.12, 0.08), 0.07 * k + lift)
+        )
         limb(b, hips + (side * 0.09 * k, 0.02, 0.02 * k), knee, (0.08 * k, 0.065 * k), dress.trousers)
         limb(b, knee, foot, (0.06 * k, 0.048 * k), dress.trousers)
         b.cushion(
