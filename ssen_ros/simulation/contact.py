@@ -1,4 +1,4 @@
-"""Things that touch: how deep two of them are in each other, and places that may be shared but not filled twice.
+"""Things that touch: how deep two of them are in each other, and places that they may share.
 
 Footprints keep things apart; rooms people live in are full of things under, on and against each other.
 Here a place is judged by the boxes about the shapes that things are made of: a roller cabinet fits between
@@ -75,7 +75,7 @@ def settle(
     touch: float = TOUCH,
     ignore: tuple[Placed, ...] = (),
 ) -> Placed | None:
-    """Put a thing down at (x, y, z) m or, step by step up to `reach` m along the unit vector `away`, beyond."""
+    """Put a thing down at (x, y, z) m, or up to `reach` m further along the unit vector `away`, in steps."""
     for step in np.arange(0.0, reach + 1e-6, 0.06):
         at = np.asarray(position, float) + step * np.append(away, 0.0)
         if fits(layout, Placed(mesh, 0, 0, at, float(yaw)), touch, ignore):

@@ -13,7 +13,7 @@ from ssen_ros.simulation import belongings, clutter, groups
 from ssen_ros.simulation.contact import settle
 from ssen_ros.simulation.dressing import Top
 from ssen_ros.simulation.furniture import Part
-from ssen_ros.simulation.layout import Layout, Placed, Spot, footprint
+from ssen_ros.simulation.layout import Layout, Placed, Spot
 from ssen_ros.simulation.mesh import Mesh
 
 Furnish = Callable[[Layout], object]
@@ -100,19 +100,25 @@ def stand_about(layout: Layout, most: int) -> None:
 # --- chairs ----------------------------------------------------------------------------------------
 
 
-def pull_up(layout: Layout, mesh: Mesh, host: Placed, at, out) -> Placed | None:
+def pull_up(layout: Layout, mesh: Mesh, host: Placed, at, out, people: float = 0.0) -> Placed | None:
     """A chair at (x, y) of the edge of a table or counter, as deep under it as it goes or left further out.
 
-    `out` is the direction away from the host; both in the host's frame, m.
+    `out` is the direction away from the host; both in the host's frame, m. `people` is the chance of somebody
+    on it.
     """
     rng = layout.rng
+    taken = rng.random() < people
     deep = rng.uniform(-0.05, 0.95 * mesh.size[1]) if rng.random() < 0.8 else rng.uniform(-0.5, 0.0)
-    turn = rng.normal(0.0, 0.08) if rng.random() < 0.7 else rng.normal(0.0, 0.5)
+    deep = rng.uniform(0.0, 0.2) if taken else deep
+    turn = rng.normal(0.0, 0.08) if taken or rng.random() < 0.7 else rng.normal(0.0, 0.5)
     reach = mesh.size[1] / 2 - deep
     position = host.at((at[0] + out[0] * reach, at[1] + out[1] * reach, 0.0))
     away = (host.at((*out, 0.0)) - host.position)[:2]
     yaw = host.yaw + np.arctan2(out[1], out[0]) - np.pi / 2 + turn
-    return settle(layout, mesh, "chair", position, yaw, away, reach=0.75)
+    chair = settle(layout, mesh, "chair", position, yaw, away, reach=0.75)
+    if chair and taken:
+        sit_down(layout, chair)
+    return chair
 
 
 def seat_round(
@@ -123,7 +129,7 @@ def seat_round(
     kind: str = "dining chair",
     people: float = 0.0,
 ) -> None:
-    """Chairs along the sides of a table, close and touching, of one set mostly; `people` on a share of them."""
+    """Chairs along the sides of a table, close and touching, mostly of one set; on some are `people`."""
     rng = layout.rng
     middle, (w, d) = (table.mesh.lower + table.mesh.upper) / 2, table.mesh.size[:2]
     design = layout.draw(kind)
@@ -148,9 +154,7 @@ def seat_round(
     for x, y, dx, dy in slots:
         if rng.random() < share:
             mesh = design if rng.random() < 0.9 else layout.draw(kind)
-            chair = pull_up(layout, mesh, table, (x, y), (dx, dy))
-            if chair and rng.random() < people:
-                sit_down(layout, chair)
+            pull_up(layout, mesh, table, (x, y), (dx, dy), people)
 
 
 def row_of_chairs(layout: Layout) -> None:
@@ -166,6 +170,26 @@ def row_of_chairs(layout: Layout) -> None:
         chair = settle(layout, mesh, "chair", at, spot.yaw + rng.normal(0, 0.02))
         if chair and rng.random() < people:
             sit_down(layout, chair)
+
+
+def rows_of_chairs(layout: Layout) -> None:
+    """A block of chairs as before a speaker, each in touch with the next, some with people."""
+    rng = layout.rng
+    mesh = layout.draw("dining chair")
+    w, d, h = mesh.size
+    rows, columns, pitch = (
+        int(rng.integers(2, 4)),
+        int(rng.integers(2, 6)),
+        (w - 0.02, d + rng.uniform(0.1, 0.45)),
+    )
+    spot = layout.in_the_open((columns * w, rows * pitch[1], 0.02))
+    people = rng.choice([0.0, 0.4], p=[0.6, 0.4])
+    for i in range(rows if spot else 0):
+        for k in range(columns):
+            at = spot.at(((k - (columns - 1) / 2) * pitch[0], (i - (rows - 1) / 2) * pitch[1], 0))
+            chair = settle(layout, mesh, "chair", at, spot.yaw + rng.normal(0, 0.03))
+            if chair and rng.random() < people:
+                sit_down(layout, chair)
 
 
 def loose_chair(layout: Layout) -> None:
@@ -295,23 +319,20 @@ def desk_place(layout: Layout) -> None:
 def equip_desk(layout: Layout, desk: Placed, people: float) -> None:
     """A chair or two, drawers and a computer under or beside it, a bin, screens, and all that lies about."""
     rng = layout.rng
-    (w, d), middle = desk.mesh.size[:2], (desk.mesh.lower + desk.mesh.upper) / 2
+    d, middle = desk.mesh.size[1], (desk.mesh.lower + desk.mesh.upper) / 2
     first = rng.choice([-1, 1])
     if rng.random() < 0.6:
         _under(layout, desk, layout.draw("desk drawers"), "cabinet", first)
     if rng.random() < 0.4:
         _under(layout, desk, belongings.tower(rng), "", -first)
-    chair = None
     if rng.random() < 0.95:
         mesh = layout.draw("office chair" if rng.random() < 0.8 else "dining chair")
         at = (middle[0] + rng.normal(0, 0.08), middle[1] - d / 2)
-        chair = pull_up(layout, mesh, desk, at, (0.0, -1.0))
+        pull_up(layout, mesh, desk, at, (0.0, -1.0), people)
     if rng.random() < 0.5:
         thing = (clutter.bin_, clutter.bag, clutter.carton, belongings.backpack)[rng.integers(4)](rng)
         _under(layout, desk, thing, "", rng.choice([-1, 1]))
     _fill_desk(layout, desk)
-    if chair and rng.random() < people:
-        sit_down(layout, chair)
 
 
 def _under(layout: Layout, desk: Placed, mesh: Mesh, class_name: str, side: int) -> None:
@@ -372,7 +393,7 @@ def loaded_shelf(layout: Layout) -> None:
     if not shelf:
         return
     lower, upper = shelf.mesh.boxes
-    (w, d, h), size = shelf.mesh.size, upper - lower
+    (w, d), size = shelf.mesh.size[:2], upper - lower
     flat = (size[:, 0] > 0.85 * w) & (size[:, 1] > 0.8 * d) & (size[:, 2] < 0.06)
     boards = np.unique(np.round(upper[flat, 2], 3))
     full = rng.uniform(0.2, 1.0)
@@ -450,7 +471,7 @@ def kitchen_run(layout: Layout) -> None:
         return
     left = np.cumsum(widths) - widths / 2 - widths.sum() / 2
     styles = kitchen_thing, float(rng.uniform(10, 34))
-    upper = layout.draw("wall cupboard", 1.0).size[2] if rng.random() < 0.85 else 0.0
+    cupboards, style = rng.random() < 0.85, rng.bit_generator.state
     for parts, x, w in zip(modules, left, widths):
         depth, tall = _span(parts)[1:]
         t = spot.t - x
@@ -467,8 +488,10 @@ def kitchen_run(layout: Layout) -> None:
                 load(layout, carrier, *styles)
             elif tall < 1.9 and part.class_name in ("refrigerator", "cabinet") and len(parts) == 1:
                 load(layout, carrier, home_thing, 8.0)
-        if upper and parts[0].class_name == "cabinet" and tall < 1.2 and w > 0.4:
+        if cupboards and len(parts) > 1 and w > 0.4:
+            rest, rng.bit_generator.state = rng.bit_generator.state, style
             hung = layout.draw("wall cupboard", w)
+            rng.bit_generator.state = rest
             above = layout.on_wall_at(spot.wall, t, hung.size[0], 1.4, 1.4 + hung.size[2])
             if above:
                 layout.add(hung, "cabinet", above.position, above.yaw)
@@ -477,12 +500,15 @@ def kitchen_run(layout: Layout) -> None:
 def _modules(layout: Layout, few: bool) -> list[tuple[Part, ...]]:
     """What stands in a run, from one end to the other."""
     rng = layout.rng
-    lengths = rng.uniform(0.5, 1.0 if few else 1.9, 2)
-    modules = [layout.draw("counter", max(lengths[0], 0.85), layout.draw("kitchen sink"))]
+    lengths, sink = rng.uniform(0.5, 1.0 if few else 1.9, 2), layout.draw("kitchen sink")
+    style = rng.bit_generator.state  # of the first counter, and of the second: they are of one make
+    modules = [layout.draw("counter", max(lengths[0], 0.85), sink)]
     if rng.random() < 0.7:
         modules.append((Part("otherfurniture", layout.draw("oven")),))
     if rng.random() < (0.3 if few else 0.75):
+        rest, rng.bit_generator.state = rng.bit_generator.state, style
         modules.append(layout.draw("counter", lengths[1], None))
+        rng.bit_generator.state = rest
     modules = [modules[k] for k in rng.permutation(len(modules))]
     if rng.random() < (0.4 if few else 0.75):
         modules.insert(
@@ -528,7 +554,7 @@ def _table(layout: Layout, mesh: Mesh, at_wall: float, kind: str, things, people
         spot = layout.in_the_open(mesh.size, margin=0.5) or layout.in_the_open(mesh.size)
         table, sides = spot and layout.add(mesh, "table", spot.at(-middle), spot.yaw), "nsew"
     if table:
-        seat_round(layout, table, rng.uniform(0.4, 1.0), sides, kind, people)
+        seat_round(layout, table, rng.uniform(0.5, 1.1), sides, kind, people)
         load(layout, table, things)
 
 
@@ -638,7 +664,7 @@ def _living(layout: Layout) -> None:
 
 def _bedroom(layout: Layout) -> None:
     sleeping_place(layout)
-    _chance(layout, (sleeping_place, 0.25), (groups.cabinet, 0.9), (other_furniture, 0.6), (desk_place, 0.4))
+    _chance(layout, (sleeping_place, 0.4), (groups.cabinet, 0.9), (other_furniture, 0.6), (desk_place, 0.4))
     _chance(layout, (groups.cabinet, 0.5), (groups.bookshelf, 0.4), (groups.rug, 0.5), (side_table, 0.3))
     groups.armchairs(layout, 1)
 
@@ -679,7 +705,7 @@ def _dining(layout: Layout) -> None:
 
 def _meeting(layout: Layout) -> None:
     rng = layout.rng
-    _chance(layout, (meeting_place, 0.8), (groups.circle_of_chairs, 0.2), (groups.rows_of_chairs, 0.3))
+    _chance(layout, (meeting_place, 0.8), (groups.circle_of_chairs, 0.2), (rows_of_chairs, 0.4))
     _chance(layout, (row_of_chairs, 0.5), (groups.cabinet, 0.6), (loaded_shelf, 0.3), (plant, 0.5))
     _chance(layout, (groups.bookshelf, 0.3), (seating, 0.2), (groups.counter_here, 0.3))
     if rng.random() < 0.5:
@@ -715,19 +741,28 @@ def _lounge(layout: Layout) -> None:
         stand_about(layout, 4)
 
 
-_HOME = (loose_chair, groups.cabinet, groups.bookshelf, other_furniture, side_table, plant)
-_WORK = (loose_chair, desk_place, groups.cabinet, loaded_shelf, work_table, printer_place, row_of_chairs)
+_HOME = (loose_chair, loose_chair, groups.cabinet, groups.bookshelf, other_furniture, side_table, plant)
+_WORK = (
+    loose_chair,
+    loose_chair,
+    desk_place,
+    groups.cabinet,
+    loaded_shelf,
+    work_table,
+    printer_place,
+    row_of_chairs,
+)
 
 # kind of room: what furnishes it, and what gathers there over the years
 RECIPES: dict[str, tuple[Furnish, tuple[Furnish, ...]]] = {
     "living": (_living, (*_HOME, seating)),
     "bedroom": (_bedroom, _HOME),
-    "kitchen": (_kitchen, (loose_chair, groups.cabinet, groups.kitchen_machine, side_table, groups.counter_here,
-                           island)),
+    "kitchen": (_kitchen, (loose_chair, loose_chair, groups.cabinet, groups.kitchen_machine, side_table,
+                           groups.counter_here, island)),
     "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture)),
     "office": (_office, (*_WORK, desk_place)),
     "dining": (_dining, (*_HOME, groups.counter_here)),
     "meeting": (_meeting, (loose_chair, groups.cabinet, loaded_shelf, work_table, row_of_chairs, plant)),
     "storage": (_storage, (loaded_shelf, work_table, groups.cabinet, other_furniture)),
-    "lounge": (_lounge, (loose_chair, side_table, plant, groups.cabinet, row_of_chairs)),
+    "lounge": (_lounge, (loose_chair, loose_chair, side_table, plant, groups.cabinet, row_of_chairs)),
 }  # fmt: skip

@@ -175,7 +175,9 @@ KINDS = {
     ),
     # For rooms of `Recipe.VARIED` alone.
     "bench desk": Kind("desk", (tables.bench_desk, tables.cheek_desk), (), hard=(tables.column_desk,)),
-    "desk drawers": Kind("cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)),
+    "desk drawers": Kind(
+        "cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)
+    ),
     "loading shelf": Kind(
         "bookshelf", (storage.steel_shelf, storage.office_shelf), (), hard=(storage.plank_shelf,)
     ),
@@ -225,7 +227,10 @@ KINDS = {
               belongings.trolley),
     ),
     "plant": Kind(
-        "", (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant), (), hard=(belongings.palm,)
+        "",
+        (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant),
+        (),
+        hard=(belongings.palm,),
     ),
     "floor lamp": Kind(
         "", (belongings.arc_lamp, belongings.reading_lamp), (), hard=(belongings.tripod_lamp,)
