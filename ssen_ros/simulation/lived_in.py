@@ -18,6 +18,7 @@ from ssen_ros.simulation.mesh import Mesh
 
 Furnish = Callable[[Layout], object]
 
+_SOFT = 0.07  # m that people sink into what they sit on
 _CARRIERS = {"table", "desk", "cabinet", "sofa", "bed", "bookshelf", "counter", "chair", "otherfurniture"}
 
 
@@ -78,11 +79,14 @@ def sit_down(layout: Layout, seat: Placed, along: float = 0.0) -> Placed | None:
     height = float(np.median(heights[x - 2 : x + 3, y - 1 : y + 2]))
     if not 0.3 < height < 0.72:
         return None
-    person = layout.draw("sitting person", height)
     back = seat.at((along, 0.1, 0.0))
     forward = (seat.at((0.0, -1.0, 0.0)) - seat.position)[:2]
-    yaw = seat.yaw + layout.rng.normal(0.0, 0.06)
-    return settle(layout, person, "", back, yaw, forward, reach=0.3, touch=0.045)
+    for _ in range(3):
+        yaw, person = seat.yaw + layout.rng.normal(0.0, 0.06), layout.draw("sitting person", height)
+        placed = settle(layout, person, "", back, yaw, forward, reach=0.3, touch=_SOFT, cleared=True)
+        if placed:
+            return placed
+    return None
 
 
 def stand_about(layout: Layout, most: int) -> None:
@@ -292,7 +296,7 @@ def _fill_rows(
     panel_h, foot = (rng.uniform(1.15, 1.6), 0.0) if between == "high" else (rng.uniform(0.4, 0.6), h - 0.15)
     behind = layout.draw("partition", w + beside - 0.004, panel_h) if gap else None
     cheek = layout.draw("partition", d - 0.05, panel_h) if beside else None
-    busy = rng.choice([0.0, 0.5], p=[0.55, 0.45])
+    busy = rng.choice([0.0, 0.5], p=[0.45, 0.55])
     y_behind = 0.0 if sides == 2 else d / 2
     desks = []
     for k in range(columns):
@@ -564,7 +568,7 @@ def dining_place(layout: Layout) -> None:
     w = d if rng.random() < 0.4 else rng.uniform(1.0, 2.2)
     kind = groups.chair_kind(layout) if rng.random() < 0.2 else "dining chair"
     mesh = layout.draw("table", w, d, rng.uniform(0.7, 0.78))
-    _table(layout, mesh, 0.3, kind, home_thing, float(rng.choice([0.0, 0.4], p=[0.8, 0.2])))
+    _table(layout, mesh, 0.3, kind, home_thing, float(rng.choice([0.0, 0.4], p=[0.7, 0.3])))
 
 
 def meeting_place(layout: Layout) -> None:
@@ -573,7 +577,7 @@ def meeting_place(layout: Layout) -> None:
     w, d = min(rng.uniform(1.8, 3.4), long - 1.6), min(rng.uniform(0.95, 1.35), short - 1.6)
     kind = "dining chair" if rng.random() < 0.5 else "office chair"
     mesh = layout.draw("meeting table", w, d, rng.uniform(0.71, 0.76))
-    _table(layout, mesh, 0.0, kind, office_thing, float(rng.choice([0.0, 0.5], p=[0.55, 0.45])))
+    _table(layout, mesh, 0.0, kind, office_thing, float(rng.choice([0.0, 0.5], p=[0.5, 0.5])))
 
 
 def side_table(layout: Layout) -> None:
@@ -608,7 +612,7 @@ def seating(layout: Layout) -> None:
     if not sofa:
         return
     w, d = sofa.mesh.size[:2]
-    people = int(rng.integers(1, 3)) if rng.random() < 0.3 else 0
+    people = int(rng.integers(1, 3)) if rng.random() < 0.35 else 0
     for side in (-1, 1)[:people]:
         sit_down(layout, sofa, side * w * 0.24)
     if not people:
@@ -660,6 +664,7 @@ def _living(layout: Layout) -> None:
     _chance(layout, (groups.cabinet, 0.6), (other_furniture, 0.5), (desk_place, 0.25), (dining_place, 0.5))
     groups.armchairs(layout, 3)
     _chance(layout, (groups.rug, 0.6), (side_table, 0.6), (plant, 0.5), (island, 0.1))
+    stand_about(layout, int(layout.rng.random() < 0.3))
 
 
 def _bedroom(layout: Layout) -> None:
