@@ -236,12 +236,25 @@ def lean_on(layout: Layout, mesh: Mesh, class_name: str = "") -> Placed | None:
     return None
 
 
-def leave_things(layout: Layout, count: int) -> None:
+def leave_at_home(layout: Layout, count: int) -> None:
     """What stands and lies on the floor: against furniture and walls, or in the way."""
+    _leave(layout, count, "household thing", clutter.floor_item)
+
+
+def leave_at_work(layout: Layout, count: int) -> None:
+    _leave(layout, count, "workplace thing", _work_item)
+
+
+def _work_item(rng: np.random.Generator) -> Mesh:
+    makers = (clutter.carton, clutter.bin_, clutter.bin_, clutter.bag, clutter.big_plant, clutter.crate_stack)
+    return makers[rng.integers(len(makers))](rng)
+
+
+def _leave(layout: Layout, count: int, kind: str, common: Callable[[np.random.Generator], Mesh]) -> None:
     rng = layout.rng
     for _ in range(count):
-        kind = rng.choice(["floor thing", "plant", "floor lamp", ""], p=[0.4, 0.1, 0.06, 0.44])
-        mesh = layout.draw(str(kind)) if kind else clutter.floor_item(rng)
+        drawn = str(rng.choice([kind, "plant", "floor lamp", ""], p=[0.4, 0.1, 0.06, 0.44]))
+        mesh = layout.draw(drawn) if drawn else common(rng)
         where = rng.random()
         if where < 0.45:
             lean_on(layout, mesh)
@@ -724,7 +737,7 @@ def _storage(layout: Layout) -> None:
     _chance(
         layout, (work_table, 0.8), (groups.refrigerator, 0.4), (desk_place, 0.2), (groups.counter_here, 0.3)
     )
-    leave_things(layout, int(rng.integers(5, 18)))
+    leave_at_work(layout, int(rng.integers(5, 18)))
 
 
 def _lounge(layout: Layout) -> None:
@@ -758,16 +771,18 @@ _WORK = (
     row_of_chairs,
 )
 
-# kind of room: what furnishes it, and what gathers there over the years
-RECIPES: dict[str, tuple[Furnish, tuple[Furnish, ...]]] = {
-    "living": (_living, (*_HOME, seating)),
-    "bedroom": (_bedroom, _HOME),
+# kind of room: what furnishes it, what gathers there over the years, what lies on its floor
+RECIPES: dict[str, tuple[Furnish, tuple[Furnish, ...], Callable[[Layout, int], None]]] = {
+    "living": (_living, (*_HOME, seating), leave_at_home),
+    "bedroom": (_bedroom, _HOME, leave_at_home),
     "kitchen": (_kitchen, (loose_chair, loose_chair, groups.cabinet, groups.kitchen_machine, side_table,
-                           groups.counter_here, island)),
-    "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture)),
-    "office": (_office, (*_WORK, desk_place)),
-    "dining": (_dining, (*_HOME, groups.counter_here)),
-    "meeting": (_meeting, (loose_chair, groups.cabinet, loaded_shelf, work_table, row_of_chairs, plant)),
-    "storage": (_storage, (loaded_shelf, work_table, groups.cabinet, other_furniture)),
-    "lounge": (_lounge, (loose_chair, loose_chair, side_table, plant, groups.cabinet, row_of_chairs)),
+                           groups.counter_here, island), leave_at_home),
+    "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture), leave_at_home),
+    "office": (_office, (*_WORK, desk_place), leave_at_work),
+    "dining": (_dining, (*_HOME, groups.counter_here), leave_at_home),
+    "meeting": (_meeting, (loose_chair, groups.cabinet, loaded_shelf, work_table, row_of_chairs, plant),
+                leave_at_work),
+    "storage": (_storage, (loaded_shelf, work_table, groups.cabinet, other_furniture), leave_at_work),
+    "lounge": (_lounge, (loose_chair, loose_chair, side_table, plant, groups.cabinet, row_of_chairs),
+               leave_at_work),
 }  # fmt: skip

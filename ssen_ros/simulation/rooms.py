@@ -75,15 +75,16 @@ def _furnish(layout: Layout, kind: str) -> None:
     recipe, rng = _RECIPES[kind], layout.rng
     area = layout.width * layout.depth
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
-    plain = layout.recipe is Recipe.PLAIN
-    furnish, fillings = (recipe.furnish, recipe.fillings) if plain else lived_in.RECIPES[kind]
+    furnish, fillings, litter = recipe.furnish, recipe.fillings, litter_floor
+    if layout.recipe is Recipe.VARIED:
+        furnish, fillings, litter = lived_in.RECIPES[kind]
     furnish(layout)
     for _ in range(round(area * rng.uniform(0.15, 0.45))):
         fillings[rng.integers(len(fillings))](layout)
     shell.add_radiators(layout)
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
     hang_things(layout, int(rng.integers(1, 3 + area / 4)))
-    (litter_floor if plain else lived_in.leave_things)(layout, int(rng.integers(1, 4 + area / 2)))
+    litter(layout, int(rng.integers(1, 4 + area / 2)))
     shell.build_shell(layout, recipe.wet)
 
 

@@ -215,16 +215,22 @@ KINDS = {
         (),
         hard=(belongings.toaster, belongings.knife_block, belongings.fruit_bowl),
     ),
-    "floor thing": Kind(
+    "household thing": Kind(  # on floors at home
         "",
         (belongings.bicycle, belongings.suitcase, belongings.backpack, belongings.ironing_board,
          belongings.laundry_rack, belongings.vacuum_cleaner, belongings.toys, belongings.carton_stack,
-         belongings.carton_stack, belongings.open_carton, belongings.cables, belongings.standing_fan,
-         belongings.coat_stand, belongings.bottle_crates, belongings.broom, belongings.cat_tree,
-         belongings.pet_bed, belongings.trash_bags, belongings.teddy),
+         belongings.open_carton, belongings.standing_fan, belongings.coat_stand, belongings.broom,
+         belongings.cat_tree, belongings.pet_bed, belongings.teddy, belongings.trash_bags),
         (),
-        hard=(belongings.stepladder, belongings.guitar, belongings.pram, belongings.dumbbells,
-              belongings.trolley),
+        hard=(belongings.guitar, belongings.pram, belongings.dumbbells, belongings.trolley),
+    ),
+    "workplace thing": Kind(  # on floors where people work or wait
+        "",
+        (belongings.carton_stack, belongings.carton_stack, belongings.open_carton, belongings.backpack,
+         belongings.suitcase, belongings.cables, belongings.standing_fan, belongings.coat_stand,
+         belongings.bottle_crates, belongings.tower, belongings.bicycle, belongings.trash_bags),
+        (),
+        hard=(belongings.stepladder, belongings.trolley),
     ),
     "plant": Kind(
         "",
