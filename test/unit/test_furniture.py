@@ -15,12 +15,14 @@ SIZES = {
     "counter": (2.2, kitchen.single_sink(np.random.default_rng(0))),
     "wall cupboard": (1.4,),
     "door": (0.85, 2.0),
+    "wide door": (1.5, 2.1),
     "window": (1.2, 1.2),
+    "wide window": (3.0, 1.6),
     "curtain": (1.6, 2.1),
     "shower curtain": (1.6, 1.6),
 }
 DESIGNS = sorted(
-    {(name, design) for name, kind in KINDS.items() for design in kind.training + kind.held_out},
+    {(name, design) for name, kind in KINDS.items() for design in kind.training + kind.held_out + kind.hard},
     key=lambda pair: (pair[0], pair[1].__name__),
 )
 
