@@ -148,18 +148,33 @@ KINDS = {
     ),
     "door": Kind(
         "door",
-        (walls.flush_door, walls.panelled_door, walls.glazed_door, walls.sliding_door),
+        (walls.flush_door, walls.panelled_door, walls.glazed_door, walls.sliding_door, walls.bare_door,
+         walls.bare_door, walls.open_door, walls.open_door, walls.glass_door),
         (walls.louvred_door, walls.double_door, walls.folding_door),
+        (walls.slit_door,),
+    ),
+    "wide door": Kind(
+        "door", (walls.pair_of_doors, walls.pair_of_doors, walls.glass_door, walls.sliding_door),
+        (walls.double_door,)
     ),
     "window": Kind(
         "window",
-        (walls.plain_window, walls.casement_window, walls.transom_window, walls.sash_window),
+        (walls.plain_window, walls.casement_window, walls.transom_window, walls.sash_window,
+         walls.frameless_window, walls.ribbon_window),
         (walls.muntin_window, walls.shuttered_window),
+    ),
+    "wide window": Kind(
+        "window",
+        (walls.ribbon_window, walls.ribbon_window, walls.balcony_window, walls.casement_window,
+         walls.frameless_window),
+        (walls.spandrel_window,),
     ),
     "curtain": Kind(
         "curtain",
-        (walls.paired_curtain, walls.single_curtain, walls.closed_curtain),
+        (walls.paired_curtain, walls.single_curtain, walls.closed_curtain, walls.aside_curtain,
+         walls.aside_curtain, walls.net_curtain),
         (walls.tied_curtain, walls.cafe_curtain),
+        (walls.panel_curtain,),
     ),
     "picture": Kind(
         "picture",
