@@ -90,15 +90,19 @@ def sit_down(layout: Layout, seat: Placed, along: float = 0.0) -> Placed | None:
 
 
 def stand_about(layout: Layout, most: int) -> None:
-    """People standing: in front of things, or somewhere, now and then two in talk."""
+    """People standing somewhere, now and then two in talk."""
     rng = layout.rng
-    for _ in range(int(rng.integers(0, most + 1))):
-        at = np.array([*rng.uniform(0.3, np.array([layout.width, layout.depth]) - 0.3), 0.0])
-        yaw = rng.uniform(0, 2 * np.pi)
-        first = settle(layout, layout.draw("standing person"), "", at, yaw)
+    for _ in range(int(rng.integers(min(most, 1), most + 1))):
+        person = layout.draw("standing person")
+        for _ in range(8):
+            at = np.array([*rng.uniform(0.3, np.array([layout.width, layout.depth]) - 0.3), 0.0])
+            first = settle(layout, person, "", at, rng.uniform(0, 2 * np.pi))
+            if first:
+                break
         if first and rng.random() < 0.4:
             opposite = first.at((rng.normal(0, 0.15), -rng.uniform(0.6, 1.0), 0.0))
-            settle(layout, layout.draw("standing person"), "", opposite, yaw + np.pi + rng.normal(0, 0.3))
+            yaw = first.yaw + np.pi + rng.normal(0, 0.3)
+            settle(layout, layout.draw("standing person"), "", opposite, yaw)
 
 
 # --- chairs ----------------------------------------------------------------------------------------
