@@ -12,7 +12,8 @@ from ssen_ros import voxel_keys
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import voxel_features
+from ssen_ros.floor import find_floor
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
 from ssen_ros.models.tiling import run_in_tiles
 from ssen_ros.rotations import turn_z
@@ -132,7 +133,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def _run(self, model, names, snapshot, rows) -> torch.Tensor:
-        floor = floor_height(snapshot.points)
+        floor = find_floor(snapshot).height
         features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
         coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
         features, coords = (

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import voxel_features
+from ssen_ros.floor import above_floor, find_floor
 from ssen_ros.grouping import majority
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.simulation import Sample, load_sample
 from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.training.augmentation import augment_colors, augment_points
+from ssen_ros.training.augmentation import augment_colors, augment_points, kept_points
 from ssen_ros.training.config import TrainConfig
 
 
@@ -123,9 +124,10 @@ class RoomDataset:
     def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:
         """One random room, augmented, voxelized, and cropped as a map still growing would be."""
         sample = self.sample(int(rng.integers(len(self))))
-        points = augment_points(rng, sample.points, config.augmentation)
-        colors = augment_colors(rng, sample.colors, config.augmentation)
-        augmented = Sample(points, colors, sample.semantic_label, sample.instance_label)
+        kept = kept_points(rng, sample.points, config.augmentation)
+        points = augment_points(rng, sample.points[kept], config.augmentation)
+        colors = augment_colors(rng, sample.colors[kept], config.augmentation)
+        augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
         return crop(rng, voxelize(augmented, self.voxel_size), config.max_voxels, config.crop_share)
 
 
@@ -149,17 +151,18 @@ def crop(
 
 
 def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[str, ...]) -> Batch:
-    """One batch of the masked voxels; heights are measured from the floor of the whole scene."""
+    """One batch of the masked voxels, without strays below the floor of the whole scene, from which heights
+    are measured."""
     columns = []
     for index, (voxels, mask) in enumerate(zip(scenes, masks)):
-        floor = floor_height(voxels.snapshot.points)
-        part = voxels.rows(mask)
+        floor = find_floor(voxels.snapshot)
+        part = voxels.rows(mask & above_floor(voxels.snapshot, floor))
         s = part.snapshot
         scene = np.full((len(s), 1), index)
         columns.append(
             (
                 np.concatenate([scene, s.voxel_coords], axis=1).astype(np.int32),
-                voxel_features(names, s.points, s.colors, floor),
+                voxel_features(names, s.points, s.colors, floor.height),
                 part.semantic_label,
                 part.instance_label,
                 scene[:, 0],
