@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssen_ros.cloud_io import write_labelled_ply
+from ssen_ros.io.clouds import write_labelled_ply
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.pictures.render import render_map, save_png
 from ssen_ros.structures import StepResult
-from ssen_ros.viewer.render import render_map, save_png
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters
 from ssen_ros.errors import ConfigError
+from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import write_missing
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 
 Load = Callable[[Any], Sample]
 Write = Callable[[Sample, SsenPipeline, Path], None]

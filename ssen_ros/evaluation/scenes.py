@@ -16,12 +16,12 @@ from ssen_ros.evaluation.average_precision import (
     match_scene,
     precision_recall_by_size,
 )
-from ssen_ros.evaluation.labelling import label_vertices
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
 from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
+from ssen_ros.evaluation.vertex_labels import label_vertices
+from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import numpy as np
 from ssen_ros.config import SsenConfig
 from ssen_ros.datasets.scannet import NYU40_IDS
 from ssen_ros.errors import DataError
-from ssen_ros.evaluation.labelling import VertexLabels, label_vertices
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
+from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
+from ssen_ros.io.samples import Sample
 from ssen_ros.labels import is_thing
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 
 MASK_FOLDER = "predicted_masks"
 

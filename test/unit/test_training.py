@@ -19,18 +19,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros.cli import main
+from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
-from ssen_ros.labels import LABEL_NAMES, CLASS_NAMES
+from ssen_ros.io.samples import Sample, save_sample
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
-from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
-from ssen_ros.training.dataset import RoomDataset, collate, crop, voxelize
-from ssen_ros.training.processes import Processes
+from ssen_ros.training.dataset import RoomDataset, collate, crop
+from ssen_ros.training.distributed import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder, read_log
 from ssen_ros.training.train import learning_rate, train
 
