@@ -45,9 +45,11 @@ def _simulate(args: argparse.Namespace) -> int:
     library = ModelLibrary.open(args.models) if args.models else None
     paths = generate(seeds, args.out, args.workers, library=library)
     if args.sheet:
+        from ssen_ros.io.replacing import replacing
         from ssen_ros.pictures.sheet import contact_sheet
 
-        contact_sheet(map(load_sample, paths), VOXEL_SIZE).save(args.sheet, optimize=True)
+        with replacing(args.sheet) as temporary:
+            contact_sheet(map(load_sample, paths), VOXEL_SIZE).save(temporary, format="PNG", optimize=True)
     return 0
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, CloudError
 from ssen_ros.io.bags import BagReader, is_bag
+from ssen_ros.io.replacing import replacing
 from ssen_ros.io.samples import load_sample
 from ssen_ros.structures import Cloud
 
@@ -134,7 +135,7 @@ def write_labelled_ply(
         *properties,
         "end_header",
     ]
-    with open(path, "wb") as stream:
+    with replacing(path) as temporary, open(temporary, "wb") as stream:
         stream.write(("\n".join(header) + "\n").encode("ascii"))
         stream.write(vertices.tobytes())
 

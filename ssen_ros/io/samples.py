@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, CloudError, SsenError
+from ssen_ros.io.replacing import replacing
 
 ATTRIBUTION = "ATTRIBUTION.txt"  # beside samples: whose work is in them
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
@@ -57,14 +58,11 @@ def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) ->
         "instance_label": sample.instance_label[order],
         **({"models": np.array(models)} if models else {}),
     }
-    path = Path(path)
-    partial = path.with_suffix(".partial")
-    with zipfile.ZipFile(partial, "w") as archive:
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.save(buffer, array)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), buffer.getvalue(), zipfile.ZIP_LZMA)
-    partial.replace(path)
 
 
 def load_sample(path: Path | str) -> Sample:

@@ -8,7 +8,6 @@ The K objects, a row each: `id`, `score`, `first_seen_ns`, `last_seen_ns`, `miss
 other's: `voxels` (n,) int64, object k's up to `voxels_end[k]`.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, MapFileError
 from ssen_ros.instances import InstanceMemory, Known
+from ssen_ros.io.replacing import replacing
 from ssen_ros.structures import Box
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState
@@ -89,15 +89,8 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
         if path.exists() and not overwrite:
             raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with open(temporary, "wb") as file:
-                np.savez_compressed(file, **_to_arrays(saved))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **_to_arrays(saved))
     except OSError as error:
         raise MapFileError(
             f"{path} cannot be written ({error}): check the name, map_directory and its space"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ssen_ros.io.replacing import replacing
 from ssen_ros.labels import STUFF_NAMES, UNLABELLED_COLOR, instance_colors, semantic_colors
 from ssen_ros.pictures.camera import Camera, extent, fit_camera, view_axes
 from ssen_ros.pictures.cutaway import make_plan, visible_rows
@@ -81,7 +82,8 @@ def render_panels(labelled: "LabelledMap") -> list[np.ndarray]:
 
 def save_png(path: str | Path, image: np.ndarray) -> None:
     """Write an (H, W, 3) uint8 image as PNG."""
-    Image.fromarray(image).save(path, format="PNG")
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")
 
 
 def present_classes(labelled: "LabelledMap") -> list[int]:

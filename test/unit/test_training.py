@@ -84,16 +84,6 @@ def small_config(rooms, **changes) -> TrainConfig:
     return TrainConfig(**{**values, "clip_norm": 5.0, "num_threads": 1, "schedule": "cosine", **changes})
 
 
-def test_voxelize_takes_the_majority():
-    points = np.array([[0.01, 0.01, 0.01]] * 3 + [[-0.01, 0.01, 0.01]], np.float32)
-    colors = np.array([[0, 0, 0], [3, 0, 0], [6, 0, 0], [9, 9, 9]], np.uint8)
-    sample = Sample(points, colors, np.array([4, 6, 4, 1], np.int8), np.array([7, 8, 7, -1], np.int16))
-    voxels = voxelize(sample, 0.1)
-    assert voxels.snapshot.voxel_coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
-    assert voxels.semantic_label.tolist() == [1, 4] and voxels.instance_label.tolist() == [-1, 7]
-    assert voxels.snapshot.colors.tolist() == [[9, 9, 9], [3, 0, 0]]
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32))
 def test_augmentation_keeps_the_geometry(seed):
