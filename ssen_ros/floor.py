@@ -1,8 +1,8 @@
 """Where the floor of a map lies, though stray points may lie below it, or it may not have been seen.
 
 Depth cameras see reflections in glossy floors, and drift tears pieces of the map down: a percentile of z
-follows them. A floor is told from them by what it is: a level surface of some area, with next to nothing upright
-below.
+follows them. A floor is told from them by what it is: a level surface of some area, with next to nothing that
+stands upright below.
 """
 
 from dataclasses import dataclass

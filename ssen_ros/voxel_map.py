@@ -85,7 +85,7 @@ class VoxelMap:
         return self._current().version
 
     def integrate(self, points: np.ndarray, colors: np.ndarray, anew: bool = False) -> MapChange:
-        """Work one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
+        """Pass one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
         `anew` forgets what was there before, in either mode; the version goes on counting.
         The version grows by one if, and only if, a voxel was added, removed or changed.

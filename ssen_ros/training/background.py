@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import voxel_features
 from ssen_ros.floor import find_floor
@@ -18,7 +19,6 @@ from ssen_ros.models import Checkpoint, load_checkpoint
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.config import TrainConfig
-from ssen_ros.training.dataset import LabelledVoxels
 
 Foreground = Callable[[np.random.Generator, LabelledVoxels], np.ndarray]  # (V,) bool: what is shown
 

@@ -37,7 +37,7 @@ def test_rviz_shows_the_raw_map_of_whatever_publisher(displays):
 
 
 def test_the_launch_files_know_every_topic_of_rviz(displays):
-    from ssen_ros.ros.processes import RVIZ_TOPICS
+    from ssen_ros.ros.node_table import RVIZ_TOPICS
 
     assert set(RVIZ_TOPICS) == set(displays)
 

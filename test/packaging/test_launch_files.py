@@ -63,7 +63,7 @@ def test_file_compiles_and_names_none_of_our_nodes(path):
     compile(source, path, "exec")
     assert ast.get_docstring(ast.parse(source))
     for name in ("ssen_node", "simulator_node", "player_node"):
-        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/processes.py"
+        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/node_table.py"
 
 
 def test_ssen_launch_starts_the_node_with_the_parameter_file(launch):
@@ -95,8 +95,8 @@ def test_every_argument_of_ssen_launch_reaches_the_node(launch):
 def test_the_parameters_that_arguments_set_are_the_nodes(launch):
     pytest.importorskip("rclpy", reason="NodeConfig belongs to the ROS side")
     from ssen_ros.config import parameters
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
     from ssen_ros.ros.parameters import NodeConfig
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
 
     named = {argument.parameter for argument in SSEN_ARGUMENTS} - {""}
     assert named and named <= {parameter.name for parameter in parameters(NodeConfig())}
@@ -209,7 +209,7 @@ def test_launch_itself_reads_the_files_alike(name, executables):
 
 
 def test_every_argument_is_documented_in_the_readme():
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
 
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     rows = [line for line in readme.splitlines() if line.startswith("| `")]
