@@ -235,3 +235,31 @@ def test_the_order_of_locks_knows_every_lock():
     assert set(re.findall(r"`(\w+\.\w+)`", rows)) == locks()
     ordered = re.findall(r"\w+\.\w+", re.findall(r"```\n(.*?)```", section, re.DOTALL)[0])
     assert ordered and set(ordered) <= locks()
+
+
+# --- files -------------------------------------------------------------------------------------------
+
+# Named in the texts, and of somebody else: of MinkowskiEngine, of a run's folder, of a submission.
+NOT_OURS = ("examples/indoor.py", "config.yaml", "instance/predicted_masks/")
+
+
+def missing_files(page: Path) -> list[str]:
+    """Files and folders named in the text that are in neither the checkout nor the package.
+
+    A bare name may lie anywhere in the folders of code and configuration.
+    """
+    roots = [CHECKOUT, CHECKOUT / "ssen_ros"]
+    folders = ("ssen_ros", "config", "examples", "launch", "scripts", "src", "test")
+    missing = []
+    for name in re.findall(r"`([\w./]+\.(?:py|cpp|yaml|rviz|xml|md)|[\w./]+/)`", prose(page)):
+        there = any((root / name).exists() for root in roots) or (
+            "/" not in name and any(path for folder in folders for path in (CHECKOUT / folder).rglob(name))
+        )
+        if not there and name not in NOT_OURS:
+            missing.append(name)
+    return missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page):
+    assert missing_files(page) == []
