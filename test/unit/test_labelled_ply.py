@@ -68,7 +68,7 @@ def test_the_properties_that_segment_writes(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label": LABEL + 20 * (LABEL == CHAIR)}, "label 24 at 3 vertices; expected 0 to 19, or -1"),
+        ({"label": LABEL + 20 * (LABEL == CHAIR)}, "label 24 at 3 vertices; expected 0 to 21, or -1"),
         ({"label": LABEL - 9, "kinds": ("int", "int")}, "label -9 at 6 vertices"),
         ({"instance": INSTANCE - 2}, "instance -2 at 2 vertices; expected 0 and more, or -1"),
         ({"label": LABEL + 0.5, "kinds": ("float", "int")}, "label 0.5; expected whole numbers"),

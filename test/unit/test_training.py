@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.cli import main
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
-from ssen_ros.labels import LABEL_NAMES, CLASS_NAMES
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
 from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
@@ -141,7 +141,10 @@ def test_rare_classes_weigh_more(rooms):
     dataset = RoomDataset(rooms, 0.1)
     assert dataset.class_weight(0.0).tolist() == [1.0] * len(LABEL_NAMES)
     weight = dataset.class_weight(0.5)
-    counts = sum(np.bincount(dataset.sample(i).semantic_label + 1, minlength=21)[1:] for i in range(2))
+    counts = sum(
+        np.bincount(dataset.sample(i).semantic_label + 1, minlength=len(LABEL_NAMES) + 1)[1:]
+        for i in range(2)
+    )
     assert counts[1] > counts[4] > 0
     assert weight[4] / weight[1] == pytest.approx((counts[1] / counts[4]) ** 0.5, rel=1e-4)
     assert (weight.numpy() * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
