@@ -14,6 +14,7 @@ from ssen_ros.rotations import turn_z
 from ssen_ros.simulation.furniture import Part, pick
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
+from ssen_ros.simulation.recipe import Recipe
 
 WALL_THICKNESS = 0.12  # m
 _OUTLINE_SLACK = 0.01  # m a footprint may reach into a wall
@@ -134,9 +135,10 @@ class Layout:
         wall_materials: list[Material],
         may_bend: bool = True,
     ):
-        """`seed` decides which furniture may be drawn; `may_bend` rooms are sometimes an L."""
+        """`seed` decides what furniture may be drawn, and the recipe; `may_bend` rooms are sometimes an L."""
         self.rng = rng
         self._seed = seed
+        self.recipe = Recipe.of(seed)
         self.width, self.depth = size
         self.height = height
         self.objects: list[Placed] = []
