@@ -207,10 +207,12 @@ def _add_simulate(commands: Any) -> None:
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw the rooms on a contact sheet as well")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
     parser.add_argument(
-        "--models", type=Path, metavar="FOLDER",
-        help="mix in 3D models of the .sh3f archives there (Debian's sweethome3d-furniture); ATTRIBUTION.txt "
-        "in --out names those used",
+        "--models", type=Path, nargs="+", default=[], metavar="DIR",
+        help="mix in 3D models: folders with a manifest.json, as docs/training.md describes, or with the "
+        ".sh3f archives of Debian's sweethome3d-furniture; ATTRIBUTION.txt in --out names what was used",
     )  # fmt: skip
+    parser.add_argument("--textures", type=Path, metavar="DIR", help="likewise tileable images for surfaces")
+    parser.add_argument("--prints", type=Path, metavar="DIR", help="likewise images for pictures and boxes")
 
 
 def _simulate(args: argparse.Namespace) -> int:
@@ -218,7 +220,7 @@ def _simulate(args: argparse.Namespace) -> int:
         HELD_OUT_SEEDS,
         SMOKE_SEEDS,
         VOXEL_SIZE,
-        ModelLibrary,
+        Assets,
         generate,
         load_sample,
     )
@@ -228,8 +230,9 @@ def _simulate(args: argparse.Namespace) -> int:
     else:
         seeds = range(args.seed, args.seed + (args.rooms or 100))
         warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
-    library = ModelLibrary.open(args.models) if args.models else None
-    paths = generate(seeds, args.out, args.workers, library=library)
+    named = args.models or args.textures or args.prints
+    assets = Assets.open(args.models, args.textures, args.prints) if named else None
+    paths = generate(seeds, args.out, args.workers, assets=assets)
     if args.sheet:
         from ssen_ros.viewer.sheet import contact_sheet
 

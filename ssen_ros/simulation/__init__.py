@@ -1,8 +1,8 @@
 """A room simulator: parametric rooms of the 20 ScanNet classes seen by a virtual RGB-D camera."""
 
+from ssen_ros.simulation.assets import Assets
 from ssen_ros.simulation.camera import CameraConfig, Frame
 from ssen_ros.simulation.furniture import HELD_OUT_SEEDS, SMOKE_SEEDS
-from ssen_ros.simulation.models import ModelLibrary
 from ssen_ros.simulation.rooms import Room, build_room
 from ssen_ros.simulation.sample import VOXEL_SIZE, Sample, load_sample, save_sample
 from ssen_ros.simulation.slam import SimulatedSlam, generate, scan
@@ -12,9 +12,9 @@ __all__ = [
     "HELD_OUT_SEEDS",
     "SMOKE_SEEDS",
     "VOXEL_SIZE",
+    "Assets",
     "CameraConfig",
     "Frame",
-    "ModelLibrary",
     "Room",
     "Sample",
     "SimulatedSlam",

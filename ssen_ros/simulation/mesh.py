@@ -44,6 +44,12 @@ class Mesh:
         """(3,) extent, m."""
         return self.upper - self.lower
 
+    @cached_property
+    def facing(self) -> np.ndarray:
+        """(m,) int8: the axis, 0 to 2, that each triangle looks along most."""
+        a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
+        return np.abs(np.cross(b - a, c - a)).argmax(axis=1).astype(np.int8)
+
     def surface(self, spacing: float) -> np.ndarray:
         """(n, 3) float32 points all over the triangles, at most `spacing` m apart."""
         corners = self.vertices[self.faces]

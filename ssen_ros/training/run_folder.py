@@ -15,7 +15,7 @@ import yaml
 from ssen_ros.errors import ConfigError
 from ssen_ros.models import Checkpoint, NetworkSpec, save_checkpoint
 from ssen_ros.models.minkunet import MinkUNet
-from ssen_ros.simulation.models import ATTRIBUTION
+from ssen_ros.simulation.assets import ATTRIBUTION
 from ssen_ros.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
