@@ -7,6 +7,7 @@ with those, all others with the rest. What a room was made with is told with its
 import colorsys
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ssen_ros.labels import CEILING, CLASS_NAMES, UNKNOWN
+from ssen_ros.simulation.furniture.parts import Part
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 from ssen_ros.simulation.model_files import MODEL, Model, read_models
@@ -53,6 +55,7 @@ class _Fit:
 
 
 _SEAT = r"^(?!.*(stool|bar |baby|child|bench|ryokan))"
+_CASE = r"^(?!.*(upper|bedside|tv |television|glass door|wardrobe))"
 _KITCHEN = r"stove|oven|cooker|washing|dish|dryer|furnace|freezer"
 _OFFICE = r"cooler|copier|safe|dispenser"
 _FITS = {
@@ -66,13 +69,14 @@ _FITS = {
     "low table": _Fit("table", (0.3, 0.3, 0.25), (1.6, 1.2, 0.62)),
     "meeting table": _Fit("table", (1.4, 0.8, 0.68), (4.0, 2.0, 0.85)),
     "desk": _Fit("desk", (0.8, 0.45, 0.6), (2.4, 1.9, 1.5)),
-    "cabinet": _Fit("cabinet", (0.35, 0.3, 0.55), (2.3, 0.75, 2.4), r"^(?!.*(upper|bedside|tv |glass door))"),
+    "cabinet": _Fit("cabinet", (0.35, 0.3, 0.55), (2.3, 0.75, 2.4), _CASE),
     "media bench": _Fit("cabinet", (0.8, 0.3, 0.3), (2.0, 0.65, 0.85)),
     "night stand": _Fit("cabinet", (0.3, 0.28, 0.3), (0.65, 0.6, 0.75), r"bedside|night|drawer|filing"),
     "wall cupboard": _Fit("cabinet", (0.3, 0.25, 0.5), (1.3, 0.45, 0.95), r"upper|wall|glass door", True),
     "bookshelf": _Fit("bookshelf", (0.4, 0.2, 0.6), (3.1, 0.6, 2.4)),
     "refrigerator": _Fit("refrigerator", (0.5, 0.5, 1.1), (1.0, 1.0, 2.1)),
     "toilet": _Fit("toilet", (0.3, 0.4, 0.5), (0.7, 0.95, 1.2)),
+    "washbasin": _Fit("sink", (0.4, 0.3, 0.8), (0.8, 0.65, 1.0), "basin|lavatory|pedestal"),
     "bathtub": _Fit("bathtub", (1.4, 0.65, 0.4), (1.9, 1.65, 1.1)),
     "door": _Fit("door", (0.7, 0.02, 1.9), (1.2, 0.3, 2.3), hung=True),
     "window": _Fit("window", (0.4, 0.02, 0.6), (2.0, 0.4, 1.6), r"^(?!.*shutter)", hung=True),
@@ -88,7 +92,8 @@ _WEARS |= {"sofa": "fabric", "bed": "fabric", "curtain": "fabric", "otherfurnitu
 # Where a thing outside the twenty classes is put: by its size and by whether it hangs.
 _NO_CLUTTER = (
     r"chimney|column|railing|pallet|mower|urinal|class seat|ottoman|desk$|sink|piano bench|cooktop|cooker|"
-    r"oven|barrel|wheelchair|water heater|hood|shower|ceiling fan|punching|logs|boiler"
+    r"oven|barrel|wheelchair|water heater|hood|shower|ceiling fan|punching|logs|clothes horse|hanger|suit$|"
+    r"smoke|cctv"
 )
 _RUG = r"rug|carpet|bathmat|doormat"
 
@@ -151,11 +156,9 @@ class RoomAssets:
         shares = (_ROOMS_WITH_MODELS, _ROOMS_WITH_TEXTURES, _ROOMS_WITH_PRINTS)
         self._with_models, self._with_textures, self._with_prints = self._rng.random(3) < shares
         self._credits: set[str] = set()
-        self._places = {place: () for place in ("top", "floor", "wall", "rug", "ceiling")}
+        self._places: dict[str, list[Model]] = defaultdict(list)
         for model in assets.models.get("", ()):
-            place = _place_of(model)
-            if place:
-                self._places[place] += (model,)
+            self._places[_place_of(model)].append(model)
 
     @property
     def credits(self) -> tuple[str, ...]:
@@ -164,10 +167,10 @@ class RoomAssets:
 
     # --- models ------------------------------------------------------------------------------------
 
-    def stand_in(self, kind: str, sizes: tuple = ()) -> Mesh | None:
+    def stand_in(self, kind: str, sizes: tuple = ()) -> Mesh | tuple[Part, ...] | None:
         """A model instead of a design of this kind and, where given, these sizes (m); None: take the design.
 
-        Doors and windows fill an opening of width and height `sizes`.
+        Doors and windows fill an opening of width and height `sizes`; washbasins are fixtures.
         """
         fit, rng = _FITS.get(kind), self._rng
         if fit is None or not self._with_models or rng.random() > _SHARE:
@@ -189,21 +192,27 @@ class RoomAssets:
         mesh = self._worn(_scaled(self._take(model), size), _WEARS.get(fit.class_name, ""))
         if opening:
             return _in_wall(mesh, glazed=kind == "window")
+        if kind == "washbasin":
+            return (Part("sink", mesh),)
         return _backed(mesh) if fit.hung else mesh
 
     def clutter(self, place: str) -> Mesh | None:
-        """A thing outside the classes for a `place`: top, floor, wall (its back at y = 0), rug, ceiling."""
+        """A thing outside the classes for a `place`: top, floor, rug, ceiling; None: take another."""
+        found = self._any(place)
+        return found and found[0]
+
+    def hanging(self) -> tuple[Mesh, float] | None:
+        """A thing on a wall, its back at y = 0, and the height of its lower edge, m."""
+        found = self._any("wall")
+        return found and (_backed(found[0]), found[1].elevation * float(self._rng.uniform(0.9, 1.1)))
+
+    def _any(self, place: str) -> tuple[Mesh, Model] | None:
         options, rng = self._places[place], self._rng
         if not options or not self._with_models or rng.random() > _CLUTTER_SHARE:
             return None
         model = options[rng.integers(len(options))]
-        mesh = self._worn(_scaled(self._take(model), np.array(model.size) * rng.uniform(0.85, 1.2)), "")
-        return _backed(mesh) if place == "wall" else mesh
-
-    def hanging(self) -> tuple[Mesh, float] | None:
-        """As `clutter("wall")`, with the height of its lower edge, m."""
-        mesh = self.clutter("wall")
-        return mesh and (mesh, float(self._rng.uniform(0.9, 1.5) if mesh.size[2] > 0.12 else 0.3))
+        size = np.array(model.size) * rng.uniform(0.85, 1.2)
+        return self._worn(_scaled(self._take(model), size), ""), model
 
     def _take(self, model: Model) -> Mesh:
         self._credits.add(model.credit)
@@ -265,7 +274,9 @@ class RoomAssets:
             texture = picture.read()
             # In its own colours, or in those that the surface would have had.
             mean = texture.pixels.mean(axis=(0, 1)) / 255.0 + 0.02
-            color = np.full(3, rng.uniform(0.85, 1.15)) if rng.random() < 0.5 else material.color / mean
+            gloomy = use == "wall" and mean.mean() < 0.35
+            own = rng.random() < (0.1 if gloomy else 0.5)
+            color = np.full(3, rng.uniform(0.85, 1.15)) if own else material.color / mean
             side = rng.uniform(0.6, 1.4) * (1.0 if use in ("wall", "floor", "ceiling") else 0.6)
             covered = replace(
                 material,
@@ -323,7 +334,8 @@ def _place_of(model: Model) -> str:
         return "ceiling" if re.search("lamp|light|chandelier", model.name, re.IGNORECASE) else ""
     if model.elevation > 0.1:
         return "wall" if d < 0.5 and max(w, h) > 0.12 else ""
-    return "top" if max(w, d) < 0.6 and h < 0.62 else "floor"
+    small = max(w, d) < 0.6 and h < 0.62 or re.match("tv ?", model.name, re.IGNORECASE)
+    return "top" if small else "floor"
 
 
 def _can_be(model: Model, wanted: Sequence[float | None]) -> bool:
