@@ -27,16 +27,18 @@ def add_simulate(commands: Any) -> None:
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw the rooms on a contact sheet as well")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
     parser.add_argument(
-        "--models", type=Path, metavar="FOLDER",
-        help="mix in 3D models of the .sh3f archives there (Debian's sweethome3d-furniture); ATTRIBUTION.txt "
-        "in --out names those used",
+        "--models", type=Path, nargs="+", default=[], metavar="DIR",
+        help="mix in 3D models: folders with a manifest.json, as docs/training.md describes, or with the "
+        ".sh3f archives of Debian's sweethome3d-furniture; ATTRIBUTION.txt in --out names what was used",
     )  # fmt: skip
+    parser.add_argument("--textures", type=Path, metavar="DIR", help="likewise tileable images for surfaces")
+    parser.add_argument("--prints", type=Path, metavar="DIR", help="likewise images for pictures and boxes")
 
 
 def _simulate(args: argparse.Namespace) -> int:
     from ssen_ros.datasets.splits import HARD_SEEDS, SMOKE_SEEDS, VALIDATION_SEEDS
     from ssen_ros.io.samples import VOXEL_SIZE, load_sample
-    from ssen_ros.simulation import ModelLibrary, generate
+    from ssen_ros.simulation import Assets, generate
 
     if args.split:
         splits = {"validation": VALIDATION_SEEDS, "validation_hard": HARD_SEEDS, "smoke": SMOKE_SEEDS}
@@ -44,8 +46,9 @@ def _simulate(args: argparse.Namespace) -> int:
     else:
         seeds = range(args.seed, args.seed + (args.rooms or 100))
         warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
-    library = ModelLibrary.open(args.models) if args.models else None
-    paths = generate(seeds, args.out, args.workers, library=library)
+    named = args.models or args.textures or args.prints
+    assets = Assets.open(args.models, args.textures, args.prints) if named else None
+    paths = generate(seeds, args.out, args.workers, assets=assets)
     if args.sheet:
         from ssen_ros.io.replacing import replacing
         from ssen_ros.pictures.sheet import contact_sheet
