@@ -22,6 +22,7 @@ from ssen_ros.instances import InstanceMemory
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.point_cloud2 import CLOUD_TYPE
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
+from ssen_ros.ros.executor import PatientExecutor
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.parameters import LiveParameters, NodeConfig, declare
@@ -122,8 +123,9 @@ class SsenNode(ManagedNode):
 
     def _observe(self) -> Observation:
         session, subscription = self._session, self._subscription
+        errors = self.executor.errors if isinstance(self.executor, PatientExecutor) else 0
         if session is None:
-            return Observation(self.lifecycle_state)
+            return Observation(self.lifecycle_state, callback_errors=errors)
         if session.degraded:
             session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
@@ -140,6 +142,7 @@ class SsenNode(ManagedNode):
             busy=session.busy,
             other_types=tuple(sorted(set(types) - {CLOUD_TYPE})),
             qos_mismatch=subscription.mismatch if types else "",  # who did not match may be gone
+            callback_errors=errors,
             stale_cloud_s=self._live.config.stale_cloud_s,
         )
 
