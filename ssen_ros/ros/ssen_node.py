@@ -25,7 +25,7 @@ from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.executor import PatientExecutor
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
-from ssen_ros.ros.parameters import LiveParameters, NodeConfig, declare
+from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, declare
 from ssen_ros.ros.qos import AdaptiveSubscription
 from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
@@ -50,6 +50,7 @@ class SsenNode(ManagedNode):
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
         self._ids_given = InstanceMemory()  # in earlier sessions
+        check_sections(sys.argv, self.get_fully_qualified_name())
         config = declare(self, NodeConfig())
         self._live = LiveParameters(
             self, config, lambda: self.lifecycle_state != UNCONFIGURED, self._reconfigure
