@@ -16,7 +16,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 from ssen_ros.ros.launch_actions import declare
-from ssen_ros.ros.processes import SSEN_ARGUMENTS, names_in
+from ssen_ros.ros.node_table import SSEN_ARGUMENTS, names_in
 
 LAUNCH = Path(get_package_share_directory("ssen_ros")) / "launch"
 

@@ -11,7 +11,7 @@ from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
 from ssen_ros.ros.launch_actions import declare, node_action, values_of
-from ssen_ros.ros.processes import SSEN_ARGUMENTS, existing_file, is_true, rviz_remappings, ssen_node_from
+from ssen_ros.ros.node_table import SSEN_ARGUMENTS, existing_file, is_true, rviz_remappings, ssen_node_from
 
 CONFIG = Path(get_package_share_directory("ssen_ros")) / "config"
 

@@ -1,40 +1,18 @@
 """The state of the node as one diagnostic_msgs/DiagnosticStatus."""
 
 import os
-import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.lifecycle import ACTIVE
-from ssen_ros.ros.live_map import Counters
 from ssen_ros.structures import StepResult
 
 _RECENT_S = 5.0  # a rejected cloud colours the status for this long
-_MAX_REMEMBERED = 100
-
-
-class ErrorThrottle:
-    """Lets each kind of message through once in a while; numbers in it do not make a new kind."""
-
-    def __init__(self, period_s: float, clock: Callable[[], float] = time.monotonic):
-        self._period_s = period_s
-        self._clock = clock  # s
-        self._last_s: dict[str, float] = {}
-
-    def allows(self, message: str) -> bool:
-        kind = re.sub(r"\d+", "#", message)
-        now_s = self._clock()
-        if now_s - self._last_s.get(kind, -self._period_s) < self._period_s:
-            return False
-        if len(self._last_s) >= _MAX_REMEMBERED:
-            self._last_s.clear()
-        self._last_s[kind] = now_s
-        return True
 
 
 @dataclass

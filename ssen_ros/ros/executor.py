@@ -17,7 +17,7 @@ from rclpy.executors import (
 )
 from rclpy.task import Task
 
-from ssen_ros.ros.diagnostics import ErrorThrottle
+from ssen_ros.live.throttle import ErrorThrottle
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,7 @@
 """The life of a node process: start, spin, and a clean end with a meaningful exit code."""
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -9,13 +10,13 @@ from collections.abc import Callable, Sequence
 
 import rclpy
 from rclpy.context import Context
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ssen_ros.errors import SsenError
 from ssen_ros.ros.executor import PatientExecutor, WaitingFailed
-from ssen_ros.ros.log_forwarding import forward_logs, stop_forwarding
 
 MakeNode = Callable[[Context, threading.Event], Node]
 
@@ -82,3 +83,38 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
         executor.shutdown()
         node.destroy_node()
     return 0
+
+
+class RosLogHandler(logging.Handler):
+    """Forwards what the core logs through `logging` to a ROS logger (console, /rosout), at its level."""
+
+    def __init__(self, logger: RcutilsLogger):
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        # One call per level: rclpy ties the place of a call to the severity it first had.
+        if record.levelno >= logging.CRITICAL:
+            self._logger.fatal(text)
+        elif record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+
+def forward_logs(logger: RcutilsLogger) -> RosLogHandler:
+    """Send what `ssen_ros` logs, INFO and above, to `logger`."""
+    handler = RosLogHandler(logger)
+    core = logging.getLogger("ssen_ros")
+    core.addHandler(handler)
+    core.setLevel(logging.INFO)
+    return handler
+
+
+def stop_forwarding(handler: RosLogHandler) -> None:
+    logging.getLogger("ssen_ros").removeHandler(handler)

@@ -19,8 +19,8 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.instances import InstanceMemory
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.point_cloud2 import CLOUD_TYPE
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.executor import PatientExecutor
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode

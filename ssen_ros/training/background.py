@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import floor_height, voxel_features
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
@@ -17,7 +18,6 @@ from ssen_ros.models import Checkpoint, load_checkpoint
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.config import TrainConfig
-from ssen_ros.training.dataset import LabelledVoxels
 
 Foreground = Callable[[np.random.Generator, LabelledVoxels], np.ndarray]  # (V,) bool: what is shown
 

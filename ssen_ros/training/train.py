@@ -21,8 +21,8 @@ from ssen_ros.training.background import everything, foreground
 from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
 from ssen_ros.training.dataset import Batch, RoomDataset
+from ssen_ros.training.distributed import Processes
 from ssen_ros.training.losses import embedding_loss, semantic_loss
-from ssen_ros.training.processes import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder
 
 log = logging.getLogger(__name__)

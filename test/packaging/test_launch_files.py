@@ -73,7 +73,7 @@ def test_file_compiles_and_names_none_of_our_nodes(path):
     compile(source, path, "exec")
     assert ast.get_docstring(ast.parse(source))
     for name in ("ssen_node", "simulator_node", "player_node"):
-        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/processes.py"
+        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/node_table.py"
 
 
 def test_ssen_launch_starts_the_node_with_the_parameter_file(launch):
@@ -111,8 +111,8 @@ def test_every_argument_of_ssen_launch_reaches_the_node(launch, tmp_path, monkey
 def test_the_parameters_that_arguments_set_are_the_nodes(launch):
     pytest.importorskip("rclpy", reason="NodeConfig belongs to the ROS side")
     from ssen_ros.config import parameters
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
     from ssen_ros.ros.parameters import NodeConfig
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
 
     named = {argument.parameter for argument in SSEN_ARGUMENTS} - {"", "use_sim_time"}
     assert named and named <= {parameter.name for parameter in parameters(NodeConfig())}
@@ -154,7 +154,7 @@ def test_a_slip_in_an_argument_is_an_error_that_names_it(launch, file, argument,
 
 @pytest.mark.parametrize("name", ["ssen.launch.py", "demo.launch.py", "robots.launch.py", "slam.launch.py"])
 def test_all_arguments_are_listed_for_show_args(launch, name):
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
 
     (path,) = [path for path in LAUNCH_FILES if path.name == name]
     shown = {argument.name for argument in fake_launch.arguments_of(load(path).generate_launch_description())}
@@ -272,7 +272,7 @@ def test_launch_itself_reads_the_files_alike(name, executables):
 
 
 def test_every_argument_is_documented():
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
 
     texts = [CHECKOUT / "README.md", *CHECKOUT.glob("docs/*.md")]
     lines = [line for path in texts for line in path.read_text(encoding="utf-8").splitlines()]

@@ -6,11 +6,11 @@ import weakref
 
 from std_srvs.srv import SetBool, Trigger
 
+from ssen_ros.io.point_cloud2 import ns_from_time
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.msg import InstanceArray
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros import ssen_node
-from ssen_ros.ros.conversions import ns_from_time
 from ssen_ros.srv import GetInstances
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
+from ssen_ros.datasets.splits import HELD_OUT_SEEDS, SMOKE_SEEDS
 from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
-from ssen_ros.simulation import HELD_OUT_SEEDS, SMOKE_SEEDS, furniture
+from ssen_ros.simulation import furniture
 from ssen_ros.simulation.furniture import KINDS, Part, kitchen
 
 SIZES = {

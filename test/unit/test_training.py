@@ -19,18 +19,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros.cli import main
+from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
-from ssen_ros.labels import LABEL_NAMES, CLASS_NAMES
+from ssen_ros.io.samples import Sample, save_sample
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
-from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
-from ssen_ros.training.dataset import RoomDataset, collate, crop, voxelize
-from ssen_ros.training.processes import Processes
+from ssen_ros.training.dataset import RoomDataset, collate, crop
+from ssen_ros.training.distributed import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder, read_log
 from ssen_ros.training.train import learning_rate, train
 
@@ -81,16 +82,6 @@ def small_config(rooms, **changes) -> TrainConfig:
         data=str(rooms), architecture="Tiny", voxel_size=0.15, batch_size=2, steps=10, learning_rate=1e-2
     )
     return TrainConfig(**{**values, "clip_norm": 5.0, "num_threads": 1, "schedule": "cosine", **changes})
-
-
-def test_voxelize_takes_the_majority():
-    points = np.array([[0.01, 0.01, 0.01]] * 3 + [[-0.01, 0.01, 0.01]], np.float32)
-    colors = np.array([[0, 0, 0], [3, 0, 0], [6, 0, 0], [9, 9, 9]], np.uint8)
-    sample = Sample(points, colors, np.array([4, 6, 4, 1], np.int8), np.array([7, 8, 7, -1], np.int16))
-    voxels = voxelize(sample, 0.1)
-    assert voxels.snapshot.voxel_coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
-    assert voxels.semantic_label.tolist() == [1, 4] and voxels.instance_label.tolist() == [-1, 7]
-    assert voxels.snapshot.colors.tolist() == [[9, 9, 9], [3, 0, 0]]
 
 
 @settings(max_examples=25, deadline=None)

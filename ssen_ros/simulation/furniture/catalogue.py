@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 from ssen_ros.simulation.furniture import bath, kitchen, lounge, others, seating, storage, tables, walls
-
-HELD_OUT_SEEDS = range(100)  # rooms for validation: never trained on; training uses seeds from 1000
-SMOKE_SEEDS = range(4)  # of them, four that tests can afford
 
 Design = Callable[..., Any]  # (rng, sizes of this kind) -> Mesh, or Parts for fixtures
 
