@@ -15,7 +15,7 @@ from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import voxel_features
 from ssen_ros.floor import find_floor
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
-from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.models.tiling import run_in_parts
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
@@ -140,7 +140,7 @@ class Segmenter:
             torch.from_numpy(features).to(self.device),
             torch.from_numpy(coords).to(self.device),
         )
-        return run_in_tiles(model, features, coords, model.reach)
+        return run_in_parts(model, features, coords, model.reach)
 
 
 def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:
