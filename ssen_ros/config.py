@@ -75,6 +75,15 @@ class SegmenterConfig:
         high=100,
         changes=CONFIGURE,
     )
+    prior: float = param(
+        0.5,
+        "how much of the balance between the classes is undone with which the semantic network was trained: "
+        "log p + this times log(share of the class in the training rooms), where the checkpoint tells the "
+        "shares; 0: as it answers (paper)",
+        low=0.0,
+        high=1.0,
+        changes=CONFIGURE,
+    )
     num_threads: int = param(
         0, "CPU threads of the networks; 0: torch's default", low=0, high=1024, changes=CONFIGURE
     )
@@ -155,7 +164,15 @@ class ClusteringConfig:
 class InstancesConfig:
     relabel: bool = param(
         True,
-        "the voxels of an object take its class; false: each voxel keeps its own (paper)",
+        "the voxels of an object take its class, see relabel_share; false: each voxel keeps its own (paper)",
+        changes=LIVE,
+    )
+    relabel_share: float = param(
+        0.6,
+        "an object gives its voxels its class where so many of them are of one class by themselves: one that "
+        "has swallowed its neighbours does not paint them over; 0: always",
+        low=0.0,
+        high=1.0,
         changes=LIVE,
     )
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)

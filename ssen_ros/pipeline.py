@@ -86,7 +86,8 @@ class SsenPipeline:
                 instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
                 instance_id = _instance_id(snapshot, segmentation, instances)
                 if config.instances.relabel:
-                    semantic_label = _relabel(semantic_label, instance_id, instances)
+                    share = config.instances.relabel_share
+                    semantic_label = _relabel(semantic_label, instance_id, instances, share)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
@@ -137,12 +138,17 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def _relabel(
-    semantic_label: np.ndarray, instance_id: np.ndarray, instances: tuple[Instance, ...]
+    semantic_label: np.ndarray, instance_id: np.ndarray, instances: tuple[Instance, ...], share: float
 ) -> np.ndarray:
-    """(V,) int32: the votes of an object outweigh a voxel's own."""
+    """(V,) int32: the votes of an object outweigh a voxel's own where `share` of its voxels are of one class.
+
+    A cluster that has swallowed its neighbours shall not paint them over.
+    """
     label = semantic_label.copy()
     for instance in instances:
-        label[instance_id == instance.id] = instance.class_id
+        member = np.flatnonzero(instance_id == instance.id)
+        if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
+            label[member] = instance.class_id
     return label
 
 
