@@ -14,6 +14,7 @@ from ssen_ros.jobs import write_missing
 from ssen_ros.simulation.assets import NO_ASSETS, Assets, write_attribution
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.rooms import build_room
+from ssen_ros.simulation.strays import Strays
 from ssen_ros.simulation.walk import walk
 
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
@@ -45,6 +46,11 @@ class AccumulatedMap:
         codes = (frame.instance_label.astype(np.int64) + 1) * 32 + frame.semantic_label + 1
         row = np.repeat(rows, np.diff(starts, append=len(keys)))
         self._votes.append(row * _LABEL_CODES + codes[order])
+
+    def count_new(self, frame: Frame) -> int:
+        """How many voxels this frame is the first to see."""
+        voxels = np.floor(frame.points.astype(np.float64) / VOXEL_SIZE).astype(np.int64)
+        return int(np.count_nonzero(voxel_keys.find(self._keys, np.unique(voxel_keys.pack(voxels))) < 0))
 
     def _rows_of(self, keys: np.ndarray) -> np.ndarray:
         """Rows of sorted unique keys; unknown keys get new rows."""
@@ -95,7 +101,9 @@ class SimulatedSlam:
         self.credits = of_room.credits  # whose models, textures and prints the room is made with
         self._walk = walk(room, config)
         self._frames = iter(self._walk)
-        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 4))
+        rng = np.random.default_rng((23, seed))
+        self._min_hits = 1 if self._walk.is_partial else int(rng.integers(1, 4))
+        self._strays, self._rng = Strays.of(seed), rng
         self._map = AccumulatedMap(self._min_hits)
         self._may_move: list[Frame] = []  # what a loop closure to come will move
         self.frames_done = 0
@@ -118,6 +126,9 @@ class SimulatedSlam:
         before = self.frames_done
         for _ in range(min(frames, len(self) - self.frames_done)):
             frame = next(self._frames)
+            if self._strays.share:
+                new = self._map.count_new(frame)
+                frame = self._strays.added_to(frame, new, self._min_hits, self._rng)
             if self.frames_done == self.loop_closure:
                 self._close_loop()
             elif self.loop_closure is not None and self.frames_done < self.loop_closure:
