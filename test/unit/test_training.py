@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.cli import main
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
-from ssen_ros.labels import LABEL_NAMES, CLASS_NAMES
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
 from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
