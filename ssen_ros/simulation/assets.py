@@ -1,6 +1,6 @@
 """Other people's models, textures and prints in simulated rooms; off unless folders are named.
 
-One in five of each is held out by the hash of its name: rooms of seeds below FIRST_TRAINING_SEED are made
+One in five of each is held out by the hash of its name: rooms of HELD_OUT_SEEDS are made
 with those, all others with the rest. What a room was made with is told with its makers and licences.
 """
 
@@ -15,18 +15,20 @@ from typing import TypeVar
 
 import numpy as np
 
+from ssen_ros.datasets.splits import HELD_OUT_SEEDS
+from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.samples import ATTRIBUTION
 from ssen_ros.labels import CEILING, CLASS_NAMES, UNKNOWN
 from ssen_ros.simulation.furniture.parts import Part
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 from ssen_ros.simulation.model_files import MODEL, Model, read_models
-from ssen_ros.simulation.models import read_archives
+from ssen_ros.simulation.recipe import Recipe
+from ssen_ros.simulation.sweethome import read_archives
 from ssen_ros.simulation.textures import Picture, read_prints, read_textures
 
 _Object = TypeVar("_Object")  # a `Placed` of `layout`, which itself builds on this module
 
-ATTRIBUTION = "ATTRIBUTION.txt"
-FIRST_TRAINING_SEED = 1000  # rooms below it are for validation
 _HELD_OUT = 5  # one in this many
 
 _ROOMS_WITH_MODELS, _ROOMS_WITH_TEXTURES, _ROOMS_WITH_PRINTS = 0.45, 0.5, 0.6
@@ -126,8 +128,10 @@ class Assets:
         )
 
     def for_room(self, seed: int) -> "RoomAssets":
-        """What the room of this seed may be made with."""
-        held_out = seed < FIRST_TRAINING_SEED
+        """What the room of this seed may be made with; nothing, where rooms stay as they always were."""
+        if Recipe.of(seed) is Recipe.PLAIN:
+            return NO_ASSETS
+        held_out = seed in HELD_OUT_SEEDS
         share = Assets(
             {key: _share_of(models, held_out) for key, models in self.models.items()},
             {key: _share_of(pictures, held_out) for key, pictures in self.textures.items()},
@@ -305,7 +309,7 @@ class RoomAssets:
         )  # fmt: skip
 
 
-NO_ASSETS = Assets().for_room(FIRST_TRAINING_SEED)  # gives nothing, whatever the room
+NO_ASSETS = RoomAssets(Assets(), 0)  # gives nothing, whatever the room
 
 
 def _guess(material: Material, class_id: int, faces: int, size: np.ndarray) -> str:
@@ -382,7 +386,7 @@ def write_attribution(folder: Path) -> Path:
         with np.load(path) as data:
             credits |= set(data["models"].tolist()) if "models" in data else set()
     path = folder / ATTRIBUTION
-    path.write_text(_PREAMBLE + "".join(f"{line}\n" for line in sorted(credits)), encoding="utf-8")
+    replace_text(path, _PREAMBLE + "".join(f"{line}\n" for line in sorted(credits)))
     return path
 
 

@@ -15,6 +15,7 @@ from ssen_ros.simulation.assets import NO_ASSETS, RoomAssets
 from ssen_ros.simulation.furniture import Part, pick
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
+from ssen_ros.simulation.recipe import Recipe
 
 WALL_THICKNESS = 0.12  # m
 _OUTLINE_SLACK = 0.01  # m a footprint may reach into a wall
@@ -136,10 +137,11 @@ class Layout:
         may_bend: bool = True,
         assets: RoomAssets = NO_ASSETS,
     ):
-        """`seed` decides which furniture may be drawn; `may_bend` rooms are sometimes an L."""
+        """`seed` decides what furniture may be drawn, and the recipe; `may_bend` rooms are sometimes an L."""
         self.rng = rng
         self.assets = assets
         self._seed = seed
+        self.recipe = Recipe.of(seed)
         self.width, self.depth = size
         self.height = height
         self.objects: list[Placed] = []

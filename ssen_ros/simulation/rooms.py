@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssen_ros.labels import IGNORE_INDEX
-from ssen_ros.simulation import groups, shell
+from ssen_ros.simulation import groups, lived_in, shell
 from ssen_ros.simulation.assets import NO_ASSETS, RoomAssets
 from ssen_ros.simulation.dressing import hang_pictures, hang_things, litter_floor
 from ssen_ros.simulation.layout import WALL_THICKNESS, Layout, Obstacle, Placed, footprint
+from ssen_ros.simulation.recipe import Recipe
 
 _GOLDEN = 0.6180339887498949
 _WALL_GAP = WALL_THICKNESS + 0.01  # m between neighbouring rooms: no two wall faces in one plane
@@ -80,13 +81,15 @@ def _furnish(layout: Layout, kind: str) -> None:
     recipe, rng = _RECIPES[kind], layout.rng
     area = layout.width * layout.depth
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
-    recipe.furnish(layout)
+    plain = layout.recipe is Recipe.PLAIN
+    furnish, fillings = (recipe.furnish, recipe.fillings) if plain else lived_in.RECIPES[kind]
+    furnish(layout)
     for _ in range(round(area * rng.uniform(0.15, 0.45))):
-        recipe.fillings[rng.integers(len(recipe.fillings))](layout)
+        fillings[rng.integers(len(fillings))](layout)
     shell.add_radiators(layout)
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
     hang_things(layout, int(rng.integers(1, 3 + area / 4)))
-    litter_floor(layout, int(rng.integers(1, 4 + area / 2)))
+    (litter_floor if plain else lived_in.leave_things)(layout, int(rng.integers(1, 4 + area / 2)))
     shell.build_shell(layout, recipe.wet)
 
 

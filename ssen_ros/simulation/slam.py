@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.grouping import majority
+from ssen_ros.datasets.labelled_voxels import majority
+from ssen_ros.io.samples import VOXEL_SIZE, Sample, save_sample
 from ssen_ros.jobs import write_missing
 from ssen_ros.simulation.assets import NO_ASSETS, Assets, write_attribution
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.rooms import build_room
-from ssen_ros.simulation.sample import VOXEL_SIZE, Sample, save_sample
 from ssen_ros.simulation.walk import walk
 
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
