@@ -124,8 +124,6 @@ class SsenNode(ManagedNode):
         session, subscription = self._session, self._subscription
         if session is None:
             return Observation(self.lifecycle_state)
-        if session.degraded:
-            session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
         types = [info.topic_type for info in self.get_publishers_info_by_topic(topic)] if topic else []
         return Observation(
