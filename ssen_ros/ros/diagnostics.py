@@ -69,12 +69,19 @@ class Observation:
     enabled: bool = True  # ~/enable
     degraded: bool = False  # to the CPU
     cloud_topic: str = ""
-    cloud_publishers: int = 0
+    cloud_publishers: tuple[str, ...] = ()  # names of nodes
+    whole_maps: bool = True  # each cloud is one, and replaces the one before
     busy: bool = False  # a pass is being made
     other_types: tuple[str, ...] = ()  # that publishers of the topic send
     qos_mismatch: str = ""  # what a publisher does not offer
     callback_errors: int = 0  # raised by callbacks since the process began; the log has them
     stale_cloud_s: float = 0.0  # age from which a cloud is too old; 0: none is
+
+    @property
+    def rival_publishers(self) -> str:
+        """The names of those who send whole maps on one topic; empty where that is one node's affair."""
+        rivals = self.whole_maps and len(self.cloud_publishers) > 1
+        return ", ".join(sorted(self.cloud_publishers)) if rivals else ""
 
 
 def status_name(node: str) -> str:
@@ -92,7 +99,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "lifecycle": seen.lifecycle,
         "enabled": seen.enabled,
         "cloud_topic": seen.cloud_topic,
-        "cloud_publishers": seen.cloud_publishers,
+        "cloud_publishers": len(seen.cloud_publishers),
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
         "longest_callback_s": f"{health.longest_callback_s:.6f}",
@@ -162,8 +169,13 @@ def _warnings(seen: Observation) -> list[str]:
         warnings.append("degraded to the CPU")
     if seen.qos_mismatch:
         warnings.append(f"a publisher of {seen.cloud_topic} does not offer the {seen.qos_mismatch} asked for")
-    if seen.counters.received == 0 and seen.cloud_publishers == 0:
+    if seen.counters.received == 0 and not (seen.cloud_publishers or seen.other_types):
         warnings.append(f"nobody publishes {seen.cloud_topic}")
+    if seen.rival_publishers:
+        warnings.append(
+            f"{len(seen.cloud_publishers)} publishers of {seen.cloud_topic} send whole maps that replace "
+            f"each other: {seen.rival_publishers}"
+        )
     if age_s is not None and 0 < seen.stale_cloud_s < age_s:
         warnings.append(f"no cloud for {age_s:.0f} s")
     return warnings
