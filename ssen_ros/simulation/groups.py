@@ -79,7 +79,7 @@ def work_table(layout: Layout) -> None:
 
 
 def rug(layout: Layout) -> None:
-    mesh = clutter.rug(layout.rng)
+    mesh = layout.assets.clutter("rug") or clutter.rug(layout.rng)
     room = np.array([layout.width, layout.depth])
     half = mesh.size[:2].max() / 2
     if (room > 2 * half + 0.2).all():

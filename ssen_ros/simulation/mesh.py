@@ -58,6 +58,12 @@ class Mesh:
         np.maximum.at(upper, piece, self.vertices)
         return lower, upper
 
+    @cached_property
+    def facing(self) -> np.ndarray:
+        """(m,) int8: the axis, 0 to 2, that each triangle looks along most."""
+        a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
+        return np.abs(np.cross(b - a, c - a)).argmax(axis=1).astype(np.int8)
+
     def surface(self, spacing: float) -> np.ndarray:
         """(n, 3) float32 points all over the triangles, at most `spacing` m apart."""
         corners = self.vertices[self.faces]

@@ -54,7 +54,7 @@ def build_shell(layout: Layout, wet: bool, kind: str) -> None:
     if varied:
         return fittings.fit_ceiling(layout, kind)
     for _ in range(int(rng.integers(0, 3))):
-        lamp = clutter.ceiling_lamp(rng)
+        lamp = layout.assets.clutter("ceiling") or clutter.ceiling_lamp(rng)
         at = rng.uniform(0.25, 0.75, 2) * (layout.width, layout.depth)
         layout.add(lamp, "", (*at, layout.height - lamp.upper[2]))
 

@@ -11,13 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros.datasets.splits import HARD_SEEDS, HELD_OUT_SEEDS
 from ssen_ros.simulation import belongings, people
 from ssen_ros.simulation.furniture import bath, kitchen, lounge, others, seating, storage, tables, walls
-
-HELD_OUT_SEEDS = range(200)  # rooms for validation: never trained on; training uses seeds from 1000
-VALIDATION_SEEDS = range(100)  # of them, those of `Recipe.PLAIN`, which never change
-HARD_SEEDS = range(100, 200)  # and those of `Recipe.VARIED`
-SMOKE_SEEDS = range(4)  # of the first, four that tests can afford
 
 Design = Callable[..., Any]  # (rng, sizes of this kind) -> Mesh, or Parts for fixtures
 
