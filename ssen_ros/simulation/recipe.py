@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from ssen_ros.simulation.furniture import VALIDATION_SEEDS
+from ssen_ros.datasets.splits import VALIDATION_SEEDS
 
 
 class Recipe(Enum):

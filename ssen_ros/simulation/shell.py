@@ -20,7 +20,8 @@ def wall_materials(rng: np.random.Generator, wet: bool) -> list[Material]:
 
 def varied_wall_materials(rng: np.random.Generator, wet: bool) -> list[Material]:
     """As above, but mostly paint without a pattern, now and then in the colours of furniture."""
-    common, accent = _paint(rng, wet), _paint(rng, wet)
+    use = "wall" if rng.random() < 0.4 else ""  # the others stay bare, whatever textures there are
+    common, accent = (replace(_paint(rng, wet), use=use) for _ in range(2))
     share = rng.choice([0.0, 0.15, 0.4])
     return [accent if rng.random() < share else common for _ in range(6)]
 
@@ -54,7 +55,7 @@ def build_shell(layout: Layout, wet: bool, kind: str) -> None:
     if varied:
         return fittings.fit_ceiling(layout, kind)
     for _ in range(int(rng.integers(0, 3))):
-        lamp = clutter.ceiling_lamp(rng)
+        lamp = layout.assets.clutter("ceiling") or clutter.ceiling_lamp(rng)
         at = rng.uniform(0.25, 0.75, 2) * (layout.width, layout.depth)
         layout.add(lamp, "", (*at, layout.height - lamp.upper[2]))
 

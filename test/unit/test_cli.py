@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ssen_ros.cli import main
-from ssen_ros.cli_options import parse_settings
+from ssen_ros.cli.options import parse_settings
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
+from ssen_ros.datasets.splits import HARD_SEEDS, HELD_OUT_SEEDS, SMOKE_SEEDS, VALIDATION_SEEDS
 from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
-from ssen_ros.simulation import HARD_SEEDS, HELD_OUT_SEEDS, SMOKE_SEEDS, VALIDATION_SEEDS, furniture
+from ssen_ros.simulation import furniture
 from ssen_ros.simulation.furniture import KINDS, Part, kitchen
 
 SIZES = {

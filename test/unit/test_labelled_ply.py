@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from ssen_ros.cli import main
-from ssen_ros.cloud_io import write_labelled_ply
 from ssen_ros.datasets.labelled_ply import load_labelled_ply
 from ssen_ros.errors import CloudError
+from ssen_ros.io.clouds import write_labelled_ply
+from ssen_ros.io.samples import load_sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.simulation import load_sample
 from ssen_ros.training.dataset import RoomDataset
 
 WALL, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("wall", "chair", "table"))

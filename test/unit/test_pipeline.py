@@ -133,6 +133,27 @@ def test_the_voxels_of_an_object_take_its_class_unless_told_otherwise():
         assert (result.instance_id[changed] == of_chair).all()
 
 
+@pytest.mark.parametrize(("share", "painted_over"), [(0.0, True), (0.6, True), (0.7, False), (1.0, False)])
+def test_an_object_paints_over_only_what_is_clearly_of_its_class(share, painted_over):
+    """A cluster of 125 voxels, of which the lower three fifths are a chair, the upper two a table."""
+
+    class Swallowing(StubSegmenter):
+        def semantic(self, snapshot):
+            log_probabilities = super().semantic(snapshot)
+            top = snapshot.points[:, 2] > 0.3
+            chair, table = (self.class_names.index(name) for name in ("chair", "table"))
+            log_probabilities[np.ix_(top, [table, chair])] = log_probabilities[np.ix_(top, [chair, table])]
+            return log_probabilities
+
+    clustering, instances = ClusteringConfig(min_cluster_size=20), InstancesConfig(relabel_share=share)
+    run = SsenPipeline(Swallowing(), SsenConfig(clustering=clustering, instances=instances))
+    result = run.step(map_of(FLOOR, CHAIR), 0)
+    (chair,) = result.instances
+    assert (chair.class_name, chair.voxel_count) == ("chair", 125)
+    changed = result.semantic_label != result.segmentation.semantic_label
+    assert changed.sum() == (50 if painted_over else 0)
+
+
 def test_label_and_object_agree_when_a_pass_sees_another_class():
     """The votes of past passes decide for both."""
     run = pipeline()

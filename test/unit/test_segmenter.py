@@ -10,7 +10,7 @@ import torch
 
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec
 from ssen_ros.segmenter import Segmenter, turned
@@ -70,6 +70,33 @@ def test_probabilities_are_averaged_over_the_rotations(segmenter):
     expected = np.mean([np.exp(segmenter.semantic(view))[row] for view, row in views], axis=0)
     threefold = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), rotations=3)
     np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, atol=1e-5)
+
+
+def test_the_prior_adds_the_logarithms_of_the_shares(segmenter):
+    shares = dict(zip(CLASS_NAMES, np.arange(20) / 190))  # of the first, none
+    semantic = dataclasses.replace(checkpoint(SEMANTIC), provenance={"class_shares": shares})
+    s = snapshot()
+    plain = segmenter.semantic(s).astype(np.float64)
+    for prior in (0.0, 0.5, 1.0):
+        found = np.exp(Segmenter(semantic, checkpoint(EMBEDDING), prior=prior).semantic(s).astype(np.float64))
+        expected = np.exp(plain) * np.maximum(list(shares.values()), 1e-6) ** prior
+        np.testing.assert_allclose(
+            found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-7
+        )
+
+
+def test_the_prior_of_a_network_that_tells_no_shares_changes_nothing(segmenter):
+    s = snapshot()
+    found = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), prior=1.0).semantic(s)
+    np.testing.assert_array_equal(found, segmenter.semantic(s))
+
+
+def test_shares_of_other_classes_are_refused():
+    semantic = dataclasses.replace(
+        checkpoint(SEMANTIC), provenance={"class_shares": {"wall": 0.5, "lamp": 0.5}}
+    )
+    with pytest.raises(CheckpointError, match="class_shares are of wall, lamp, expected wall, floor"):
+        Segmenter(semantic, checkpoint(EMBEDDING), prior=0.5)
 
 
 def test_background_does_not_reach_the_embedding_network(segmenter):
@@ -157,10 +184,3 @@ def test_positions_are_those_of_the_room_however_far_from_the_origin():
     far = room + np.float32(4096)
     near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), 0.0) for p in (room, far))
     np.testing.assert_allclose(there[:, :2], near[:, :2], atol=1e-3)
-
-
-def test_floor_ignores_strays():
-    z = np.concatenate([np.full(5, -3.0), np.full(500, 0.1), np.linspace(0.1, 2, 500)])
-    points = np.stack([z, z, z], axis=1)
-    assert floor_height(points) == pytest.approx(0.1)
-    assert floor_height(np.zeros((0, 3))) == 0.0

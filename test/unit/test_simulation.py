@@ -10,23 +10,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from ssen_ros.errors import CloudError, SsenError
+from ssen_ros.io.samples import COLOR_ERROR, VOXEL_SIZE, Sample, load_sample, save_sample
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES, STUFF_NAMES, UNKNOWN
-from ssen_ros.simulation import (
-    VOXEL_SIZE,
-    CameraConfig,
-    Frame,
-    Sample,
-    SimulatedSlam,
-    build_room,
-    generate,
-    load_sample,
-    save_sample,
-    scan,
-    walk,
-)
+from ssen_ros.simulation import CameraConfig, Frame, SimulatedSlam, build_room, generate, scan, walk
 from ssen_ros.simulation.layout import footprint, overlap
 from ssen_ros.simulation.rooms import kind_of
-from ssen_ros.simulation.sample import COLOR_ERROR
 from ssen_ros.simulation.scene import Scene
 from ssen_ros.simulation.slam import AccumulatedMap
 from ssen_ros.simulation.walk import Drift, free_cells, motion
