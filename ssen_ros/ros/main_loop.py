@@ -22,6 +22,12 @@ MakeNode = Callable[[Context, threading.Event], Node]
 
 _EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
+_SHUTDOWN_TIMEOUT_S = 1.0  # granted to callbacks that still run
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Interrupted(BaseException):
+    """A signal came while the node was made; no `except Exception` on the way may take it for its own."""
 
 
 def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> int:
@@ -32,7 +38,7 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
     exit code 0, however often they come.
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     context = Context()
     try:
@@ -55,9 +61,9 @@ def finish(code: int) -> int:
     A pass through the networks cannot be interrupted, and taking the interpreter down under it may
     crash; everything that needs closing is closed by now. A further SIGINT changes nothing.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+    if threading.active_count() > 1:
         gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
         sys.stdout.flush()
         sys.stderr.flush()
@@ -65,12 +71,31 @@ def finish(code: int) -> int:
     return code
 
 
+def _make(make_node: MakeNode, context: Context, stop: threading.Event) -> Node:
+    """The node; raises _Interrupted where a signal comes first, for networks take long to load."""
+
+    def interrupt(*_) -> None:
+        if not stop.is_set():  # once: what is undone on the way out is not to be disturbed
+            stop.set()
+            raise _Interrupted
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        return make_node(context, stop)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.Event) -> int:
     try:
-        node = make_node(context, stop)
+        node = _make(make_node, context, stop)
     except SsenError as error:
         get_logger(name).fatal(f"cannot start: {error}")
         return 1
+    except _Interrupted:
+        get_logger(name).info("asked to end while starting")
+        return 0
     executor = PatientExecutor(_EXECUTOR_THREADS, context)
     executor.add_node(node)
     try:
@@ -80,7 +105,7 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
         get_logger(name).fatal(f"cannot go on: {error}")
         return 1
     finally:
-        executor.shutdown()
+        executor.shutdown(_SHUTDOWN_TIMEOUT_S)
         node.destroy_node()
     return 0
 

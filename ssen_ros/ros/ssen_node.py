@@ -22,6 +22,7 @@ from ssen_ros.instances import InstanceMemory
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
+from ssen_ros.ros.endpoints import NAMELESS, full_name
 from ssen_ros.ros.executor import PatientExecutor
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
@@ -50,6 +51,7 @@ class SsenNode(ManagedNode):
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
         self._ids_given = InstanceMemory()  # in earlier sessions
+        self._rivals = ""  # who published whole maps on one topic at the last report
         check_sections(sys.argv, self.get_fully_qualified_name())
         config = declare(self, NodeConfig())
         self._live = LiveParameters(
@@ -120,17 +122,28 @@ class SsenNode(ManagedNode):
     def _report(self) -> None:
         stamp = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name()
-        self._reports.publish(to_diagnostics(stamp, name, self._observe()))
+        seen = self._observe()
+        self._warn_of_rivals(seen)
+        self._reports.publish(to_diagnostics(stamp, name, seen))
+
+    def _warn_of_rivals(self, seen: Observation) -> None:
+        if NAMELESS in seen.rival_publishers:
+            return  # will be known in a moment
+        if seen.rival_publishers not in ("", self._rivals):
+            self.get_logger().warning(
+                f"several nodes publish whole maps on {seen.cloud_topic}, each in place of the others': "
+                f"{seen.rival_publishers}; stop all but one, give each a topic, or set map.mode incremental"
+            )
+        self._rivals = seen.rival_publishers
 
     def _observe(self) -> Observation:
         session, subscription = self._session, self._subscription
         errors = self.executor.errors if isinstance(self.executor, PatientExecutor) else 0
         if session is None:
             return Observation(self.lifecycle_state, callback_errors=errors)
-        if session.degraded:
-            session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
-        types = [info.topic_type for info in self.get_publishers_info_by_topic(topic)] if topic else []
+        publishers = self.get_publishers_info_by_topic(topic) if topic else []
+        types = {info.topic_type for info in publishers}
         return Observation(
             self.lifecycle_state,
             session.health,
@@ -139,9 +152,10 @@ class SsenNode(ManagedNode):
             enabled=session.enabled,
             degraded=session.degraded,
             cloud_topic=topic,
-            cloud_publishers=types.count(CLOUD_TYPE),
+            cloud_publishers=tuple(full_name(p) for p in publishers if p.topic_type == CLOUD_TYPE),
+            whole_maps=self._live.config.map.mode == "accumulated",
             busy=session.busy,
-            other_types=tuple(sorted(set(types) - {CLOUD_TYPE})),
+            other_types=tuple(sorted(types - {CLOUD_TYPE})),
             qos_mismatch=subscription.mismatch if types else "",  # who did not match may be gone
             callback_errors=errors,
             stale_cloud_s=self._live.config.stale_cloud_s,

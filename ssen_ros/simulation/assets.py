@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 
@@ -27,8 +27,7 @@ from ssen_ros.simulation.recipe import Recipe
 from ssen_ros.simulation.sweethome import read_archives
 from ssen_ros.simulation.textures import Picture, read_prints, read_textures
 
-if TYPE_CHECKING:
-    from ssen_ros.simulation.layout import Placed
+_Object = TypeVar("_Object")  # a `Placed` of `layout`, which itself builds on this module
 
 _HELD_OUT = 5  # one in this many
 
@@ -77,7 +76,7 @@ _FITS = {
     "wall cupboard": _Fit("cabinet", (0.3, 0.25, 0.5), (1.3, 0.45, 0.95), r"upper|wall|glass door", True),
     "bookshelf": _Fit("bookshelf", (0.4, 0.2, 0.6), (3.1, 0.6, 2.4)),
     "refrigerator": _Fit("refrigerator", (0.5, 0.5, 1.1), (1.0, 1.0, 2.1)),
-    "toilet": _Fit("toilet", (0.3, 0.4, 0.5), (0.7, 0.95, 1.2)),
+    "toilet": _Fit("toilet", (0.3, 0.4, 0.5), (0.7, 0.95, 1.2), r"^(?!.*bidet)"),
     "washbasin": _Fit("sink", (0.4, 0.3, 0.8), (0.8, 0.65, 1.0), "basin|lavatory|pedestal"),
     "bathtub": _Fit("bathtub", (1.4, 0.65, 0.4), (1.9, 1.65, 1.1)),
     "door": _Fit("door", (0.7, 0.02, 1.9), (1.2, 0.3, 2.3), hung=True),
@@ -237,7 +236,7 @@ class RoomAssets:
 
     # --- textures and prints -----------------------------------------------------------------------
 
-    def dress(self, objects: Sequence["Placed"]) -> tuple["Placed", ...]:
+    def dress(self, objects: Sequence[_Object]) -> tuple[_Object, ...]:
         """The same objects, some of their materials covered with textures and prints."""
         if not (self._with_textures and self._assets.textures or self._with_prints and self._assets.prints):
             return tuple(objects)

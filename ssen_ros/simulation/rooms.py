@@ -103,10 +103,10 @@ def _furnish_varied(layout: Layout, kind: str) -> None:
     """As others build and live: walls bare or full, boards, partitions, columns; many things, or few."""
     recipe, rng = _RECIPES[kind], layout.rng
     area = layout.width * layout.depth
+    furnish, fillings, litter = lived_in.RECIPES[kind]
     fittings.clear_walls(layout)
     fittings.build_in(layout, kind)
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
-    furnish, fillings = lived_in.RECIPES[kind]
     furnish(layout)
     for _ in range(round(area * rng.choice([rng.uniform(0.0, 0.12), rng.uniform(0.15, 0.45)], p=[0.3, 0.7]))):
         fillings[rng.integers(len(fillings))](layout)
@@ -115,7 +115,7 @@ def _furnish_varied(layout: Layout, kind: str) -> None:
     if rng.random() < 0.6:
         hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
         hang_things(layout, int(rng.integers(0, 3 + area / 4)))
-    lived_in.leave_things(layout, int(rng.integers(0, 4 + area / 2)))
+    litter(layout, int(rng.integers(0, 4 + area / 2)))
     shell.build_shell(layout, recipe.wet, kind)
 
 

@@ -186,7 +186,9 @@ KINDS = {
     ),
     # For rooms of `Recipe.VARIED` alone.
     "bench desk": Kind("desk", (tables.bench_desk, tables.cheek_desk), (), hard=(tables.column_desk,)),
-    "desk drawers": Kind("cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)),
+    "desk drawers": Kind(
+        "cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)
+    ),
     "loading shelf": Kind(
         "bookshelf", (storage.steel_shelf, storage.office_shelf), (), hard=(storage.plank_shelf,)
     ),
@@ -224,19 +226,28 @@ KINDS = {
         (),
         hard=(belongings.toaster, belongings.knife_block, belongings.fruit_bowl),
     ),
-    "floor thing": Kind(
+    "household thing": Kind(  # on floors at home
         "",
         (belongings.bicycle, belongings.suitcase, belongings.backpack, belongings.ironing_board,
          belongings.laundry_rack, belongings.vacuum_cleaner, belongings.toys, belongings.carton_stack,
-         belongings.carton_stack, belongings.open_carton, belongings.cables, belongings.standing_fan,
-         belongings.coat_stand, belongings.bottle_crates, belongings.broom, belongings.cat_tree,
-         belongings.pet_bed, belongings.trash_bags, belongings.teddy),
+         belongings.open_carton, belongings.standing_fan, belongings.coat_stand, belongings.broom,
+         belongings.cat_tree, belongings.pet_bed, belongings.teddy, belongings.trash_bags),
         (),
-        hard=(belongings.stepladder, belongings.guitar, belongings.pram, belongings.dumbbells,
-              belongings.trolley),
+        hard=(belongings.guitar, belongings.pram, belongings.dumbbells, belongings.trolley),
+    ),
+    "workplace thing": Kind(  # on floors where people work or wait
+        "",
+        (belongings.carton_stack, belongings.carton_stack, belongings.open_carton, belongings.backpack,
+         belongings.suitcase, belongings.cables, belongings.standing_fan, belongings.coat_stand,
+         belongings.bottle_crates, belongings.tower, belongings.bicycle, belongings.trash_bags),
+        (),
+        hard=(belongings.stepladder, belongings.trolley),
     ),
     "plant": Kind(
-        "", (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant), (), hard=(belongings.palm,)
+        "",
+        (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant),
+        (),
+        hard=(belongings.palm,),
     ),
     "floor lamp": Kind(
         "", (belongings.arc_lamp, belongings.reading_lamp), (), hard=(belongings.tripod_lamp,)
