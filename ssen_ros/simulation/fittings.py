@@ -74,7 +74,7 @@ def fit_ceiling(layout: Layout, kind: str) -> None:
         _grid_of_lights(layout)
     else:
         for _ in range(int(rng.integers(0, 3))):
-            lamp = clutter.ceiling_lamp(rng)
+            lamp = layout.assets.clutter("ceiling") or clutter.ceiling_lamp(rng)
             _under_ceiling(layout, lamp, rng.uniform(0.25, 0.75, 2), -lamp.upper[2])
     if layout.sloped:
         return

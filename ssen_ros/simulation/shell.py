@@ -20,7 +20,8 @@ def wall_materials(rng: np.random.Generator, wet: bool) -> list[Material]:
 
 def varied_wall_materials(rng: np.random.Generator, wet: bool) -> list[Material]:
     """As above, but mostly paint without a pattern, now and then in the colours of furniture."""
-    common, accent = _paint(rng, wet), _paint(rng, wet)
+    use = "wall" if rng.random() < 0.4 else ""  # the others stay bare, whatever textures there are
+    common, accent = (replace(_paint(rng, wet), use=use) for _ in range(2))
     share = rng.choice([0.0, 0.15, 0.4])
     return [accent if rng.random() < share else common for _ in range(6)]
 
