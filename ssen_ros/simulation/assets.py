@@ -30,6 +30,7 @@ from ssen_ros.simulation.textures import Picture, read_prints, read_textures
 _Object = TypeVar("_Object")  # a `Placed` of `layout`, which itself builds on this module
 
 _HELD_OUT = 5  # one in this many
+_WALL, _FLOOR = CLASS_NAMES.index("wall"), CLASS_NAMES.index("floor")
 
 _ROOMS_WITH_MODELS, _ROOMS_WITH_TEXTURES, _ROOMS_WITH_PRINTS = 0.45, 0.5, 0.6
 _SHARE = 0.6  # of the furniture of such a room, where there is a choice of models
@@ -340,9 +341,11 @@ NO_ASSETS = RoomAssets(Assets(), 0)  # gives nothing, whatever the room
 
 
 def _guess(material: Material, class_id: int, faces: int, size: np.ndarray) -> str:
-    """What a material of no declared use covers: ceilings; boxes, screens and covers among the clutter."""
+    """What a material of no declared use covers: structure; boxes, screens and covers among the clutter."""
     if class_id == CEILING:
         return "ceiling"
+    if class_id in (_WALL, _FLOOR):
+        return CLASS_NAMES[class_id] if max(size) > 1.0 and np.sort(size)[1] > 0.5 else ""  # no skirting
     if class_id >= 0 and class_id == CLASS_NAMES.index("bookshelf") and material.dropout == 0.0:
         return "spines"
     thin, middle, long = np.sort(size)
