@@ -55,7 +55,7 @@ def kitchen_thing(layout: Layout) -> Mesh:
 
 
 def home_thing(layout: Layout) -> Mesh:
-    return clutter.tabletop(layout.rng)
+    return layout.assets.clutter("top") or clutter.tabletop(layout.rng)
 
 
 def load(layout: Layout, carrier: Placed, thing: Callable[[Layout], Mesh], most: float = 26.0) -> None:
