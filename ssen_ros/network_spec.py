@@ -4,14 +4,10 @@ import json
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ssen_ros.errors import CheckpointError
-from ssen_ros.features import FEATURE_WIDTHS, feature_width
+from ssen_ros.features import FEATURE_WIDTHS
 from ssen_ros.io.safetensors_file import Header, read_header
-
-if TYPE_CHECKING:
-    from ssen_ros.models import MinkUNet
 
 
 @dataclass(frozen=True)
@@ -19,7 +15,7 @@ class NetworkSpec:
     """All that fixes a network's shape and the meaning of its input and output."""
 
     task: str  # "semantic": outputs are class logits; "embedding": outputs are embeddings
-    architecture: str  # a key of ssen_ros.models.ARCHITECTURES; `build` checks it
+    architecture: str  # a key of ssen_ros.models.ARCHITECTURES
     voxel_size: float  # m
     features: tuple[str, ...]  # input channels, names of ssen_ros.features, in order
     class_names: tuple[str, ...]  # semantic: one an output; embedding: what its scenes were labelled with
@@ -46,14 +42,6 @@ class NetworkSpec:
     @property
     def out_channels(self) -> int:
         return self.embedding_width or len(self.class_names)
-
-    def build(self) -> "MinkUNet":
-        """The network, untrained. Raises CheckpointError for an unknown architecture."""
-        from ssen_ros.models import build_network  # late: torch is slow to import
-
-        return build_network(
-            self.architecture, feature_width(self.features), self.out_channels, self.first_kernel_size
-        )
 
 
 def read_spec(path: str | Path) -> NetworkSpec:

@@ -1,4 +1,4 @@
-"""Files of tensors in the safetensors format: the length of a JSON header in eight bytes, the header, raw data.
+"""Files of tensors in the safetensors format: the length of a JSON header, the header, raw data.
 
 They are read without the safetensors library, so that a robot needs no more than torch. Nothing in a file is
 executed, and what its header promises is checked against the file's size before any of it is believed.
@@ -41,8 +41,8 @@ class Header:
 def read_header(path: Path | str) -> Header:
     """Read the header alone, whatever the size of the file.
 
-    Raises CheckpointError with the path and what is wrong: no such file, another format, or a header that does
-    not fit the file.
+    Raises CheckpointError with the path and what is wrong: no such file, another format, or a header that
+    does not fit the file.
     """
     path = Path(path)
     if not path.is_file():

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from ssen_ros.errors import CheckpointError, EngineError, missing_module
+from ssen_ros.features import feature_width
 from ssen_ros.io.replacing import replacing
 from ssen_ros.io.safetensors_file import Header, read_header
-from ssen_ros.models.minkunet import MinkUNet
+from ssen_ros.models.minkunet import MinkUNet, build_network
 from ssen_ros.network_spec import NetworkSpec, spec_of
 
 
@@ -25,6 +26,13 @@ class Checkpoint:
     spec: NetworkSpec
     model: MinkUNet
     provenance: dict = field(default_factory=dict)  # how it was trained: data, steps, seed, commit, metrics
+
+
+def network_of(spec: NetworkSpec) -> MinkUNet:
+    """The network, untrained. Raises CheckpointError for an unknown architecture."""
+    return build_network(
+        spec.architecture, feature_width(spec.features), spec.out_channels, spec.first_kernel_size
+    )
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -60,7 +68,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     header = read_header(path)
     spec = spec_of(path, header)
     with torch.device("meta"):
-        model = spec.build()
+        model = network_of(spec)
     require_equal_layout(path, spec.architecture, header.tensors, model.state_dict())
     dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     state = {name: tensor.to(dtypes[name]) for name, tensor in read_tensors(path, header).items()}

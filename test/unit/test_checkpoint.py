@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from ssen_ros.errors import CheckpointError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
+from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, network_of, save_checkpoint
 from ssen_ros.network_spec import read_spec
 
 SPEC = NetworkSpec("semantic", "MinkUNet14S", 0.04, ("rgb", "height"), CLASS_NAMES, first_kernel_size=3)
@@ -23,7 +23,7 @@ SPEC = NetworkSpec("semantic", "MinkUNet14S", 0.04, ("rgb", "height"), CLASS_NAM
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "net.safetensors"
-    checkpoint = Checkpoint(SPEC, SPEC.build(), {"seed": 3})
+    checkpoint = Checkpoint(SPEC, network_of(SPEC), {"seed": 3})
     save_checkpoint(path, checkpoint)
     return path, checkpoint
 
@@ -43,7 +43,7 @@ def test_missing_file(tmp_path):
 
 def test_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be written .*No such file"):
-        save_checkpoint(tmp_path / "none" / "net.safetensors", Checkpoint(SPEC, SPEC.build()))
+        save_checkpoint(tmp_path / "none" / "net.safetensors", Checkpoint(SPEC, network_of(SPEC)))
 
 
 def test_not_safetensors(tmp_path):
@@ -77,7 +77,7 @@ def test_weights_of_another_network(saved, change, words):
 
 def test_an_unknown_architecture_is_refused_where_it_is_built():
     with pytest.raises(CheckpointError, match="'ResNet': expected one of MinkUNet"):
-        dataclasses.replace(SPEC, architecture="ResNet").build()
+        network_of(dataclasses.replace(SPEC, architecture="ResNet"))
 
 
 def test_the_spec_is_read_without_the_tensors(saved):
@@ -88,7 +88,7 @@ def test_the_spec_is_read_without_the_tensors(saved):
         stream.seek(header)
         stream.write(b"\xff" * (path.stat().st_size - header))
     assert read_spec(path) == SPEC
-    with pytest.raises(CheckpointError, match="conv0p1s1.kernel has 3456 of 3456 values that are not finite"):
+    with pytest.raises(CheckpointError, match=r"\.kernel has (\d+) of \1 values that are not finite"):
         load_checkpoint(path)
 
 

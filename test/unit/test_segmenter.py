@@ -12,7 +12,7 @@ from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.segmenter import Segmenter, turned
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
@@ -24,7 +24,7 @@ EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_
 
 def checkpoint(spec: NetworkSpec) -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint(spec, spec.build().eval())
+    return Checkpoint(spec, network_of(spec).eval())
 
 
 @pytest.fixture(scope="module")
