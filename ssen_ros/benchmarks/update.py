@@ -16,7 +16,7 @@ from ssen_ros.benchmarks.rooms import room
 from ssen_ros.config import SsenConfig
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.structures import VoxelSnapshot
@@ -76,7 +76,7 @@ class _Segmenter:
         semantic = spec("semantic", features=("rgb",))
         embedding = spec("embedding", features=("rgb", "xyz"), embedding_width=_WIDTH)
         torch.manual_seed(0)
-        networks = [Checkpoint(s, s.build().eval()) for s in (semantic, embedding)]
+        networks = [Checkpoint(s, network_of(s).eval()) for s in (semantic, embedding)]
         self._networks = Segmenter.from_checkpoints(*networks, config.segmenter)
         self.device = self._networks.device
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int32)

@@ -12,8 +12,9 @@ from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 from ssen_ros.evaluation.scenes import evaluate_scene, summarize_scenes
 from ssen_ros.models import load_checkpoint
+from ssen_ros.network_spec import shipped_weights
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.segmenter import Segmenter, shipped_weights
+from ssen_ros.segmenter import Segmenter
 from ssen_ros.simulation import scan
 from ssen_ros.sparse import CoordinateManager, NativeEngine
 from ssen_ros.training.dataset import crop
@@ -52,6 +53,6 @@ def test_bfloat16_changes_few_labels():
     segmenter = Segmenter.from_config(SsenConfig().segmenter)
     corner = crop(np.random.default_rng(0), voxelize(scan(3), segmenter.voxel_size), max_voxels=6000)
     full = segmenter.semantic(corner.snapshot).argmax(axis=1)
-    segmenter._semantic.coordinates = partial(CoordinateManager, engine=NativeEngine("plain_tiles"))
+    segmenter._semantic.model.coordinates = partial(CoordinateManager, engine=NativeEngine("plain_tiles"))
     half = segmenter.semantic(corner.snapshot).argmax(axis=1)
     assert 0 < (half != full).mean() < 0.005
