@@ -103,10 +103,13 @@ class Session:
         self.health.taken(time.perf_counter() - start_s)
 
     def reconfigure(self, config: NodeConfig) -> None:
-        """Go by another configuration, in what may change while networks are loaded."""
+        """Go by another configuration, in what may change while networks are loaded.
+
+        Raises ConfigError, and changes nothing, for classes that the networks do not know.
+        """
+        self._outputs.enable(config.publish)
         before, self._config = self._config, config
         self._pipeline.config = config
-        self._outputs.enable(config.publish)
         if any(
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
