@@ -3,9 +3,9 @@
 python3 moveit_objects.py --ros-args -p except_classes:="[cup]" -p padding_m:=0.01
 
 Sends moveit_msgs/PlanningScene differences on `planning_scene`: boxes named class_id, such as table_7, that
-are added, moved and taken away with the objects of ssen_node; all again every `period_s`, for a move_group that
-has started later. What is to be grasped is left out by its class. Needs a transform from the map's frame to the
-robot's (MoveIt drops what it cannot place). For an ssen_node in a namespace: -r __ns:=/robot1.
+are added, moved and taken away with the objects of ssen_node; all again every `period_s`, for a move_group
+that has started later. What is to be grasped is left out by its class. Needs a transform from the map's frame
+to the robot's (MoveIt drops what it cannot place). For an ssen_node in a namespace: -r __ns:=/robot1.
 
 Written after moveit_msgs and shape_msgs; tried with stand-ins for them only.
 """

@@ -18,15 +18,15 @@ START = "start"  # never: it is read once
 
 
 def param(
-    default,
+    default: Any,
     doc: str,
     *,
     unit: str = "",
-    low=None,
-    high=None,
+    low: float | None = None,
+    high: float | None = None,
     choices: tuple[str, ...] = (),
     changes: str = START,
-):
+) -> Any:
     return field(
         default=default,
         metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices, changes=changes),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ssen_ros.labels import NO_COLOR
+
 
 def _check(name: str, array: np.ndarray, shape: tuple, dtype) -> None:
     expected = tuple("*" if n is None else n for n in shape)
@@ -29,6 +31,11 @@ class Cloud:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def colors_or_grey(self) -> np.ndarray:
+        """(N, 3) uint8 RGB."""
+        return np.full((len(self), 3), NO_COLOR, np.uint8) if self.colors is None else self.colors
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,6 @@ _FORMAT = 1
 _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
 
-# What NumPy and zipfile raise over files that are not what they seem.
-
 _Arrays = dict[str, np.ndarray]
 
 

@@ -20,7 +20,7 @@ class Health:
     """What the node remembers in order to report on itself."""
 
     weights: str = ""
-    device: str = ""
+    device: str = ""  # that the networks were loaded on
     last_error: str = ""
     last_error_at_s: float | None = None  # monotonic clock
     has_color: bool = True  # the newest cloud
@@ -92,6 +92,7 @@ def status_name(node: str) -> str:
 def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray:
     level, message = summarize(seen)
     health, counters = seen.health, seen.counters
+    device = "cpu" if seen.degraded else health.device
     age_s, error_age_s = _age_s(health.received_at_s), _age_s(health.last_error_at_s)
     values = {
         "state": message,
@@ -110,14 +111,14 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "instances": health.instances,
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
         "memory_mb": f"{memory_mb():.0f}",
-        "device": health.device,
-        "device_memory_mb": f"{device_memory_mb(health.device):.0f}",
+        "device": device,
+        "device_memory_mb": f"{device_memory_mb(device):.0f}",
         "weights": health.weights,
     }
     status = DiagnosticStatus(
         level=level,
         name=status_name(node),
-        hardware_id=health.device,
+        hardware_id=device,
         message=message,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )

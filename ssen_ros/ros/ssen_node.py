@@ -141,8 +141,6 @@ class SsenNode(ManagedNode):
         errors = self.executor.errors if isinstance(self.executor, PatientExecutor) else 0
         if session is None:
             return Observation(self.lifecycle_state, callback_errors=errors)
-        if session.degraded:
-            session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
         publishers = self.get_publishers_info_by_topic(topic) if topic else []
         types = {info.topic_type for info in publishers}

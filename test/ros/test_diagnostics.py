@@ -80,3 +80,9 @@ def test_a_status_bears_the_name_of_its_robot_and_the_age_of_the_newest_cloud(st
     assert values["last_cloud_age_s"] == "30.0"
     assert values["lifecycle"] == "active" and float(values["memory_mb"]) > 10.0
     assert values["device_memory_mb"] == "0"
+
+
+def test_networks_that_had_to_leave_the_gpu_are_reported_where_they_are(standing_clock):
+    moved = replace(WORKING, degraded=True, health=health(device="cuda:0"))
+    (status,) = to_diagnostics(Time(), "/ssen", moved).status
+    assert status.hardware_id == "cpu" and {v.key: v.value for v in status.values}["device"] == "cpu"
