@@ -49,14 +49,14 @@ class Session:
         self.map_frame = MapFrame(node, config.frames)  # first: it refuses faster than networks load
         try:
             self._pipeline = self._load_pipeline(make_pipeline)
+            segmenter = self._pipeline.segmenter
+            self.class_names = tuple(segmenter.class_names)
+            self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
             raise
         self._pipeline.reset(memory)
-        segmenter = self._pipeline.segmenter
-        self.class_names = tuple(segmenter.class_names)
         self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode))
-        self._outputs = Outputs(node, self.class_names, config.publish)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
         self._intake: Intake[PointCloud2] = Intake(
@@ -103,10 +103,13 @@ class Session:
         self.health.taken(time.perf_counter() - start_s)
 
     def reconfigure(self, config: NodeConfig) -> None:
-        """Go by another configuration, in what may change while networks are loaded."""
+        """Go by another configuration, in what may change while networks are loaded.
+
+        Raises ConfigError, and changes nothing, for classes that the networks do not know.
+        """
+        self._outputs.enable(config.publish)
         before, self._config = self._config, config
         self._pipeline.config = config
-        self._outputs.enable(config.publish)
         if any(
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
