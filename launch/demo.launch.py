@@ -12,7 +12,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
 from ssen_ros.ros.launch_actions import declare, node_action, values_of
-from ssen_ros.ros.processes import COMMON_ARGUMENTS, simulator_process
+from ssen_ros.ros.node_table import COMMON_ARGUMENTS, simulator_process
 
 LAUNCH = Path(get_package_share_directory("ssen_ros")) / "launch"
 

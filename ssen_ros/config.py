@@ -37,7 +37,8 @@ def param(
 class MapConfig:
     mode: str = param(
         "accumulated",
-        "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it",
+        "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it, and "
+        "nothing is ever taken away",
         choices=("accumulated", "incremental"),
         changes=CONFIGURE,
     )
@@ -62,7 +63,7 @@ class SegmenterConfig:
     precision: str = param(
         "float32",
         "number format of the networks; bfloat16 is faster on a CPU with AMX and on a GPU, and changes some "
-        "labels near the borders of objects",
+        "labels near the borders of objects; other CPUs refuse it",
         choices=("float32", "bfloat16"),
         changes=CONFIGURE,
     )
@@ -183,7 +184,12 @@ class InstancesConfig:
         changes=LIVE,
     )
     max_missed: int = param(
-        3, "updates an undetected instance is kept before it is retired", unit="updates", low=0, changes=LIVE
+        3,
+        "updates an undetected instance is kept before it is retired; it is retired at once if half of its "
+        "voxels have left the map (a loop closure, an empty cloud)",
+        unit="updates",
+        low=0,
+        changes=LIVE,
     )
 
 

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
-from ssen_ros.point_cloud2 import Message, from_msg, stamp_ns
+from ssen_ros.io.point_cloud2 import Message, from_msg, ns_from_time
 from ssen_ros.structures import Cloud
 
 ERROR = "error"  # nothing useful can come out
@@ -56,7 +56,7 @@ def examine_recording(messages: Iterable[tuple[int, Message]], voxel_size: float
     """What is wrong with recorded clouds, (time of recording [ns], message): the last, all stamps."""
     stamps, last = [], None
     for recorded_ns, last in messages:
-        stamps.append((stamp_ns(last), recorded_ns))
+        stamps.append((ns_from_time(last.header.stamp), recorded_ns))
     return (*examine_message(last, voxel_size), *examine_stamps(stamps))
 
 

@@ -9,17 +9,11 @@ import numpy as np
 
 FEATURE_WIDTHS = {"rgb": 3, "height": 1, "xyz": 3}
 
-_FLOOR_PERCENTILE = 1.0  # of the voxels' z: below it lie only strays
 _XYZ_SCALE = 1 / 3.0  # 1/m: a room spans about -1..1
 
 
 def feature_width(names: tuple[str, ...]) -> int:
     return sum(FEATURE_WIDTHS[name] for name in names)
-
-
-def floor_height(points: np.ndarray) -> float:
-    """z of the floor of (V, 3) map points, m; 0 for an empty map."""
-    return float(np.percentile(points[:, 2], _FLOOR_PERCENTILE)) if len(points) else 0.0
 
 
 def voxel_features(
@@ -30,7 +24,7 @@ def voxel_features(
     Args:
         points: (V, 3) float, m, map frame.
         colors: (V, 3), RGB 0..255.
-        floor: z of the floor, m, from `floor_height` of the whole map.
+        floor: z of the floor, m, from `ssen_ros.floor.find_floor` of the whole map.
     """
     columns = {
         "rgb": lambda: colors.astype(np.float32) / 255.0 - 0.5,

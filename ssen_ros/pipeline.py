@@ -7,12 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ssen_ros.clustering import cluster, space
-from ssen_ros.config import ClusteringConfig, SsenConfig
+from ssen_ros.clustering import cluster_things
+from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.labels import is_thing
-from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
 
 
@@ -75,7 +74,7 @@ class SsenPipeline:
                     log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
                 )
             with _timed(timings_s, "cluster"):
-                clusters = _cluster(snapshot, segmentation, config.clustering)
+                clusters = cluster_things(snapshot, segmentation, config.clustering)
             with _timed(timings_s, "instances"):
                 detections = summarize(
                     snapshot,
@@ -136,12 +135,6 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings_s[stage] = time.perf_counter() - start
-
-
-def _cluster(snapshot: VoxelSnapshot, segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
-    rows = segmentation.thing_rows
-    embeddings = smooth(segmentation.embeddings, snapshot.voxel_coords[rows], config.smoothing)
-    return cluster(space(embeddings, segmentation.log_probabilities[rows], config), config)
 
 
 def _relabel(

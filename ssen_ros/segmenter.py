@@ -12,9 +12,10 @@ from ssen_ros import voxel_keys
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import voxel_features
+from ssen_ros.floor import find_floor
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
-from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.models.tiling import run_in_parts
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
@@ -139,14 +140,14 @@ class Segmenter:
 
     @torch.inference_mode()
     def _run(self, model, names, snapshot, rows) -> torch.Tensor:
-        floor = floor_height(snapshot.points)
+        floor = find_floor(snapshot).height
         features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
         coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
         features, coords = (
             torch.from_numpy(features).to(self.device),
             torch.from_numpy(coords).to(self.device),
         )
-        return run_in_tiles(model, features, coords, model.reach)
+        return run_in_parts(model, features, coords, model.reach)
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ssen_ros.cloud_io import read_cloud
 from ssen_ros.datasets.labelled_ply import load_labelled_ply
 from ssen_ros.errors import DAMAGED_NPZ, DataError
+from ssen_ros.io.clouds import read_cloud
+from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, NO_COLOR
-from ssen_ros.simulation import Sample, load_sample
 from ssen_ros.structures import Cloud
 
 _LABELS_SUFFIX = "_labels"

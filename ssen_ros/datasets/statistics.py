@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ssen_ros.io.samples import load_sample
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing, of_the_twenty
-from ssen_ros.simulation import load_sample
 
 MIN_EVALUATED = 100  # points: ScanNet's benchmark does not count smaller instances
 

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ssen_ros.config import SsenConfig
-from ssen_ros.evaluation.labelling import segment_once, voxel_rows
 from ssen_ros.evaluation.room_scores import (
     STRAY_SHARES,
     YAWS_DEG,
@@ -18,10 +17,11 @@ from ssen_ros.evaluation.room_scores import (
     summarize_rooms,
 )
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
+from ssen_ros.evaluation.vertex_labels import segment_once, voxel_rows
+from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.rotations import turn_z
-from ssen_ros.simulation import Sample
 from ssen_ros.structures import VoxelSnapshot
 
 _REACH_M = 0.06  # a point whose voxel is not in the answer takes the label of the nearest within this

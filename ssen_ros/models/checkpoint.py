@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ssen_ros.errors import CheckpointError
 from ssen_ros.features import FEATURE_WIDTHS, feature_width
+from ssen_ros.io.replacing import replacing
 from ssen_ros.models.minkunet import ARCHITECTURES, MinkUNet, build_network
 
 
@@ -71,14 +72,15 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
-    """Raises CheckpointError where the file cannot be written."""
+    """Write the file whole or not at all. Raises CheckpointError where it cannot be written."""
     tensors = {
         name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.model.state_dict().items()
     }
     metadata = {"ssen": json.dumps(asdict(checkpoint.spec)), "provenance": json.dumps(checkpoint.provenance)}
     try:
-        save_file(tensors, str(path), metadata)
-    except SafetensorError as error:
+        with replacing(path) as temporary:
+            save_file(tensors, str(temporary), metadata)
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"checkpoint {path} cannot be written ({error}); give another path") from error
 
 

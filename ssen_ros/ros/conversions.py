@@ -1,4 +1,4 @@
-"""Between numpy and ROS messages; how a PointCloud2 is read stands in ssen_ros/point_cloud2.py."""
+"""Between numpy and ROS messages; how a PointCloud2 is read stands in ssen_ros/io/point_cloud2.py."""
 
 import array
 import math
@@ -10,10 +10,10 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+from ssen_ros.io.point_cloud2 import DATATYPE_OF, from_msg, ns_from_time, read_column
 from ssen_ros.labelled_map import InstanceRecord, LabelledMap, spread_ids, voxel_colors
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
-from ssen_ros.point_cloud2 import DATATYPE_OF, from_msg, read_column
 from ssen_ros.structures import Box, Event, Instance, StepResult
 
 _STATES = {"active": InstanceMsg.ACTIVE, "missing": InstanceMsg.MISSING}
@@ -89,10 +89,6 @@ def _pack(colors: np.ndarray) -> np.ndarray:
 def time_from_ns(stamp_ns: int) -> Time:
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     return Time(sec=seconds, nanosec=nanoseconds)
-
-
-def ns_from_time(stamp: Time) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 def to_pose(box: Box) -> Pose:

@@ -1,40 +1,18 @@
 """The state of the node as one diagnostic_msgs/DiagnosticStatus."""
 
 import os
-import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.lifecycle import ACTIVE
-from ssen_ros.ros.live_map import Counters
 from ssen_ros.structures import StepResult
 
 _RECENT_S = 5.0  # a rejected cloud colours the status for this long
-_MAX_REMEMBERED = 100
-
-
-class ErrorThrottle:
-    """Lets each kind of message through once in a while; numbers in it do not make a new kind."""
-
-    def __init__(self, period_s: float, clock: Callable[[], float] = time.monotonic):
-        self._period_s = period_s
-        self._clock = clock  # s
-        self._last_s: dict[str, float] = {}
-
-    def allows(self, message: str) -> bool:
-        kind = re.sub(r"\d+", "#", message)
-        now_s = self._clock()
-        if now_s - self._last_s.get(kind, -self._period_s) < self._period_s:
-            return False
-        if len(self._last_s) >= _MAX_REMEMBERED:
-            self._last_s.clear()
-        self._last_s[kind] = now_s
-        return True
 
 
 @dataclass
@@ -95,6 +73,7 @@ class Observation:
     busy: bool = False  # a pass is being made
     other_types: tuple[str, ...] = ()  # that publishers of the topic send
     qos_mismatch: str = ""  # what a publisher does not offer
+    callback_errors: int = 0  # raised by callbacks since the process began; the log has them
     stale_cloud_s: float = 0.0  # age from which a cloud is too old; 0: none is
 
 
@@ -116,6 +95,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
         "longest_callback_s": f"{health.longest_callback_s:.6f}",
+        "callback_errors": seen.callback_errors,
         "last_error": health.last_error,
         "last_error_age_s": "" if error_age_s is None else f"{error_age_s:.1f}",
         "map_voxels": seen.map_voxels,

@@ -10,10 +10,10 @@ from rclpy.context import Context
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import PointCloud2
 
-from ssen_ros.bags import BagReader, is_bag
-from ssen_ros.cloud_io import read_cloud
 from ssen_ros.config import param
 from ssen_ros.errors import BagError, ConfigError
+from ssen_ros.io.bags import BagReader, is_bag
+from ssen_ros.io.clouds import read_cloud
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.map_publisher import MapPublisherNode, MapStep, PublishingConfig

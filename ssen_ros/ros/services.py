@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from ssen_ros.errors import SsenError, StateError
-from ssen_ros.map_file import read_map, resolve_below, write_map
+from ssen_ros.io.saved_map import read_map, resolve_below, write_map
 from ssen_ros.ros.conversions import CloudWriter, to_instance_msgs
 from ssen_ros.ros.session import Session
 from ssen_ros.srv import GetInstances, LoadMap, SaveMap

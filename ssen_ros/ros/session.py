@@ -12,16 +12,17 @@ from std_msgs.msg import Header
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import StateError
 from ssen_ros.instances import InstanceMemory
-from ssen_ros.map_file import SavedMap
+from ssen_ros.io.saved_map import SavedMap
+from ssen_ros.live.intake import Intake
+from ssen_ros.live.live_map import LiveMap, Pass
+from ssen_ros.live.throttle import ErrorThrottle
+from ssen_ros.live.worker import InferenceWorker
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.ros.conversions import from_msg, ns_from_time, time_from_ns
-from ssen_ros.ros.diagnostics import ErrorThrottle, Health
-from ssen_ros.ros.intake import Intake
-from ssen_ros.ros.live_map import LiveMap, Work
+from ssen_ros.ros.conversions import from_msg, time_from_ns
+from ssen_ros.ros.diagnostics import Health
 from ssen_ros.ros.outputs import Outputs
 from ssen_ros.ros.parameters import NodeConfig
 from ssen_ros.ros.transforms import MapFrame
-from ssen_ros.ros.worker import InferenceWorker
 from ssen_ros.structures import StepResult
 from ssen_ros.voxel_map import VoxelMap
 
@@ -65,7 +66,7 @@ class Session:
         self._colorless_warned = False
         self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
         self.enabled = True  # passes are made by themselves, not only when asked for
-        self._last: tuple[Work, StepResult, SavedMap] | None = None
+        self._last: tuple[Pass, StepResult, SavedMap] | None = None
 
     def resume(self) -> None:
         """Make passes, from the next `tick` on."""
@@ -156,7 +157,7 @@ class Session:
         """No objects, but the ids that must not be given again."""
         return replace(self._pipeline.instance_map.memory, known=())
 
-    def _current(self) -> tuple[Work, StepResult, SavedMap]:
+    def _current(self) -> tuple[Pass, StepResult, SavedMap]:
         last = self._last
         if last is None or last[0].epoch != self.live_map.epoch:
             raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
@@ -206,11 +207,11 @@ class Session:
         )
         return pipeline
 
-    def _publish(self, work: Work, result: StepResult) -> None:
+    def _publish(self, work: Pass, result: StepResult) -> None:
         self._outputs.publish(work.header, result)
         saved = SavedMap(
             frame_id=work.header.frame_id,
-            stamp_ns=ns_from_time(work.header.stamp),
+            stamp_ns=work.stamp_ns,
             voxel_size=result.snapshot.voxel_size,
             class_names=self.class_names,
             state=work.state,

@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from ssen_ros.errors import ConfigError, FrameError
-from ssen_ros.ros.conversions import ns_from_time
-from ssen_ros.ros.live_map import TIME_JUMP_S
+from ssen_ros.io.point_cloud2 import ns_from_time
+from ssen_ros.live.live_map import TIME_JUMP_S
 from ssen_ros.ros.parameters import FramesConfig, StaticTransformConfig
 
 _POLL_S = 0.02

@@ -10,14 +10,15 @@ from functools import partial
 import numpy as np
 import torch
 
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import voxel_features
+from ssen_ros.floor import find_floor
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
 from ssen_ros.models import Checkpoint, load_checkpoint
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.config import TrainConfig
-from ssen_ros.training.dataset import LabelledVoxels
 
 Foreground = Callable[[np.random.Generator, LabelledVoxels], np.ndarray]  # (V,) bool: what is shown
 
@@ -94,7 +95,7 @@ class PredictedThings:
     @torch.inference_mode()
     def __call__(self, snapshot: VoxelSnapshot) -> np.ndarray:
         """(V,) bool."""
-        floor = floor_height(snapshot.points)
+        floor = find_floor(snapshot).height
         features = voxel_features(self._spec.features, snapshot.points, snapshot.colors, floor)
         coords = np.concatenate([np.zeros((len(snapshot), 1), np.int32), snapshot.voxel_coords], axis=1)
         features, coords = (torch.from_numpy(a).to(self._device) for a in (features, coords))

@@ -1,4 +1,4 @@
-"""Labelled scenes at the networks' resolution, and batches of them."""
+"""Labelled rooms drawn for training: augmented, cropped, and put together in batches."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssen_ros import voxel_keys
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.errors import ConfigError
-from ssen_ros.features import floor_height, voxel_features
-from ssen_ros.grouping import majority
+from ssen_ros.features import voxel_features
+from ssen_ros.floor import above_floor, find_floor
+from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.simulation import Sample, load_sample
-from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.training.augmentation import augment_colors, augment_points
+from ssen_ros.training.augmentation import augment_colors, augment_points, kept_points
 from ssen_ros.training.config import TrainConfig
 
 
@@ -30,23 +29,6 @@ def class_weight(shares: np.ndarray, balance: float) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class LabelledVoxels:
-    """A snapshot with its ground truth."""
-
-    snapshot: VoxelSnapshot
-    semantic_label: np.ndarray  # (V,) int64, IGNORE_INDEX where not annotated
-    instance_label: np.ndarray  # (V,) int64, -1 where of no instance
-
-    def rows(self, keep: np.ndarray) -> "LabelledVoxels":
-        """The voxels where the (V,) bool mask is set."""
-        s = self.snapshot
-        snapshot = VoxelSnapshot(
-            s.voxel_coords[keep], s.points[keep], s.colors[keep], s.voxel_size, s.version
-        )
-        return LabelledVoxels(snapshot, self.semantic_label[keep], self.instance_label[keep])
-
-
-@dataclass(frozen=True)
 class Batch:
     """Several scenes for one step; rows of all scenes follow each other."""
 
@@ -55,25 +37,6 @@ class Batch:
     semantic_label: Tensor  # (N,) int64
     instance_label: Tensor  # (N,) int64, unique within a scene
     scene: Tensor  # (N,) int64
-
-
-def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
-    """Mean position and colour of each voxel, and the label most of its points carry."""
-    coords = np.floor(sample.points.astype(np.float64) / voxel_size).astype(np.int32)
-    keys, inverse, count = np.unique(voxel_keys.pack(coords), return_inverse=True, return_counts=True)
-    voxel_coords = voxel_keys.unpack(keys)
-    points = _group_mean(sample.points, inverse, count)
-    colors = np.floor(_group_mean(sample.colors, inverse, count) + 0.5)
-    # One code a (class, instance) pair, so that both come from the same points.
-    pair = (sample.semantic_label.astype(np.int64) + 1) << 32 | (sample.instance_label.astype(np.int64) + 1)
-    winner = majority(inverse, pair)
-    snapshot = VoxelSnapshot(voxel_coords, points.astype(np.float32), colors.astype(np.uint8), voxel_size)
-    return LabelledVoxels(snapshot, (winner >> 32) - 1, (winner & 0xFFFFFFFF) - 1)
-
-
-def _group_mean(values: np.ndarray, group: np.ndarray, count: np.ndarray) -> np.ndarray:
-    sums = [np.bincount(group, weights=column, minlength=len(count)) for column in values.T]
-    return np.stack(sums, axis=1) / count[:, None]
 
 
 @lru_cache(maxsize=500)  # some 3 MB each, 40 ms to read
@@ -128,9 +91,10 @@ class RoomDataset:
     def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:
         """One random room, augmented, voxelized, and cropped as a map still growing would be."""
         sample = self.sample(int(rng.integers(len(self))))
-        points = augment_points(rng, sample.points, config.augmentation)
-        colors = augment_colors(rng, sample.colors, config.augmentation)
-        augmented = Sample(points, colors, sample.semantic_label, sample.instance_label)
+        kept = kept_points(rng, sample.points, config.augmentation)
+        points = augment_points(rng, sample.points[kept], config.augmentation)
+        colors = augment_colors(rng, sample.colors[kept], config.augmentation)
+        augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
         return crop(rng, voxelize(augmented, self.voxel_size), config.max_voxels, config.crop_share)
 
 
@@ -154,17 +118,18 @@ def crop(
 
 
 def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[str, ...]) -> Batch:
-    """One batch of the masked voxels; heights are measured from the floor of the whole scene."""
+    """One batch of the masked voxels, without strays below the floor of the whole scene, from which heights
+    are measured."""
     columns = []
     for index, (voxels, mask) in enumerate(zip(scenes, masks)):
-        floor = floor_height(voxels.snapshot.points)
-        part = voxels.rows(mask)
+        floor = find_floor(voxels.snapshot)
+        part = voxels.rows(mask & above_floor(voxels.snapshot, floor))
         s = part.snapshot
         scene = np.full((len(s), 1), index)
         columns.append(
             (
                 np.concatenate([scene, s.voxel_coords], axis=1).astype(np.int32),
-                voxel_features(names, s.points, s.colors, floor),
+                voxel_features(names, s.points, s.colors, floor.height),
                 part.semantic_label,
                 part.instance_label,
                 scene[:, 0],

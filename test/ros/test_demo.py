@@ -17,14 +17,14 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros import config
-from ssen_ros.cloud_io import read_ply_vertices
 from ssen_ros.errors import SsenError
+from ssen_ros.io.clouds import read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
+from ssen_ros.ros.commands.demo import _LiveScreen, _Received, walk_process
+from ssen_ros.ros.commands.running import private_environment
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array, to_labelled_map
-from ssen_ros.ros.demo import _LiveScreen, _Received, walk_process
-from ssen_ros.ros.running import private_environment
 from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult
@@ -109,7 +109,7 @@ def test_every_fast_dds_gets_the_profile_unless_the_user_has_one(
     monkeypatch.setenv("ROS_DISTRO", distribution)
     if own:
         monkeypatch.setenv(own, "/some/profile.xml")
-    monkeypatch.setattr("ssen_ros.ros.running._shared_memory_suffices", lambda: True)
+    monkeypatch.setattr("ssen_ros.ros.commands.running._shared_memory_suffices", lambda: True)
     environment = private_environment(tmp_path)
     assert names & set(environment) == (set() if own else {name})
     if not own:

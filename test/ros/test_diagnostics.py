@@ -7,8 +7,8 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.diagnostics import Health, Observation, summarize, to_diagnostics
-from ssen_ros.ros.live_map import Counters
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 WORKING = Observation(

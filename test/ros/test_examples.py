@@ -10,7 +10,7 @@ import pytest
 from geometry_msgs.msg import PolygonInstanceStamped
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 
-from ssen_ros.cloud_io import read_cloud
+from ssen_ros.io.clouds import read_cloud
 from ssen_ros.msg import InstanceArray
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -10,8 +10,9 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
+from ssen_ros.io.point_cloud2 import ns_from_time
 from ssen_ros.msg import InstanceArray, InstanceEvent
-from ssen_ros.ros.conversions import CloudWriter, from_msg, ns_from_time
+from ssen_ros.ros.conversions import CloudWriter, from_msg
 from ssen_ros.ros.main_loop import run
 from ssen_ros.ros.ssen_node import make_node
 

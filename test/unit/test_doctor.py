@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from ssen_ros.cloud_io import read_cloud
 from ssen_ros.doctor import (
     ERROR,
     WARNING,
@@ -18,6 +17,7 @@ from ssen_ros.doctor import (
     examine_stamps,
     neighbour_distances,
 )
+from ssen_ros.io.clouds import read_cloud
 from ssen_ros.simulation import SimulatedSlam, scan
 from ssen_ros.structures import Cloud
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ssen_ros.cloud_io import write_labelled_ply
 from ssen_ros.datasets.labelled_rooms import labelled_files, load_room
 from ssen_ros.errors import CloudError, DataError
-from ssen_ros.simulation import Sample, save_sample
+from ssen_ros.io.clouds import write_labelled_ply
+from ssen_ros.io.samples import Sample, save_sample
 
 POINTS = np.array([[0, 0, 0], [1000, 0, 10], [1000, 2000, 500]], np.int16)  # mm
 COLORS = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.uint8)

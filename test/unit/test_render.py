@@ -5,10 +5,9 @@ import pytest
 
 from ssen_ros.labelled_map import InstanceRecord, LabelledMap
 from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors, semantic_colors
-from ssen_ros.structures import Box
-from ssen_ros.viewer.camera import fit_camera, view_axes
-from ssen_ros.viewer.cutaway import make_plan, visible_rows
-from ssen_ros.viewer.render import (
+from ssen_ros.pictures.camera import fit_camera, view_axes
+from ssen_ros.pictures.cutaway import make_plan, visible_rows
+from ssen_ros.pictures.render import (
     BACKGROUND,
     GAP,
     PANEL_WIDTH,
@@ -18,7 +17,8 @@ from ssen_ros.viewer.render import (
     render_map,
     save_png,
 )
-from ssen_ros.viewer.splat import splat
+from ssen_ros.pictures.splat import splat
+from ssen_ros.structures import Box
 
 WALL, FLOOR, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("wall", "floor", "chair", "table"))
 VOXEL = 0.05

@@ -3,12 +3,12 @@ import json
 import numpy as np
 from PIL import Image
 
-from ssen_ros.cloud_io import read_cloud, read_ply_vertices
+from ssen_ros.io.clouds import read_cloud, read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.pictures.render import PANEL_WIDTH
 from ssen_ros.results import save_result
 from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
-from ssen_ros.viewer.render import PANEL_WIDTH
 
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 

@@ -23,9 +23,9 @@ from ssen_ros.evaluation.rooms import (
     turn_about_middle,
     with_strays,
 )
+from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CEILING, CLASS_NAMES, UNKNOWN
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 from ssen_ros.voxel_map import VoxelMap
 
 WALL, FLOOR, BED, CHAIR, TABLE, DESK = (

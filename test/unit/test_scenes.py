@@ -10,15 +10,15 @@ from ssen_ros.cli import main
 from ssen_ros.config import SsenConfig, with_values
 from ssen_ros.errors import ConfigError, DataError
 from ssen_ros.evaluation.average_precision import Prediction
-from ssen_ros.evaluation.labelling import VertexLabels
 from ssen_ros.evaluation.scene_runs import run_scenes
 from ssen_ros.evaluation.scenes import SceneResult, evaluate_scene, evaluate_scenes, summarize_scenes
 from ssen_ros.evaluation.submission import write_scene
 from ssen_ros.evaluation.tables import PAPER_COLUMNS, class_table, paper_table, size_table
+from ssen_ros.evaluation.vertex_labels import VertexLabels
+from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, save_checkpoint
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample, save_sample
 
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 

@@ -10,7 +10,7 @@ import torch
 
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec
 from ssen_ros.segmenter import Segmenter, turned
@@ -184,10 +184,3 @@ def test_positions_are_those_of_the_room_however_far_from_the_origin():
     far = room + np.float32(4096)
     near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), 0.0) for p in (room, far))
     np.testing.assert_allclose(there[:, :2], near[:, :2], atol=1e-3)
-
-
-def test_floor_ignores_strays():
-    z = np.concatenate([np.full(5, -3.0), np.full(500, 0.1), np.linspace(0.1, 2, 500)])
-    points = np.stack([z, z, z], axis=1)
-    assert floor_height(points) == pytest.approx(0.1)
-    assert floor_height(np.zeros((0, 3))) == 0.0

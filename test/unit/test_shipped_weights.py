@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from ssen_ros.config import SsenConfig
+from ssen_ros.datasets.labelled_voxels import voxelize
+from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 from ssen_ros.evaluation.scenes import evaluate_scene, summarize_scenes
 from ssen_ros.models import load_checkpoint
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter, shipped_weights
-from ssen_ros.simulation import HELD_OUT_SEEDS, scan
+from ssen_ros.simulation import scan
 from ssen_ros.sparse import CoordinateManager, NativeEngine
-from ssen_ros.training.dataset import crop, voxelize
+from ssen_ros.training.dataset import crop
 
 
 @pytest.mark.parametrize("task", ["semantic", "embedding"])

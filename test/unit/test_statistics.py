@@ -11,8 +11,8 @@ from ssen_ros.datasets.statistics import (
     count_room,
     statistics,
 )
+from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.simulation import Sample, save_sample
 
 FLOOR, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("floor", "chair", "table"))
 

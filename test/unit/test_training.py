@@ -20,20 +20,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros.cli import main
+from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
+from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
-from ssen_ros.simulation import Sample, save_sample
 from ssen_ros.sparse.native_engine import instruction_sets
-from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points
+from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points, kept_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
-from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop, voxelize
-from ssen_ros.training.processes import Processes
+from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop
+from ssen_ros.training.distributed import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder, read_log
-from ssen_ros.training.train import learning_rate, train
+from ssen_ros.training.train import learning_rate, start_from, train
 
 OURS = AugmentationConfig()
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -82,16 +83,6 @@ def small_config(rooms, **changes) -> TrainConfig:
         data=str(rooms), architecture="Tiny", voxel_size=0.15, batch_size=2, steps=10, learning_rate=1e-2
     )
     return TrainConfig(**{**values, "clip_norm": 5.0, "num_threads": 1, "schedule": "cosine", **changes})
-
-
-def test_voxelize_takes_the_majority():
-    points = np.array([[0.01, 0.01, 0.01]] * 3 + [[-0.01, 0.01, 0.01]], np.float32)
-    colors = np.array([[0, 0, 0], [3, 0, 0], [6, 0, 0], [9, 9, 9]], np.uint8)
-    sample = Sample(points, colors, np.array([4, 6, 4, 1], np.int8), np.array([7, 8, 7, -1], np.int16))
-    voxels = voxelize(sample, 0.1)
-    assert voxels.snapshot.voxel_coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
-    assert voxels.semantic_label.tolist() == [1, 4] and voxels.instance_label.tolist() == [-1, 7]
-    assert voxels.snapshot.colors.tolist() == [[9, 9, 9], [3, 0, 0]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -601,6 +592,37 @@ def test_a_room_of_one_voxel_is_trained_on(tmp_path):
     for task in ("semantic", "embedding"):
         weights = train(task, small_config(tmp_path, steps=2, batch_size=1), tmp_path / task)
         assert all(tensor.isfinite().all() for tensor in load_checkpoint(weights).model.state_dict().values())
+
+
+def test_a_deeper_network_with_more_classes_begins_where_the_other_ended():
+    torch.manual_seed(0)
+    small = NetworkSpec("semantic", "MinkUNet14S", 0.04, ("rgb", "height"), CLASS_NAMES, 3)
+    deep = replace(small, architecture="MinkUNet14D", class_names=LABEL_NAMES)
+    given, begun = small.build(), deep.build()
+    start_from(begun, deep, Checkpoint(small, given))
+    rng = np.random.default_rng(0)
+    coords = np.unique(rng.integers(0, 24, (3000, 3)), axis=0)
+    coords = torch.from_numpy(np.column_stack([np.zeros(len(coords)), coords]).astype(np.int32))
+    features = torch.from_numpy(rng.normal(size=(len(coords), 4)).astype(np.float32))
+    with torch.inference_mode():
+        before, after = given.eval()(features, coords), begun.eval()(features, coords)
+    torch.testing.assert_close(after[:, : len(CLASS_NAMES)], before, rtol=1e-4, atol=1e-4)
+    assert (after[:, len(CLASS_NAMES) :] == 0).all()
+
+
+def test_sparser_maps_and_maps_without_a_floor_are_drawn():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 0.8, (4000, 3)).astype(np.float32)
+
+    def kept(spacing, floorless, points=points):
+        config = replace(OURS, spacing_share=spacing, floorless_share=floorless)
+        return kept_points(rng, points, config)
+
+    assert 0 < len(kept(1.0, 0.0)) < 0.95 * len(points)
+    assert points[kept(0.0, 1.0, points * 2), 2].min() * 2 > 0.2
+    np.testing.assert_array_equal(kept(0.0, 0.0), np.arange(4000))
+    level = points * np.float32([1, 1, 0.01])
+    assert len(kept(0.0, 1.0, level)) == 4000, "nothing would be left"
 
 
 def test_what_a_checkpoint_does_not_have_is_said(rooms, tmp_path, caplog):
