@@ -121,10 +121,9 @@ class ClusteringConfig:
         changes=LIVE,
     )
     class_weight: float = param(
-        0.0,
+        0.5,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
-        "what is clearly not of one class comes apart: pays where classes are good; 0: the embedding alone "
-        "(paper)",
+        "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
         high=100.0,
         changes=LIVE,

@@ -145,7 +145,8 @@ def test_an_object_paints_over_only_what_is_clearly_of_its_class(share, painted_
             log_probabilities[np.ix_(top, [table, chair])] = log_probabilities[np.ix_(top, [chair, table])]
             return log_probabilities
 
-    clustering, instances = ClusteringConfig(min_cluster_size=20), InstancesConfig(relabel_share=share)
+    clustering = ClusteringConfig(min_cluster_size=20, class_weight=0.0)
+    instances = InstancesConfig(relabel_share=share)
     run = SsenPipeline(Swallowing(), SsenConfig(clustering=clustering, instances=instances))
     result = run.step(map_of(FLOOR, CHAIR), 0)
     (chair,) = result.instances

@@ -38,6 +38,16 @@ def test_provenance_lies_beside_the_weights(task):
     assert not set(range(first, last + 1)) & set(HELD_OUT_SEEDS)
 
 
+def test_the_semantic_network_tells_the_shares_of_its_classes():
+    """Without them `segmenter.prior` would quietly do nothing."""
+    path = Path(shipped_weights("semantic"))
+    checkpoint = load_checkpoint(path)
+    shares = checkpoint.provenance["class_shares"]
+    assert shares == json.loads(path.with_suffix(".json").read_text())["training"]["class_shares"]
+    assert set(shares) == set(checkpoint.spec.class_names)
+    assert sum(shares.values()) == pytest.approx(1.0, abs=0.01) and shares["wall"] > 50 * shares["sink"]
+
+
 def test_a_held_out_room_is_mostly_right():
     """Far above chance, well below the figures in the README: guards against broken weights or features."""
     pipeline = SsenPipeline.from_config(SsenConfig())
