@@ -1,19 +1,19 @@
 """The method, from a snapshot of the map to instances that last (paper, Fig. 2)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
 
+from ssen_ros import instances
 from ssen_ros.clustering import cluster, space
 from ssen_ros.config import ClusteringConfig, SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
-from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
 from ssen_ros.labels import is_thing
 from ssen_ros.smoothing import smooth
-from ssen_ros.structures import Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import Clusters, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
 class Segmenting(Protocol):
@@ -30,16 +30,15 @@ class Segmenting(Protocol):
 
 
 class SsenPipeline:
-    """Both networks, the clustering, and the instances known so far; one `step` per map.
+    """Both networks, the clustering, and the instances that last; one `step` per map.
 
-    Only the instances outlast a step. Not for two threads at once, save that `config.clustering` and
-    `config.instances` may be changed, by another `config`, from any: the next step goes by it.
+    Nothing outlasts a step but what its result holds. Not for two threads at once, save that `config` may be
+    replaced from any, in what is not of the networks: the next step goes by it.
     """
 
     def __init__(self, segmenter: Segmenting, config: SsenConfig | None = None):
         self.segmenter = segmenter
         self.config = config or SsenConfig()
-        self.instance_map = InstanceMap(self.config.instances, segmenter.class_names)
         self._is_thing = is_thing(tuple(segmenter.class_names))
 
     @classmethod
@@ -56,15 +55,15 @@ class SsenPipeline:
         config = config or SsenConfig()
         return cls(Segmenter.from_config(config.segmenter), config)
 
-    def step(self, snapshot: VoxelSnapshot, stamp_ns: int) -> StepResult:
+    def step(self, snapshot: VoxelSnapshot, stamp_ns: int, memory: Memory = Memory()) -> StepResult:
         """Segment the whole snapshot, cluster its things, and join the clusters to the known instances.
 
-        An empty map, or one without things, yields a valid result without detections.
+        `memory` is that of the result before; without it this is the first map. An empty map, or one without
+        things, yields a valid result without detections.
         Raises ConfigError if the snapshot's voxels are not of the size that the networks know.
         """
         self._check_voxel_size(snapshot)
         config = self.config  # read once: another thread may put another in its place
-        self.instance_map.config = config.instances
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
             with _timed(timings_s, "semantic"):
@@ -77,23 +76,22 @@ class SsenPipeline:
             with _timed(timings_s, "cluster"):
                 clusters = _cluster(snapshot, segmentation, config.clustering)
             with _timed(timings_s, "instances"):
-                detections = summarize(
-                    snapshot,
-                    segmentation,
-                    clusters,
-                    self.segmenter.class_names,
-                    config.instances.min_score,
+                names = self.segmenter.class_names
+                detections = instances.summarize(
+                    snapshot, segmentation, clusters, names, config.instances.min_score
                 )
-                instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
-                instance_id = _instance_id(snapshot, segmentation, instances)
+                memory, events = instances.update(
+                    memory, detections, snapshot, stamp_ns, names, config.instances
+                )
+                instance_id = _instance_id(snapshot, segmentation, memory.known)
                 if config.instances.relabel:
-                    semantic_label = _relabel(semantic_label, instance_id, instances)
+                    semantic_label = _relabel(semantic_label, instance_id, memory.known)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
             clusters=clusters,
             detections=tuple(detections),
-            instances=instances,
+            memory=memory,
             events=events,
             semantic_label=semantic_label,
             instance_id=instance_id,
@@ -101,14 +99,6 @@ class SsenPipeline:
             stamp_ns=stamp_ns,
             timings_s=timings_s,
         )
-
-    def reset(self, memory: InstanceMemory | None = None) -> None:
-        """Forget all instances, or go on from those remembered; no new object gets an id that was given."""
-        self.instance_map.restore(memory or InstanceMemory())
-
-    def undo(self) -> None:
-        """As if the last step had not been made: its result was not published, and its events not heard."""
-        self.instance_map.undo()
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
         if not np.isclose(snapshot.voxel_size, self.segmenter.voxel_size, rtol=1e-6, atol=0):
@@ -143,27 +133,23 @@ def _cluster(snapshot: VoxelSnapshot, segmentation: Segmentation, config: Cluste
     return cluster(space(embeddings, segmentation.log_probabilities[rows], config), config)
 
 
-def _relabel(
-    semantic_label: np.ndarray, instance_id: np.ndarray, instances: tuple[Instance, ...]
-) -> np.ndarray:
+def _relabel(semantic_label: np.ndarray, instance_id: np.ndarray, known: Sequence[Known]) -> np.ndarray:
     """(V,) int32: the votes of an object outweigh a voxel's own."""
     label = semantic_label.copy()
-    for instance in instances:
-        label[instance_id == instance.id] = instance.class_id
+    for one in known:
+        label[instance_id == one.id] = one.instance.class_id
     return label
 
 
-def _instance_id(
-    snapshot: VoxelSnapshot, segmentation: Segmentation, instances: tuple[Instance, ...]
-) -> np.ndarray:
+def _instance_id(snapshot: VoxelSnapshot, segmentation: Segmentation, known: Sequence[Known]) -> np.ndarray:
     """(V,) int32: the ids on this pass's things.
 
     A missing instance keeps its id on what are still things, so that an object that one pass calls
     noise does not flicker; what has become stuff belongs to no instance.
     """
-    label = InstanceMap.label(snapshot, instances)
     instance_id = np.full(len(snapshot), -1, dtype=np.int32)
-    instance_id[segmentation.thing_rows] = label[segmentation.thing_rows]
+    rows = segmentation.thing_rows
+    instance_id[rows] = instances.label(snapshot.voxel_coords[rows], known)
     return instance_id
 
 

@@ -4,7 +4,7 @@ Letters in shapes: N points, V voxels, T thing voxels, C classes, d embedding wi
 Everything is in the map frame, metres, +Z up, unless said otherwise.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -107,7 +107,11 @@ class Detection:
 
 @dataclass(frozen=True)
 class Instance:
-    """One object with an id that lasts."""
+    """One object with an id that lasts.
+
+    Messages, instances.json and saved maps are written from these fields by name: a new fact is a field here,
+    its unit in its name or comment, and one in msg/Instance.msg. Give it a default, for older saved maps.
+    """
 
     id: int  # persistent, from 1, never given again
     class_id: int
@@ -115,14 +119,10 @@ class Instance:
     score: float  # 0..1
     box: Box
     centroid: np.ndarray  # (3,) float64, m
-    voxel_coords: np.ndarray = field(repr=False)  # (n, 3) int32
+    voxel_count: int
     first_seen_ns: int  # stamp of the map in which the object first appeared
     last_seen_ns: int  # stamp of the last map in which it was detected
-    state: str  # "active": detected in the last pass; "missing": not, but kept for now
-
-    @property
-    def voxel_count(self) -> int:
-        return len(self.voxel_coords)
+    state: str = "active"  # "active": detected in the last pass; "missing": not, but kept for now
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,47 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Known:
+    """An instance, and what it is recognised by in the next pass."""
+
+    instance: Instance
+    keys: np.ndarray  # (n,) int64 voxel keys of the last detection, ascending
+    votes: np.ndarray  # (C,) float64, faded sum of the class votes of all passes
+    missed: int = 0  # updates since the last detection
+
+    @property
+    def id(self) -> int:
+        return self.instance.id
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that one update knows of those before it. By default nothing: the first map.
+
+    A step takes one and yields another. Who drops a result, and hands the memory from before it to the next
+    step, has never made that step.
+    """
+
+    known: tuple[Known, ...] = ()  # active first, then missing, each by id
+    next_id: int = 1  # above all ids ever given
+    news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        return tuple(known.instance for known in self.known)
+
+    def begin(self, other: "Memory") -> "Memory":
+        """Know what `other` knows, and nothing else; no id that either has given is given to a new object.
+
+        The next update tells that what was known is retired, and what is known now created.
+        """
+        retired = [Event("retired", known.id) for known in self.known]
+        created = [Event("created", known.id) for known in other.known]
+        next_id = max(self.next_id, other.next_id)
+        return Memory(other.known, next_id, news=(*self.news, *retired, *created))
+
+
+@dataclass(frozen=True)
 class StepResult:
     """All that one update yields; the node publishes it, the CLI saves it, the evaluator scores it."""
 
@@ -142,7 +183,7 @@ class StepResult:
     segmentation: Segmentation
     clusters: Clusters
     detections: tuple[Detection, ...]
-    instances: tuple[Instance, ...]  # active first, then missing
+    memory: Memory  # for the next step
     events: tuple[Event, ...]
     semantic_label: np.ndarray  # (V,) int32, of the segmentation; within a detection the detection's
     instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
@@ -150,3 +191,8 @@ class StepResult:
     confidence: np.ndarray
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Active first, then missing."""
+        return self.memory.instances

@@ -22,10 +22,9 @@ class VertexLabels:
 
 
 def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
-    """Segment the scene as if it were the first map; the pipeline's instances are forgotten before."""
+    """Segment the scene as the first map."""
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size)
     voxel_map.integrate(sample.points, sample.colors)
-    pipeline.reset()
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=0)
     benchmark_class = np.array(
         [CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in pipeline.segmenter.class_names]

@@ -15,7 +15,7 @@ def instance(id_):
     box = Box(np.zeros(3), np.ones(3), 0.0)
     return Instance(
         id=id_, class_id=4, class_name="chair", score=0.5, box=box, centroid=np.zeros(3),
-        voxel_coords=np.zeros((1, 3), np.int32), first_seen_ns=0, last_seen_ns=0, state="active",
+        voxel_count=1, first_seen_ns=0, last_seen_ns=0, state="active",
     )  # fmt: skip
 
 

@@ -1,14 +1,17 @@
 """The pipeline with a stub in the place of the networks: colour says the class, place says the object."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.smoothing import smooth
+from ssen_ros.structures import Memory
 from ssen_ros.voxel_map import VoxelMap
 
 VOXEL_SIZE = 0.1
@@ -65,11 +68,32 @@ def pipeline(**instances):
     return SsenPipeline(StubSegmenter(), config)
 
 
+class Run:
+    """Steps of a pipeline, each with the memory of the one before."""
+
+    def __init__(self, **instances):
+        self.pipeline, self.memory = pipeline(**instances), Memory()
+
+    def step(self, snapshot, stamp_ns):
+        result = self.pipeline.step(snapshot, stamp_ns, self.memory)
+        self.memory = result.memory
+        return result
+
+
 def map_of(*parts):
     voxel_map = VoxelMap(VOXEL_SIZE)
     if parts:
         voxel_map.integrate(*cloud(*parts))
     return voxel_map.snapshot()
+
+
+STAGES = {
+    "empty": map_of(),
+    "both": map_of(FLOOR, CHAIR, TABLE),
+    "chair": map_of(FLOOR, CHAIR),
+    "half a chair": map_of(FLOOR, fill((1, 1, 0), (1.2, 1.5, 0.5), RED), TABLE),
+    "chair as a table": map_of(FLOOR, fill((1, 1, 0), (1.5, 1.5, 0.5), BLUE)),
+}
 
 
 def test_two_objects_become_two_instances():
@@ -135,7 +159,7 @@ def test_the_voxels_of_an_object_take_its_class_unless_told_otherwise():
 
 def test_label_and_object_agree_when_a_pass_sees_another_class():
     """The votes of past passes decide for both."""
-    run = pipeline()
+    run = Run()
     for _ in range(5):
         run.step(map_of(FLOOR, CHAIR), 0)
     result = run.step(map_of(FLOOR, fill((1, 1, 0), (1.5, 1.5, 0.5), BLUE)), 1)
@@ -146,7 +170,7 @@ def test_label_and_object_agree_when_a_pass_sees_another_class():
 
 def test_ids_persist_while_the_map_grows():
     """The chair is seen from its left edge on, then the table appears beside it."""
-    run = pipeline()
+    run = Run()
     stages = [
         (FLOOR, fill((1, 1, 0), (1.1, 1.5, 0.5), RED)),
         (FLOOR, fill((1, 1, 0), (1.3, 1.5, 0.5), RED)),
@@ -164,10 +188,10 @@ def test_ids_persist_while_the_map_grows():
 
 
 def test_an_object_a_pass_misses_keeps_its_label_on_what_are_things():
-    run = pipeline()
+    run = Run()
     run.step(map_of(FLOOR, CHAIR, TABLE), 0)
     few = ClusteringConfig(min_cluster_size=200)  # the chair's 125 voxels become noise
-    run.config = SsenConfig(clustering=few)
+    run.pipeline.config = SsenConfig(clustering=few)
     result = run.step(map_of(FLOOR, CHAIR, TABLE), 1)
     (missing,) = (i for i in result.instances if i.state == "missing")
     chair = result.segmentation.semantic_label == 2
@@ -187,12 +211,12 @@ def test_no_things():
 
 @pytest.mark.parametrize("before", [(), (FLOOR, CHAIR)])
 def test_an_empty_map_is_a_valid_result_and_retires_what_was(before):
-    run = pipeline()
+    run = Run()
     if before:
         run.step(map_of(*before), 0)
-        run.segmenter.calls.clear()
+        run.pipeline.segmenter.calls.clear()
     result = run.step(map_of(), 1)
-    assert run.segmenter.calls == []
+    assert run.pipeline.segmenter.calls == []
     assert result.instances == () and len(result.instance_id) == len(result.confidence) == 0
     assert [e.kind for e in result.events] == (["retired"] if before else [])
     assert result.segmentation.log_probabilities.shape == (0, len(NAMES))
@@ -202,18 +226,29 @@ def test_min_score_drops_detections():
     assert len(pipeline(min_score=0.95).step(map_of(FLOOR, CHAIR, TABLE), 0).instances) == 0
 
 
-def test_reset_forgets_instances():
-    run = pipeline()
-    run.step(map_of(FLOOR, CHAIR), 0)
-    run.reset()
-    assert [i.id for i in run.step(map_of(FLOOR, CHAIR), 1).instances] == [2]
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STAGES)), st.booleans()), max_size=8))
+def test_a_pass_that_is_dropped_leaves_no_trace(passes):
+    """Those that are dropped might as well not have been made: ids, events, ages and votes are the same."""
+    kept, all_of_them = Run(max_missed=1), Run(max_missed=1)
+    for stamp_ns, (stage, dropped) in enumerate(passes):
+        before = all_of_them.memory
+        result = all_of_them.step(STAGES[stage], stamp_ns)
+        if dropped:
+            all_of_them.memory = before
+            continue
+        expected = kept.step(STAGES[stage], stamp_ns)
+        assert result.events == expected.events
+        np.testing.assert_equal(asdict(result.memory), asdict(expected.memory))
+        np.testing.assert_array_equal(result.instance_id, expected.instance_id)
+        np.testing.assert_array_equal(result.semantic_label, expected.semantic_label)
 
 
 def test_another_configuration_counts_from_the_next_step_on():
-    run = pipeline(max_missed=0)
+    run = Run(max_missed=0)
     run.step(map_of(FLOOR, CHAIR, TABLE), 0)
-    run.config = replace(
-        run.config,
+    run.pipeline.config = replace(
+        run.pipeline.config,
         clustering=ClusteringConfig(min_cluster_size=200),
         instances=InstancesConfig(max_missed=1),
     )
@@ -222,12 +257,10 @@ def test_another_configuration_counts_from_the_next_step_on():
 
 
 def test_a_pipeline_goes_on_from_what_another_remembers():
-    first, second = pipeline(), pipeline()
-    before = first.step(map_of(FLOOR, CHAIR, TABLE), 0).instances
-    second.reset(first.instance_map.memory)
-    result = second.step(map_of(FLOOR, CHAIR, TABLE), 1)
-    assert [i.id for i in result.instances] == [i.id for i in before]
-    assert [(e.kind, e.id) for e in result.events] == [("created", i.id) for i in before]
+    before = pipeline().step(map_of(FLOOR, CHAIR, TABLE), 0)
+    result = pipeline().step(map_of(FLOOR, CHAIR, TABLE), 1, before.memory)
+    assert [i.id for i in result.instances] == [i.id for i in before.instances]
+    assert result.events == ()
 
 
 def test_every_stage_is_timed():
