@@ -8,11 +8,10 @@ from typing import Protocol
 import numpy as np
 
 from ssen_ros import instances
-from ssen_ros.clustering import cluster, space
-from ssen_ros.config import ClusteringConfig, SsenConfig
+from ssen_ros.clustering import cluster_things
+from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.labels import is_thing
-from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Clusters, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
@@ -74,7 +73,7 @@ class SsenPipeline:
                     log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
                 )
             with _timed(timings_s, "cluster"):
-                clusters = _cluster(snapshot, segmentation, config.clustering)
+                clusters = cluster_things(snapshot, segmentation, config.clustering)
             with _timed(timings_s, "instances"):
                 names = self.segmenter.class_names
                 detections = instances.summarize(
@@ -85,7 +84,8 @@ class SsenPipeline:
                 )
                 instance_id = _instance_id(snapshot, segmentation, memory.known)
                 if config.instances.relabel:
-                    semantic_label = _relabel(semantic_label, instance_id, memory.known)
+                    share = config.instances.relabel_share
+                    semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
@@ -127,17 +127,18 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     timings_s[stage] = time.perf_counter() - start
 
 
-def _cluster(snapshot: VoxelSnapshot, segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
-    rows = segmentation.thing_rows
-    embeddings = smooth(segmentation.embeddings, snapshot.voxel_coords[rows], config.smoothing)
-    return cluster(space(embeddings, segmentation.log_probabilities[rows], config), config)
+def _relabel(
+    semantic_label: np.ndarray, instance_id: np.ndarray, known: Sequence[Known], share: float
+) -> np.ndarray:
+    """(V,) int32: the votes of an object outweigh a voxel's own where `share` of its voxels are of one class.
 
-
-def _relabel(semantic_label: np.ndarray, instance_id: np.ndarray, known: Sequence[Known]) -> np.ndarray:
-    """(V,) int32: the votes of an object outweigh a voxel's own."""
+    A cluster that has swallowed its neighbours shall not paint them over.
+    """
     label = semantic_label.copy()
     for one in known:
-        label[instance_id == one.id] = one.instance.class_id
+        member = np.flatnonzero(instance_id == one.id)
+        if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
+            label[member] = one.instance.class_id
     return label
 
 

@@ -15,7 +15,7 @@ from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import voxel_features
 from ssen_ros.floor import find_floor
 from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
-from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.models.tiling import run_in_parts
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
@@ -24,6 +24,8 @@ from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
+
+LEAST_SHARE = 1e-6  # of a class that no training room had
 
 
 class Segmenter:
@@ -43,6 +45,7 @@ class Segmenter:
         precision: str = "float32",
         engine: str = "auto",
         rotations: int = 1,
+        prior: float = 0.0,
     ):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
@@ -56,6 +59,7 @@ class Segmenter:
                 raise CheckpointError(f"{name}: semantic network {a}, embedding network {b}; expected equal")
         self.specs = semantic.spec, embedding.spec
         self._precision, self._engine, self._rotations = getattr(torch, precision), engine, rotations
+        self._offset = prior * log_shares(semantic)
         self._semantic = semantic.model.for_inference()
         self._embedding = embedding.model.for_inference()
         self._place(torch.device(device))
@@ -74,7 +78,9 @@ class Segmenter:
         if config.num_threads:
             torch.set_num_threads(config.num_threads)
         device = device_of("segmenter.device", config.device)
-        return cls(semantic, embedding, device, config.precision, config.engine, config.rotations)
+        return cls(
+            semantic, embedding, device, config.precision, config.engine, config.rotations, config.prior
+        )
 
     @staticmethod
     def release_memory() -> None:
@@ -129,7 +135,8 @@ class Segmenter:
 
     def _log_probabilities(self, snapshot: VoxelSnapshot) -> torch.Tensor:
         rows = np.arange(len(snapshot))
-        return torch.log_softmax(self._run(self._semantic, self.specs[0].features, snapshot, rows), dim=1)
+        logits = self._run(self._semantic, self.specs[0].features, snapshot, rows)
+        return torch.log_softmax(logits + self._offset.to(logits), dim=1)
 
     @torch.inference_mode()
     def _run(self, model, names, snapshot, rows) -> torch.Tensor:
@@ -140,7 +147,24 @@ class Segmenter:
             torch.from_numpy(features).to(self.device),
             torch.from_numpy(coords).to(self.device),
         )
-        return run_in_tiles(model, features, coords, model.reach)
+        return run_in_parts(model, features, coords, model.reach)
+
+
+def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
+    """(C,) logarithms of the classes' shares of the training rooms, or zeros where the checkpoint has none.
+
+    Raises CheckpointError where it has those of other classes.
+    """
+    shares = checkpoint.provenance.get("class_shares")
+    names = checkpoint.spec.class_names
+    if shares is None:
+        return torch.zeros(checkpoint.spec.out_channels)
+    if set(shares) != set(names):
+        raise CheckpointError(
+            f"the checkpoint's class_shares are of {', '.join(shares)}, expected {', '.join(names)}; "
+            "write them anew with scripts/class_shares.py"
+        )
+    return torch.tensor([shares[name] for name in names]).clamp(min=LEAST_SHARE).log()
 
 
 def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:

@@ -88,10 +88,10 @@ class VoxelMap:
     def version(self) -> int:
         return self._current().version
 
-    def integrate(self, points: np.ndarray, colors: np.ndarray, anew: bool = False) -> MapChange:
+    def integrate(self, points: np.ndarray, colors: np.ndarray, restart: bool = False) -> MapChange:
         """Pass one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
-        `anew` forgets what was there before, in either mode; the version goes on counting.
+        `restart` forgets what was there before, in either mode; the version goes on counting.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Raises CloudError for wrong shapes or types, for non-finite points and for points beyond
         the range of the keys (+-2^19 voxels an axis); the map is then as it was.
@@ -99,7 +99,7 @@ class VoxelMap:
         with self._writing:
             before = self._current()
             keys, ranks = _representatives(points, colors, self.voxel_size)
-            if self.mode == "incremental" and not anew:
+            if self.mode == "incremental" and not restart:
                 keys, ranks, voxels = _join(before, keys, ranks)
             else:
                 voxels = _difference(before, keys, ranks)

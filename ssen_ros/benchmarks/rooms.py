@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssen_ros.datasets.splits import HELD_OUT_SEEDS
+from ssen_ros.datasets.splits import VALIDATION_SEEDS
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.simulation import scan
 
@@ -15,7 +15,7 @@ def room(voxels: int) -> Sample:
     Points lie at the centres of their voxels, one each.
     """
     coords, others, east, count = [], [], 0, 0
-    for offset, seed in enumerate(HELD_OUT_SEEDS):
+    for offset, seed in enumerate(VALIDATION_SEEDS):
         sample = scan(seed)
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int64)
         cells, first = np.unique(cells, axis=0, return_index=True)

@@ -16,34 +16,39 @@ def add_simulate(commands: Any) -> None:
     parser = command(commands, "simulate", _simulate, text)
     parser.add_argument("--rooms", type=positive_int, metavar="N", help="how many [100, or the whole split]")
     rooms = parser.add_mutually_exclusive_group()
-    rooms.add_argument("--seed", type=seed, default=1000, help="of the first room; 0 to 99 are validation")
+    rooms.add_argument("--seed", type=seed, default=1000, help="of the first room; 0 to 199 are validation")
     rooms.add_argument(
         "--split",
-        choices=("validation", "smoke"),
-        help="fixed rooms that hold furniture models no other room has: seeds 0 to 99; smoke: four of them",
+        choices=("validation", "validation_hard", "smoke"),
+        help="fixed rooms that hold furniture models no other room has: seeds 0 to 99; validation_hard: 100 "
+        "to 199, put together and seen as training rooms are; smoke: four of the first",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw the rooms on a contact sheet as well")
     parser.add_argument("--workers", type=positive_int, default=1, help="processes")
     parser.add_argument(
-        "--models", type=Path, metavar="FOLDER",
-        help="mix in 3D models of the .sh3f archives there (Debian's sweethome3d-furniture); ATTRIBUTION.txt "
-        "in --out names those used",
+        "--models", type=Path, nargs="+", default=[], metavar="DIR",
+        help="mix in 3D models: folders with a manifest.json, as docs/training.md describes, or with the "
+        ".sh3f archives of Debian's sweethome3d-furniture; ATTRIBUTION.txt in --out names what was used",
     )  # fmt: skip
+    parser.add_argument("--textures", type=Path, metavar="DIR", help="likewise tileable images for surfaces")
+    parser.add_argument("--prints", type=Path, metavar="DIR", help="likewise images for pictures and boxes")
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from ssen_ros.datasets.splits import HELD_OUT_SEEDS, SMOKE_SEEDS
+    from ssen_ros.datasets.splits import HARD_SEEDS, SMOKE_SEEDS, VALIDATION_SEEDS
     from ssen_ros.io.samples import VOXEL_SIZE, load_sample
-    from ssen_ros.simulation import ModelLibrary, generate
+    from ssen_ros.simulation import Assets, generate
 
     if args.split:
-        seeds = {"validation": HELD_OUT_SEEDS, "smoke": SMOKE_SEEDS}[args.split][: args.rooms]
+        splits = {"validation": VALIDATION_SEEDS, "validation_hard": HARD_SEEDS, "smoke": SMOKE_SEEDS}
+        seeds = splits[args.split][: args.rooms]
     else:
         seeds = range(args.seed, args.seed + (args.rooms or 100))
         warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
-    library = ModelLibrary.open(args.models) if args.models else None
-    paths = generate(seeds, args.out, args.workers, library=library)
+    named = args.models or args.textures or args.prints
+    assets = Assets.open(args.models, args.textures, args.prints) if named else None
+    paths = generate(seeds, args.out, args.workers, assets=assets)
     if args.sheet:
         from ssen_ros.io.replacing import replacing
         from ssen_ros.pictures.sheet import contact_sheet

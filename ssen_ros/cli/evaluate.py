@@ -9,7 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssen_ros.cli.options import add_pipeline_options, command, config_of, positive_int, seed_range
+from ssen_ros.cli.options import (
+    add_pipeline_options,
+    alternatives,
+    command,
+    config_of,
+    positive_int,
+    seed_range,
+)
 from ssen_ros.errors import SsenError
 
 if TYPE_CHECKING:
@@ -21,6 +28,7 @@ def add_evaluate(commands: Any) -> None:
     parser = commands.add_parser("evaluate", help=text, description=text)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     _add_evaluate_simulated(benchmarks)
+    _add_evaluate_rooms(benchmarks)
     _add_evaluate_scannet(benchmarks)
 
 
@@ -57,6 +65,77 @@ def _evaluate_simulated(args: argparse.Namespace) -> int:
         return _evaluate(args, scenes, scan, "rooms of the simulator by seed")
     scenes = {path.stem: path for path in sample_paths(args.rooms)}
     return _evaluate(args, scenes, load_sample, str(args.rooms.resolve()))
+
+
+# --- ssen evaluate rooms -----------------------------------------------------------------------
+
+
+def _add_evaluate_rooms(benchmarks: Any) -> None:
+    text = (
+        "Labelled maps of any origin, as a user sees them: labels, objects, what becomes of unknown kinds, "
+        "the same map turned, and with strays below its floor."
+    )
+    parser = command(
+        benchmarks, "rooms", _evaluate_rooms, text, epilog=_ROOM_FILES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument(
+        "rooms", type=Path, nargs="+", metavar="PATH", help="labelled .npz or .ply maps, or folders of them"
+    )
+    parser.add_argument(
+        "--points", type=Path, nargs="+", default=[], metavar="CLOUD",
+        help="clouds that files without points label the rows of; each takes the one with as many rows",
+    )  # fmt: skip
+    parser.add_argument(
+        "--alternatives", type=alternatives, nargs="+", default=[], metavar="A=B,C",
+        help="what a class may be called too, such as desk=table",
+    )  # fmt: skip
+    parser.add_argument(
+        "--once", action="store_true",
+        help="score each map as it is alone: not turned, and without strays, a sixth of the time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help="folder that keeps the score of each map, where a run cut short goes on [none is kept]",
+    )  # fmt: skip
+    _add_shared_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+
+
+_ROOM_FILES = """\
+arrays of an .npz map, N rows each; a sample of `ssen simulate` will do as well:
+  points    (N, 3) float metres, or int16/int32 millimetres; +Z up
+  colors    (N, 3) uint8; all grey where there are none
+  label     0 to 19 the ScanNet-20 classes in their order, 20 a kind outside them, 21 a ceiling,
+            -1 not annotated
+  instance  the same number at all points of an object, -1 for none
+a file without points labels the rows of another cloud: that of --points, or room_labels.npz those of room.npz
+or *_room.npz, beside it or one folder up. A .ply map is as `ssen import ply` takes it.
+"""
+
+
+def _evaluate_rooms(args: argparse.Namespace) -> int:
+    from ssen_ros.datasets.labelled_rooms import labelled_files, load_room
+    from ssen_ros.evaluation.rooms import evaluate_rooms
+
+    config, rooms = config_of(args), labelled_files(args.rooms)
+    load = partial(load_room, clouds=tuple(args.points))
+    with tempfile.TemporaryDirectory(prefix="ssen_evaluate_") as nothing_kept:
+        scores = evaluate_rooms(
+            rooms, load, config, args.out or nothing_kept, dict(args.alternatives), args.workers,
+            progress=sys.stderr.isatty(), perturbed=not args.once,
+        )  # fmt: skip
+    if args.json:
+        print(json.dumps(scores))
+    else:
+        _print_room_scores(scores)
+    return 0
+
+
+def _print_room_scores(scores: dict) -> None:
+    from ssen_ros.evaluation.tables import objects_table, rooms_class_table, rooms_table
+
+    print(rooms_table(scores), objects_table(scores), rooms_class_table(scores), sep="\n\n")
 
 
 # --- ssen evaluate scannet, ssen export scannet ------------------------------------------------

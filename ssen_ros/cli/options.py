@@ -171,6 +171,20 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
 
 
+def alternatives(text: str) -> tuple[str, tuple[str, ...]]:
+    """(class, what it may be called too) of A=B,C."""
+    from ssen_ros.labels import CLASS_NAMES  # late: it brings numpy
+
+    name, _, others = text.partition("=")
+    for given in (name, *others.split(",")):
+        if given not in CLASS_NAMES:
+            raise argparse.ArgumentTypeError(
+                f"{text}: {given!r} is no class; expected CLASS=CLASS,... such as desk=table, of "
+                f"{', '.join(CLASS_NAMES)}"
+            )
+    return name, tuple(others.split(","))
+
+
 def seed_range(text: str) -> range:
     first, separator, last = text.partition(":")
     if not separator or not (first + last).isdigit() or int(first) >= int(last):

@@ -9,7 +9,7 @@ from ssen_ros.evaluation.average_precision import Prediction
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.structures import StepResult, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 
@@ -23,9 +23,7 @@ class VertexLabels:
 
 def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
     """Segment the scene as the first map."""
-    voxel_map = VoxelMap(pipeline.segmenter.voxel_size)
-    voxel_map.integrate(sample.points, sample.colors)
-    result = pipeline.step(voxel_map.snapshot(), stamp_ns=0)
+    result = segment_once(sample.points, sample.colors, pipeline)
     benchmark_class = np.array(
         [CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in pipeline.segmenter.class_names]
     )
@@ -39,6 +37,13 @@ def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
             Prediction(int(benchmark_class[detection.class_id]), float(detection.score), vertices)
         )
     return VertexLabels(benchmark_class[result.semantic_label[row]], tuple(predictions))
+
+
+def segment_once(points: np.ndarray, colors: np.ndarray, pipeline: SsenPipeline) -> StepResult:
+    """The (N, 3) points, m, and their (N, 3) uint8 colours as the first map that the pipeline sees."""
+    voxel_map = VoxelMap(pipeline.segmenter.voxel_size)
+    voxel_map.integrate(points, colors)
+    return pipeline.step(voxel_map.snapshot(), stamp_ns=0)
 
 
 def voxel_rows(snapshot: VoxelSnapshot, points: np.ndarray) -> np.ndarray:

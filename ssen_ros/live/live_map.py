@@ -129,7 +129,7 @@ class LiveMap:
             stamp_ns = ns_from_time(header.stamp)
             why_anew = self._why_anew(header.frame_id, stamp_ns)
             try:
-                self._map.integrate(points, colors, anew=why_anew is not None)
+                self._map.integrate(points, colors, restart=why_anew is not None)
             except Exception:
                 self.reject()
                 raise
@@ -147,7 +147,7 @@ class LiveMap:
             if self._header is None:
                 return False
             empty = np.empty((0, 3))
-            self._map.integrate(empty, empty.astype(np.uint8), anew=True)
+            self._map.integrate(empty, empty.astype(np.uint8), restart=True)
             with self._lock:
                 self._begin(Memory())
                 self._waiting = True

@@ -73,6 +73,7 @@ class Observation:
     busy: bool = False  # a pass is being made
     other_types: tuple[str, ...] = ()  # that publishers of the topic send
     qos_mismatch: str = ""  # what a publisher does not offer
+    callback_errors: int = 0  # raised by callbacks since the process began; the log has them
     stale_cloud_s: float = 0.0  # age from which a cloud is too old; 0: none is
 
 
@@ -94,6 +95,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
         "longest_callback_s": f"{health.longest_callback_s:.6f}",
+        "callback_errors": seen.callback_errors,
         "last_error": health.last_error,
         "last_error_age_s": "" if error_age_s is None else f"{error_age_s:.1f}",
         "map_voxels": seen.map_voxels,

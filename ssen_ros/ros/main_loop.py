@@ -7,18 +7,16 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import rclpy
 from rclpy.context import Context
-from rclpy.exceptions import InvalidHandle
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ssen_ros.errors import SsenError
+from ssen_ros.ros.executor import PatientExecutor, WaitingFailed
 
 MakeNode = Callable[[Context, threading.Event], Node]
 
@@ -73,17 +71,15 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
     except SsenError as error:
         get_logger(name).fatal(f"cannot start: {error}")
         return 1
-    executor = MultiThreadedExecutor(_EXECUTOR_THREADS, context=context)
+    executor = PatientExecutor(_EXECUTOR_THREADS, context)
     executor.add_node(node)
     try:
         while not stop.is_set():
-            # A callback may have destroyed what the executor was about to wait for: a subscription that is
-            # replaced, with its event handlers. rclpy lets that through; the next round does without it.
-            with suppress(InvalidHandle):
-                executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
+            executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
+    except WaitingFailed as error:
+        get_logger(name).fatal(f"cannot go on: {error}")
+        return 1
     finally:
-        # rclpy's shutdown takes away what callbacks that still run are about to use: let them end first.
-        executor._executor.shutdown(wait=True)
         executor.shutdown()
         node.destroy_node()
     return 0

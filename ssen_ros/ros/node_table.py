@@ -6,8 +6,11 @@ Imports nothing of ROS, so that it can be read where ROS is not installed.
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
+from pathlib import Path
+
+from ssen_ros.errors import ConfigError
 
 ParameterValue = bool | int | float | str
 
@@ -20,6 +23,7 @@ class Argument:
     default: str
     text: str
     parameter: str = ""  # of the node, which it sets where it is not empty
+    kind: type = str  # or bool
 
 
 # Of everything that is started.
@@ -42,19 +46,22 @@ SSEN_ARGUMENTS = (
     ),
     Argument("device", "", "auto, cpu, cuda or cuda:N; empty: as params_file says", "segmenter.device"),
     Argument("map_directory", "", "folder of ~/save_map; empty: as params_file says", "map_directory"),
-    Argument("use_sim_time", "", "true: time from /clock, as with bags; empty: as params_file says"),
-    Argument("rviz", "false", "start RViz with the node's topics shown"),
+    Argument(
+        "use_sim_time", "", "true: time from /clock, as with bags; empty: as params_file says",
+        "use_sim_time", bool,
+    ),
+    Argument(
+        "autostart", "", "false: wait for a lifecycle manager; empty: as params_file says", "autostart", bool
+    ),
+    Argument(
+        "namespaced_tf", "false", "true: tf and tf_static of the namespace, as several robots have", kind=bool
+    ),
+    Argument("rviz", "false", "start RViz with the node's topics shown", kind=bool),
     Argument("fixed_frame", "map", "of RViz: the frame of the map"),
 )  # fmt: skip
 
-# Topics of config/ssen.rviz, by their names without a namespace.
-RVIZ_TOPICS = (
-    "/cloud_map",
-    "/ssen/semantic_cloud",
-    "/ssen/instance_cloud",
-    "/ssen/structure_cloud",
-    "/ssen/markers",
-)
+# What makes tf that of the namespace, as nav2 has it.
+NAMESPACED_TF = {"/tf": "tf", "/tf_static": "tf_static"}
 
 
 @dataclass(frozen=True)
@@ -98,22 +105,61 @@ def ssen_node_process(
 
 
 def ssen_node_from(values: Mapping[str, str]) -> NodeProcess:
-    """The segmenting node as SSEN_ARGUMENTS with these values ask for it."""
+    """The segmenting node as SSEN_ARGUMENTS with these values ask for it. Raises ConfigError for no truth."""
     parameters: dict[str, ParameterValue] = {
-        argument.parameter: values[argument.name]
+        argument.parameter: is_true(argument.name, values[argument.name])
+        if argument.kind is bool
+        else values[argument.name]
         for argument in SSEN_ARGUMENTS
         if argument.parameter and values[argument.name]
     }
-    if values["use_sim_time"]:
-        parameters["use_sim_time"] = values["use_sim_time"].lower() in ("true", "1")  # as launch's conditions
-    return ssen_node_process(values["cloud_topic"], parameters, values["namespace"], values["log_level"])
+    process = ssen_node_process(values["cloud_topic"], parameters, values["namespace"], values["log_level"])
+    return replace(process, remappings=process.remappings | _tf_remappings(values))
 
 
-def rviz_remappings(cloud_topic: str, namespace: str) -> dict[str, str]:
-    """What makes config/ssen.rviz show the map on `cloud_topic` and the node in `namespace`."""
-    targets = {topic: absolute(namespace, topic[1:]) for topic in RVIZ_TOPICS}
-    targets["/cloud_map"] = absolute(namespace, cloud_topic)
-    return {topic: target for topic, target in targets.items() if topic != target}
+def rviz_remappings(values: Mapping[str, str]) -> dict[str, str]:
+    """What makes config/ssen.rviz show what SSEN_ARGUMENTS with these values ask for.
+
+    Its topics are relative: in whatever namespace RViz is started, it shows the node there.
+    """
+    return cloud_remapping(values["cloud_topic"]) | _tf_remappings(values)
+
+
+def cloud_remapping(cloud_topic: str) -> dict[str, str]:
+    return {} if cloud_topic == "cloud_map" else {"cloud_map": cloud_topic}
+
+
+def _tf_remappings(values: Mapping[str, str]) -> dict[str, str]:
+    return NAMESPACED_TF if is_true("namespaced_tf", values["namespaced_tf"]) else {}
+
+
+def is_true(name: str, text: str) -> bool:
+    """The value of an argument that is true or false, in the words that launch knows for it."""
+    truth = {"true": True, "1": True, "false": False, "0": False}.get(text.strip().lower())
+    if truth is None:
+        raise ConfigError(f"{name}:={text}: expected true or false")
+    return truth
+
+
+def existing_file(name: str, text: str) -> Path:
+    """The path that an argument gives; `~` is the home folder."""
+    path = Path(text).expanduser()
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "there is no such file"
+        raise ConfigError(
+            f"{name}:={text}: {found}; a path that does not begin with / starts at {Path.cwd()}"
+        )
+    return path
+
+
+def names_in(name: str, text: str) -> list[str]:
+    """The values of an argument that is a list: different, none empty."""
+    names = [part.strip() for part in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise ConfigError(
+            f"{name}:={text}: expected names that differ, with commas between them, such as robot1,robot2"
+        )
+    return names
 
 
 def absolute(namespace: str, name: str) -> str:
@@ -148,6 +194,5 @@ def _process(
     namespace: str = "",
     log_level: str = "info",
 ) -> NodeProcess:
-    remappings = {} if cloud_topic == "cloud_map" else {"cloud_map": cloud_topic}
-    module = f"ssen_ros.ros.{executable}"
+    module, remappings = f"ssen_ros.ros.{executable}", cloud_remapping(cloud_topic)
     return NodeProcess(executable, module, name, dict(parameters or {}), remappings, namespace, log_level)

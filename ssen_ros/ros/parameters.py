@@ -1,9 +1,12 @@
 """ROS parameters derived from the fields of a configuration tree, declared and read in one call."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import yaml
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
@@ -161,6 +164,39 @@ def declare(node: Node, config: Config) -> Config:
         _declare_one(node, leaf)
     _warn_of_unknown(node, {leaf.name for leaf in leaves})
     return config
+
+
+def check_sections(arguments: Sequence[str], node: str) -> None:
+    """Each parameter file that a command line names must have a section for the node.
+
+    rcl says nothing of a file that has none, and the node would run with its defaults.
+
+    Raises:
+        ConfigError: a file all of whose sections are for nodes other than `node`, a fully qualified name.
+    """
+    for option, path in zip(arguments, arguments[1:]):
+        if option != "--params-file":
+            continue
+        # rcl has read the file already, so it is YAML, and a mapping.
+        sections = list(_sections(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}))
+        if sections and not any(re.fullmatch(_pattern(section), node) for section in sections):
+            raise ConfigError(
+                f"{path} has parameters for {', '.join(sections)}, none for this node: name a section {node} "
+                "or /**"
+            )
+
+
+def _sections(tree: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if key == "ros__parameters":
+            yield above
+        elif isinstance(value, Mapping):
+            yield from _sections(value, f"{above}/{key.strip('/')}")
+
+
+def _pattern(section: str) -> str:
+    """Of the nodes that a section is for: * is one name, ** any number of them."""
+    return re.escape(section).replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"/\w+")
 
 
 def _declare_one(node: Node, leaf: Parameter) -> None:

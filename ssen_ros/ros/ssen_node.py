@@ -21,9 +21,10 @@ from sensor_msgs.msg import PointCloud2
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
+from ssen_ros.ros.executor import PatientExecutor
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
-from ssen_ros.ros.parameters import LiveParameters, NodeConfig, declare
+from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, declare
 from ssen_ros.ros.qos import AdaptiveSubscription
 from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
@@ -49,6 +50,7 @@ class SsenNode(ManagedNode):
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
         self._next_id = 1  # above all ids given in earlier sessions
+        check_sections(sys.argv, self.get_fully_qualified_name())
         config = declare(self, NodeConfig())
         self._live = LiveParameters(
             self, config, lambda: self.lifecycle_state != UNCONFIGURED, self._reconfigure
@@ -123,8 +125,9 @@ class SsenNode(ManagedNode):
 
     def _observe(self) -> Observation:
         session, subscription = self._session, self._subscription
+        errors = self.executor.errors if isinstance(self.executor, PatientExecutor) else 0
         if session is None:
-            return Observation(self.lifecycle_state)
+            return Observation(self.lifecycle_state, callback_errors=errors)
         if session.degraded:
             session.health.device = "cpu"
         topic = subscription.topic_name if subscription is not None else ""
@@ -141,6 +144,7 @@ class SsenNode(ManagedNode):
             busy=session.busy,
             other_types=tuple(sorted(set(types) - {CLOUD_TYPE})),
             qos_mismatch=subscription.mismatch if types else "",  # who did not match may be gone
+            callback_errors=errors,
             stale_cloud_s=self._live.config.stale_cloud_s,
         )
 

@@ -306,6 +306,16 @@ def folded(rng: np.random.Generator) -> Mesh:
     return b.build()
 
 
+def throw(rng: np.random.Generator, w: float | None = None) -> Mesh:
+    """A blanket laid across a bed or a sofa, `w` m wide, in soft folds."""
+    b = MeshBuilder()
+    w, d, h = w or rng.uniform(0.45, 1.0), rng.uniform(0.4, 0.75), rng.uniform(0.03, 0.07)
+    cloth = b.material(mat.fabric(rng))
+    for k in range(3):
+        b.cushion((0, (k - 1) * d / 3, h / 2), (w, d / 2.4, h * rng.uniform(0.7, 1.0)), cloth, squareness=5)
+    return b.build().grounded()
+
+
 def shoes(rng: np.random.Generator) -> Mesh:
     b = MeshBuilder()
     pair = b.material(_color(rng))

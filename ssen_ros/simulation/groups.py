@@ -79,7 +79,7 @@ def work_table(layout: Layout) -> None:
 
 
 def rug(layout: Layout) -> None:
-    mesh = clutter.rug(layout.rng)
+    mesh = layout.assets.clutter("rug") or clutter.rug(layout.rng)
     room = np.array([layout.width, layout.depth])
     half = mesh.size[:2].max() / 2
     if (room > 2 * half + 0.2).all():
@@ -294,10 +294,10 @@ def sleeping_place(layout: Layout, clearance: float = 0.2) -> None:
         top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), soft=True)
     for side in (-1, 1):
         if rng.random() < 0.6:
-            _night_stand(layout, bed, side)
+            night_stand(layout, bed, side)
 
 
-def _night_stand(layout: Layout, bed: Placed, side: int) -> None:
+def night_stand(layout: Layout, bed: Placed, side: int) -> None:
     mesh = layout.draw("night stand")
     w, d, h = mesh.size
     edge = bed.mesh.upper[0] if side > 0 else -bed.mesh.lower[0]
@@ -338,6 +338,11 @@ def counter(layout: Layout, length: float, with_sink: bool) -> None:
             layout.add(hung, "cabinet", above.position, above.yaw)
 
 
+def counter_here(layout: Layout) -> None:
+    """A short counter anywhere, with a sink or without."""
+    counter(layout, layout.rng.uniform(0.8, 2.2), with_sink=layout.rng.random() < 0.3)
+
+
 def tub(layout: Layout) -> None:
     rng = layout.rng
     placed = insist(layout, "bathtub", clearance=0.0)
@@ -369,7 +374,8 @@ def washplace(layout: Layout) -> None:
     if not spot:
         return
     placed = layout.add_parts(parts, spot)
-    Top(layout, placed[-1]).strew(int(rng.integers(0, 4)), clutter.bottle)
+    counters = [p for p, part in zip(placed, parts) if part.class_name == "counter"]
+    Top(layout, (counters or placed)[-1]).strew(int(rng.integers(0, 4)), clutter.bottle)
     if rng.random() < 0.7:
         w = size[0] * rng.uniform(0.6, 1.0)
         glass = clutter.mirror(rng, w)

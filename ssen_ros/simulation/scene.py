@@ -13,7 +13,7 @@ class Scene:
 
     def __init__(self, room: Room):
         objects = room.objects
-        vertices, faces, materials, material, owner = [], [], [], [], []
+        vertices, faces, materials, material, owner, facing = [], [], [], [], [], []
         count = 0
         for row, placed in enumerate(objects):
             mesh = placed.mesh
@@ -22,12 +22,14 @@ class Scene:
             material.append(mesh.material + len(materials))
             materials += mesh.materials
             owner.append(np.full(len(mesh.faces), row))
+            facing.append(mesh.facing)
             count += len(mesh.vertices)
         corners = np.concatenate(vertices).astype(np.float32)[np.concatenate(faces)]
         self._embree = _embree_scene(corners)
         self._material = np.concatenate(material)
         self._table = MaterialTable(materials)
         self._owner = np.concatenate(owner)
+        self._facing = np.concatenate(facing)
         self._position = np.array([o.position for o in objects], np.float32)
         self._cos = np.cos([o.yaw for o in objects]).astype(np.float32)
         self._sin = np.sin([o.yaw for o in objects]).astype(np.float32)
@@ -56,7 +58,7 @@ class Scene:
         d = points - self._position[row]
         c, s = self._cos[row], self._sin[row]
         local = np.stack([c * d[:, 0] + s * d[:, 1], c * d[:, 1] - s * d[:, 0], d[:, 2]], axis=1)
-        return self._table.colors(material, local), self._table.dropout[material]
+        return self._table.colors(material, local, self._facing[triangle]), self._table.dropout[material]
 
 
 def _embree_scene(corners: np.ndarray):

@@ -26,7 +26,7 @@ def build_shell(layout: Layout, wet: bool) -> None:
     ceiling = Material(materials.white_color(rng))
     layout.add(_slab(layout, layout.height, layout.height + 0.05, ceiling), "ceiling", (0, 0, 0))
     for _ in range(int(rng.integers(0, 3))):
-        lamp = clutter.ceiling_lamp(rng)
+        lamp = layout.assets.clutter("ceiling") or clutter.ceiling_lamp(rng)
         at = rng.uniform(0.25, 0.75, 2) * (layout.width, layout.depth)
         layout.add(lamp, "", (*at, layout.height - lamp.upper[2]))
 

@@ -11,9 +11,9 @@ from ssen_ros import voxel_keys
 from ssen_ros.datasets.labelled_voxels import majority
 from ssen_ros.io.samples import VOXEL_SIZE, Sample, save_sample
 from ssen_ros.jobs import write_missing
+from ssen_ros.simulation.assets import NO_ASSETS, Assets, write_attribution
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.rooms import build_room
-from ssen_ros.simulation.sweethome import ModelLibrary, write_attribution
 from ssen_ros.simulation.walk import walk
 
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
@@ -89,11 +89,10 @@ class SimulatedSlam:
     frame are the two maps.
     """
 
-    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA, library: ModelLibrary | None = None):
-        room = build_room(seed)
-        self.models: tuple[str, ...] = ()  # ids of those of the library that stand in the room
-        if library is not None:
-            room, self.models = library.furnish(room)
+    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA, assets: Assets | None = None):
+        of_room = assets.for_room(seed) if assets else NO_ASSETS
+        room = build_room(seed, of_room)
+        self.credits = of_room.credits  # whose models, textures and prints the room is made with
         self._walk = walk(room, config)
         self._frames = iter(self._walk)
         self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 4))
@@ -156,21 +155,21 @@ def generate(
     out_dir: Path | str,
     workers: int = 1,
     progress: bool = True,
-    library: ModelLibrary | None = None,
+    assets: Assets | None = None,
 ) -> list[Path]:
     """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths.
 
-    With a library some of the furniture is its models; `out_dir/ATTRIBUTION.txt` then names them.
+    With assets they are mixed in; `out_dir/ATTRIBUTION.txt` then names them.
     """
     paths = {seed: Path(out_dir) / f"{seed:06d}.npz" for seed in seeds}
     try:
-        return write_missing(paths, functools.partial(_scan_to, library), workers, progress)
+        return write_missing(paths, functools.partial(_scan_to, assets), workers, progress)
     finally:
-        if library is not None:
-            write_attribution(Path(out_dir), library)
+        if assets is not None:
+            write_attribution(Path(out_dir))
 
 
-def _scan_to(library: ModelLibrary | None, seed: int, path: Path) -> None:
-    slam = SimulatedSlam(seed, library=library)
+def _scan_to(assets: Assets | None, seed: int, path: Path) -> None:
+    slam = SimulatedSlam(seed, assets=assets)
     slam.advance(len(slam))
-    save_sample(path, slam.sample(), slam.models)
+    save_sample(path, slam.sample(), slam.credits)

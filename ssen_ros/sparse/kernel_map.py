@@ -1,5 +1,6 @@
 """For each output voxel and each kernel offset, which input voxel lies there."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,12 +17,17 @@ class KernelMap:
     num_inputs: int
     mirrored: bool = False  # i lies at offset k of o just where o lies at offset K - 1 - k of i
     _transposed: "KernelMap | None" = field(default=None, init=False, repr=False)
+    # Of what this is the transposed; weak, for a circle would keep the tables' memory from the next pass.
+    _source: "weakref.ref[KernelMap] | None" = field(default=None, init=False, repr=False)
 
     def transposed(self, transpose: Callable[["KernelMap"], "KernelMap"]) -> "KernelMap":
         """The map of the transposed convolution, which is also that of the gradient to the input; made once,
         by an engine's `transpose`."""
+        if self._source is not None and (source := self._source()) is not None:
+            return source
         if self._transposed is None:
             self._transposed = transpose(self)
+            self._transposed._source = weakref.ref(self)
         return self._transposed
 
     @property

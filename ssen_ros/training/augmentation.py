@@ -69,8 +69,8 @@ def augment_points(rng: np.random.Generator, points: np.ndarray, config: Augment
     transform = turn @ turn_x(np.deg2rad(tilt)) * scale
     if config.mirror:
         transform = transform @ np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
-    transform = transform.astype(np.float32)  # a product with float64 would keep every core spinning
-    return (points @ transform.T + rng.uniform(0, config.grid_shift, 3)).astype(np.float32)
+    moved = np.einsum("ni,ji->nj", points, transform.astype(np.float32))  # `@` would wake every core of BLAS
+    return (moved + rng.uniform(0, config.grid_shift, 3)).astype(np.float32)
 
 
 def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: AugmentationConfig) -> np.ndarray:

@@ -18,6 +18,16 @@ from ssen_ros.training.augmentation import augment_colors, augment_points, kept_
 from ssen_ros.training.config import TrainConfig
 
 
+def class_weight(shares: np.ndarray, balance: float) -> np.ndarray:
+    """(C,) float64 loss weights, share^-balance, with mean 1 over the voxels of these (C,) shares.
+
+    balance 0 weighs voxels alike, 1 would weigh classes alike; no class gets more than 20 times another.
+    """
+    weight = np.maximum(shares, 1e-6) ** -balance
+    weight = np.minimum(weight, 20 * weight.min())
+    return weight / (weight @ shares)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Several scenes for one step; rows of all scenes follow each other."""
@@ -72,16 +82,11 @@ class RoomDataset:
     def sample(self, index: int) -> Sample:
         return _load(self.paths[index])
 
-    def class_weight(self, balance: float, rooms: int = 60) -> Tensor:
-        """(C,) float32 loss weights, share^-balance, with mean 1 over the voxels of the first rooms.
-
-        balance 0 weighs voxels alike, 1 would weigh classes alike; no class gets more than 20 times another.
-        """
+    def class_shares(self, rooms: int = 60) -> np.ndarray:
+        """(C,) float64: of the annotated voxels of the first rooms, those of each class."""
         labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
         counts = sum(np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels)
-        weight = np.maximum(counts / counts.sum(), 1e-6) ** -balance
-        weight = np.minimum(weight, 20 * weight.min())
-        return torch.tensor(weight * counts.sum() / (weight * counts).sum(), dtype=torch.float32)
+        return counts / max(counts.sum(), 1)
 
     def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:
         """One random room, augmented, voxelized, and cropped as a map still growing would be."""

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
@@ -35,6 +36,7 @@ class RunFolder:
     def __init__(self, path: str | Path, spec: NetworkSpec, config: TrainConfig):
         self.path, self._spec, self._config = Path(path), spec, config
         self._commit = _commit()  # of the code that runs: the checkout may move on below it
+        self._balance: dict[str, dict[str, float]] = {}
 
     @property
     def weights(self) -> Path:
@@ -48,6 +50,16 @@ class RunFolder:
                 f"{state} is the state of another run: expected a folder without one; --resume goes on from "
                 "it, another --out keeps it, or remove it"
             )
+
+    def note_balance(self, shares: np.ndarray, weights: np.ndarray) -> None:
+        """Tell with the weights how common the C classes are, and what each weighed in the loss.
+
+        `segmenter.prior` undoes that balance by the shares; where all weighed alike, nothing is told.
+        """
+        if np.ptp(weights) > 0:
+            names = self._spec.class_names
+            self._balance = {"class_shares": dict(zip(names, shares.tolist())),
+                             "class_weight": dict(zip(names, weights.tolist()))}  # fmt: skip
 
     def begin(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -93,6 +105,7 @@ class RunFolder:
             "minutes": round(state["elapsed_s"] / 60, 1),
             "rooms": len(state["rooms"]),
             "commit": self._commit,
+            **self._balance,
         }
         save_checkpoint(self.weights, Checkpoint(self._spec, model, provenance))
         content = json.dumps({**asdict(self._spec), "training": provenance}, indent=2) + "\n"

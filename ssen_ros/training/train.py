@@ -21,7 +21,7 @@ from ssen_ros.sparse import CoordinateManager, default_engine
 from ssen_ros.training.background import everything, foreground
 from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
-from ssen_ros.training.dataset import Batch, RoomDataset
+from ssen_ros.training.dataset import Batch, RoomDataset, class_weight
 from ssen_ros.training.distributed import Processes
 from ssen_ros.training.losses import embedding_loss, semantic_loss
 from ssen_ros.training.run_folder import Journal, RunFolder
@@ -75,7 +75,12 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             step, elapsed_before, smooth = state["step"], state["elapsed_s"], state["smooth"]
         else:
             folder.check_is_free()
-        balance = rooms.class_weight(config.class_balance).to(device) if task == "semantic" else None
+        balance = None
+        if task == "semantic":
+            shares = rooms.class_shares()
+            weights = class_weight(shares, config.class_balance)
+            balance = torch.tensor(weights, dtype=torch.float32, device=device)
+            folder.note_balance(shares, weights)
         journal = None
         if processes.is_first:
             folder.begin()

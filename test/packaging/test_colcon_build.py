@@ -11,7 +11,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOT_SOURCE = (
     ".git",
-    ".venv",
+    ".venv*",
     ".*_cache",
     ".hypothesis",
     "__pycache__",

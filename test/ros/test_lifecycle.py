@@ -72,6 +72,16 @@ def test_a_manager_leads_the_node_through_all_its_states(bench):
     assert not bench.change_state("configure")
 
 
+def test_a_manager_that_configures_a_node_which_has_started_itself_gets_an_answer(bench):
+    """As nav2's manager does; up to Jazzy, rclpy itself raises instead of answering."""
+    node = bench.ready(bench.start())
+    for impossible in ("configure", "activate", "cleanup", "unconfigured_shutdown"):
+        assert not bench.change_state(impossible)
+    assert bench.state() == "active" and bench.wait_for(lifecycle="active")["callback_errors"] == "0"
+    assert node.running and "Traceback" not in node.log
+    assert bench.change_state("deactivate") and bench.change_state("cleanup")
+
+
 def test_what_fails_or_breaks_while_configuring_leaves_a_node_that_can_be_configured(bench):
     node = unconfigured(bench, segmenter__semantic_checkpoint="missing")
     assert not bench.change_state("configure") and bench.state() == "unconfigured"

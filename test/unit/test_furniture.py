@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import label
 
-from ssen_ros.datasets.splits import HELD_OUT_SEEDS, SMOKE_SEEDS
+from ssen_ros.datasets.splits import HARD_SEEDS, HELD_OUT_SEEDS, SMOKE_SEEDS, VALIDATION_SEEDS
 from ssen_ros.labels import CLASS_NAMES, STUFF_NAMES
 from ssen_ros.simulation import furniture
 from ssen_ros.simulation.furniture import KINDS, Part, kitchen
@@ -54,11 +54,13 @@ def test_a_design_is_one_piece_of_sensible_size(kind, design):
 
 def test_no_held_out_design_furnishes_a_training_room():
     training = {design for kind in KINDS.values() for design in kind.training}
-    held_out = {design for kind in KINDS.values() for design in kind.held_out}
+    held_out = {design for kind in KINDS.values() for design in kind.held_out + kind.hard}
     assert not training & held_out
     for kind in KINDS.values():
-        assert {kind.designs(seed) for seed in HELD_OUT_SEEDS} == {kind.held_out}
-        assert {kind.designs(seed) for seed in (100, 1000, 123456)} == {kind.training}
+        assert {kind.designs(seed) for seed in VALIDATION_SEEDS} == {kind.held_out}
+        assert {kind.designs(seed) for seed in HARD_SEEDS} == {kind.held_out + kind.hard}
+        assert {kind.designs(seed) for seed in (200, 1000, 123456)} == {kind.training}
+    assert {*VALIDATION_SEEDS, *HARD_SEEDS} == set(HELD_OUT_SEEDS)
 
 
 def test_every_class_has_designs_of_both_sorts():
@@ -68,6 +70,6 @@ def test_every_class_has_designs_of_both_sorts():
 
 def test_a_seed_draws_from_its_own_split():
     rng = np.random.default_rng(0)
-    picked = {furniture.pick(rng, "dining chair", seed) for seed in HELD_OUT_SEEDS}
+    picked = {furniture.pick(rng, "dining chair", seed) for seed in VALIDATION_SEEDS}
     assert picked == set(KINDS["dining chair"].held_out)
-    assert set(SMOKE_SEEDS) <= set(HELD_OUT_SEEDS)
+    assert set(SMOKE_SEEDS) <= set(VALIDATION_SEEDS)

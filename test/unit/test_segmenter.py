@@ -72,6 +72,33 @@ def test_probabilities_are_averaged_over_the_rotations(segmenter):
     np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, atol=1e-5)
 
 
+def test_the_prior_adds_the_logarithms_of_the_shares(segmenter):
+    shares = dict(zip(CLASS_NAMES, np.arange(20) / 190))  # of the first, none
+    semantic = dataclasses.replace(checkpoint(SEMANTIC), provenance={"class_shares": shares})
+    s = snapshot()
+    plain = segmenter.semantic(s).astype(np.float64)
+    for prior in (0.0, 0.5, 1.0):
+        found = np.exp(Segmenter(semantic, checkpoint(EMBEDDING), prior=prior).semantic(s).astype(np.float64))
+        expected = np.exp(plain) * np.maximum(list(shares.values()), 1e-6) ** prior
+        np.testing.assert_allclose(
+            found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-7
+        )
+
+
+def test_the_prior_of_a_network_that_tells_no_shares_changes_nothing(segmenter):
+    s = snapshot()
+    found = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), prior=1.0).semantic(s)
+    np.testing.assert_array_equal(found, segmenter.semantic(s))
+
+
+def test_shares_of_other_classes_are_refused():
+    semantic = dataclasses.replace(
+        checkpoint(SEMANTIC), provenance={"class_shares": {"wall": 0.5, "lamp": 0.5}}
+    )
+    with pytest.raises(CheckpointError, match="class_shares are of wall, lamp, expected wall, floor"):
+        Segmenter(semantic, checkpoint(EMBEDDING), prior=0.5)
+
+
 def test_background_does_not_reach_the_embedding_network(segmenter):
     s = snapshot()
     rows = np.flatnonzero(s.voxel_coords[:, 0] < 0)

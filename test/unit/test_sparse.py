@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import weakref
 from functools import partial
 
 import pytest
@@ -16,6 +17,7 @@ from ssen_ros.sparse import (
     Convolution,
     CoordinateManager,
     KernelMap,
+    TorchEngine,
     convolve,
     default_engine,
     sparse_tensor,
@@ -89,6 +91,24 @@ def test_transposed_equals_dense(size, batches):
     edge = dict(padding=size // 2, output_padding=1) if size % 2 else {}
     theirs = F.conv_transpose3d(grid, weight, stride=2, **edge)
     compare(ours, theirs.permute(0, 2, 3, 4, 1).reshape(-1, 5), (x, kernel))
+
+
+def test_a_training_step_transposes_each_map_once_and_leaves_nothing_behind():
+    made = []
+
+    class Counting(TorchEngine):
+        def transpose(self, kernel_map):
+            made.append(super().transpose(kernel_map))
+            return made[-1]
+
+    model = build_network("MinkUNet14S", 3, 4, 3).train()
+    model.coordinates = partial(CoordinateManager, engine=Counting())
+    coords = filled_grid(1, 16, 16, 16)
+    model(torch.randn(len(coords), 3), coords).sum().backward()
+    assert len(made) == 4  # one for each change of stride, down and up again
+    gone = [weakref.ref(kernel_map) for kernel_map in made]
+    made.clear()
+    assert all(reference() is None for reference in gone)  # no circle that keeps their memory
 
 
 def sparse_coords(span: int = 6):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -30,7 +31,7 @@ from ssen_ros.training.background import everything, foreground, imitated, mixed
 from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
-from ssen_ros.training.dataset import RoomDataset, collate, crop
+from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop
 from ssen_ros.training.distributed import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder, read_log
 from ssen_ros.training.train import learning_rate, start_from, train
@@ -130,15 +131,17 @@ def test_embedding_sees_the_unannotated_but_little_background():
 
 def test_rare_classes_weigh_more(rooms):
     dataset = RoomDataset(rooms, 0.1)
-    assert dataset.class_weight(0.0).tolist() == [1.0] * len(LABEL_NAMES)
-    weight = dataset.class_weight(0.5)
+    shares = dataset.class_shares()
+    assert shares.sum() == pytest.approx(1.0)
+    assert class_weight(shares, 0.0).tolist() == pytest.approx([1.0] * len(LABEL_NAMES))
+    weight = class_weight(shares, 0.5)
     counts = sum(
         np.bincount(dataset.sample(i).semantic_label + 1, minlength=len(LABEL_NAMES) + 1)[1:]
         for i in range(2)
     )
     assert counts[1] > counts[4] > 0
     assert weight[4] / weight[1] == pytest.approx((counts[1] / counts[4]) ** 0.5, rel=1e-4)
-    assert (weight.numpy() * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
+    assert (weight * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
     assert weight.max() / weight.min() <= 20.001
 
 
@@ -467,6 +470,35 @@ def test_config_and_commit_stand_beside_the_results(rooms, tmp_path):
     provenance = json.loads((tmp_path / "run" / "weights.json").read_text())["training"]
     assert provenance["config"]["seed"] == 4 and provenance["commit"] in text
     assert provenance["config"]["augmentation"]["scale"] == 0.2
+
+
+def test_the_balance_that_the_prior_undoes_stands_in_the_checkpoint(rooms, tmp_path):
+    config = small_config(rooms, steps=1)
+    alike = load_checkpoint(train("semantic", replace(config, class_balance=0.0), tmp_path / "alike"))
+    assert not {"class_shares", "class_weight"} & alike.provenance.keys(), "nothing to undo"
+    path = train("semantic", replace(config, class_balance=0.5), tmp_path / "balanced")
+    told = load_checkpoint(path).provenance
+    shares = RoomDataset(rooms, 0.1).class_shares()
+    assert list(told["class_shares"]) == list(LABEL_NAMES)
+    assert list(told["class_shares"].values()) == shares.tolist()
+    assert list(told["class_weight"].values()) == class_weight(shares, 0.5).tolist()
+
+
+def test_shares_are_written_into_a_checkpoint_that_has_none(rooms, tmp_path):
+    spec = NetworkSpec("semantic", "MinkUNet14S", 0.1, ("rgb",), CLASS_NAMES, 3)
+    path = tmp_path / "old.safetensors"
+    model = spec.build()
+    save_checkpoint(path, Checkpoint(spec, model, {"steps": 3}))
+    path.with_suffix(".json").write_text(json.dumps({"task": "semantic", "training": {"steps": 3}}))
+    script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "class_shares.py"))
+    shares = script["write_shares"](path, rooms)
+    again = load_checkpoint(path)
+    assert again.provenance == {"steps": 3, "class_shares": shares}
+    assert json.loads(path.with_suffix(".json").read_text())["training"] == again.provenance
+    assert list(shares) == list(CLASS_NAMES) and sum(shares.values()) == pytest.approx(1.0)
+    counted = RoomDataset(rooms, 0.1).class_shares()
+    assert shares["floor"] / shares["chair"] == pytest.approx(counted[1] / counted[4])
+    assert again.model.state_dict()["final.kernel"].equal(model.state_dict()["final.kernel"])
 
 
 def test_a_state_of_another_version_is_refused(rooms, tmp_path):

@@ -221,8 +221,8 @@ def test_empty_cloud_clears_an_accumulated_map_and_adds_nothing_to_an_incrementa
 def test_anew_forgets_and_counts_on(mode):
     voxel_map = map_of(mode, as_cloud([(0, 0, 0, 1, 2, 3), (1, 0, 0, 1, 2, 3)]))
     other = as_cloud([(1, 0, 0, 1, 2, 3), (9, 9, 9, 4, 5, 6), (8, 8, 8, 4, 5, 6)])
-    assert counts(voxel_map.integrate(*other, anew=True)) == (2, 2, 1, 0)
-    assert voxel_map.integrate(*other, anew=True).version == 2
+    assert counts(voxel_map.integrate(*other, restart=True)) == (2, 2, 1, 0)
+    assert voxel_map.integrate(*other, restart=True).version == 2
     assert_same_map(voxel_map.snapshot(), map_of(mode, other).snapshot())
 
 

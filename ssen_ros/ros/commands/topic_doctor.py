@@ -47,6 +47,7 @@ class _Heard:
         self._best_effort = any(
             p.qos_profile.reliability == QoSReliabilityPolicy.BEST_EFFORT for p in publishers
         )
+        self._alone = len(publishers) == 1
         self._names = ", ".join(sorted({_full_name(p) for p in publishers}))
         self._lost_events = 0
         self._sequences: dict[bytes, list[int]] = {}  # publisher -> numbers of its messages that came
@@ -63,9 +64,10 @@ class _Heard:
     def _add(self, msg: PointCloud2, info: dict[str, Any]) -> None:
         self._last = msg
         self.received.append((ns_from_time(msg.header.stamp), info["source_timestamp"] or time.time_ns()))
-        number = info.get("publication_sequence_number")  # not known to Humble and Iron
-        if number is not None:
-            publisher = bytes(info["publisher_gid"]["data"])
+        # Humble and Iron do not know the number; up to Jazzy, its publisher is not known.
+        number, gid = info.get("publication_sequence_number"), info.get("publisher_gid")
+        if number is not None and (gid or self._alone):
+            publisher = bytes(gid["data"]) if gid else b""
             self._sequences.setdefault(publisher, []).append(number)
 
     def _add_lost(self, event: Any) -> None:
