@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.labels import is_thing
+from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
     Clusters,
     Detection,
@@ -97,6 +97,7 @@ def update(
     stamp_ns: int,
     class_names: Sequence[str],
     config: InstancesConfig,
+    tell_unknown: bool = False,
 ) -> tuple[Memory, tuple[Event, ...]]:
     """Join one pass's detections, rows of `snapshot`, to the instances known so far.
 
@@ -105,6 +106,9 @@ def update(
     if another instance's detection now covers most of it, *retired* if not. The one exception is a map that
     has lost half of its voxels, as happens when a loop closes and objects move: what it was is no longer
     there, and it is retired at once.
+
+    Objects of no class (UNKNOWN_NAME) are known like others, but told of only if `tell_unknown`: without it
+    nobody hears of their ids, and an object that turns into one is told as retired.
 
     Returns what is known now, and what changed: the memory's news, then created, split, merged, retired. A
     part that comes off an instance is "created" and also named by the "split" event of the instance that kept
@@ -118,10 +122,11 @@ def update(
         before = known[column] if column >= 0 else None
         active.append(_detected(detection, before, next_id, keys, stamp_ns, class_names))
         next_id += before is None
-    missing, gone = _miss(known, found, [k.id for k in active], config.max_missed)
-    created = [Event("created", k.id) for k in active if k.id >= memory.next_id]
-    events = (*memory.news, *created, *_splits(known, found, active), *gone)
-    return Memory((*sorted(active, key=lambda k: k.id), *missing), next_id), events
+    missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
+    splits = _splits(known, found, active)
+    now = (*sorted(active, key=lambda k: k.id), *missing)
+    now = tuple(replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in now)
+    return Memory(now, next_id), (*memory.news, *_story(known, now, splits, merged))
 
 
 def label(voxel_coords: np.ndarray, known: Sequence[Known]) -> np.ndarray:
@@ -227,10 +232,9 @@ def _detected(
 def _miss(
     known: Sequence[Known], found: Association, active_ids: Sequence[int], max_missed: int
 ) -> tuple[list[Known], list[Event]]:
-    """The undetected instances that are kept, by id, and the events of those that are not."""
+    """The undetected instances that are kept, by id, and the mergers of those that are not."""
     kept: list[Known] = []
     absorbed: dict[int, list[int]] = {}
-    retired: list[int] = []
     covered = found.of_known()
     for column in np.setdiff1d(np.arange(len(known)), found.continued):
         one = known[column]
@@ -240,10 +244,8 @@ def _miss(
             kept.append(replace(one, instance=missing, missed=one.missed + 1))
         elif (covered[:, column] > CONTAINMENT).any():
             absorbed.setdefault(active_ids[int(covered[:, column].argmax())], []).append(one.id)
-        else:
-            retired.append(one.id)
     merged = [Event("merged", survivor, tuple(sorted(absorbed[survivor]))) for survivor in sorted(absorbed)]
-    return sorted(kept, key=lambda k: k.id), merged + [Event("retired", id) for id in sorted(retired)]
+    return sorted(kept, key=lambda k: k.id), merged
 
 
 def _splits(known: Sequence[Known], found: Association, active: Sequence[Known]) -> list[Event]:
@@ -255,3 +257,21 @@ def _splits(known: Sequence[Known], found: Association, active: Sequence[Known])
         if origin >= 0 and origin in found.continued and share[row, origin] > CONTAINMENT:
             parts.setdefault(known[origin].id, []).append(active[row].id)
     return [Event("split", id, tuple(parts[id])) for id in sorted(parts)]
+
+
+def _story(
+    before: Sequence[Known], now: Sequence[Known], splits: Sequence[Event], merged: Sequence[Event]
+) -> list[Event]:
+    """What of all this concerns those who were told of `before`, and are told of `now`."""
+    heard, living = ({k.id for k in known if k.told} for known in (before, now))
+    created = [Event("created", id) for id in sorted(living - heard)]
+    splits, merged = _among(splits, heard & living, living), _among(merged, living, heard)
+    absorbed = {id for event in merged for id in event.other_ids}
+    retired = [Event("retired", id) for id in sorted(heard - living - absorbed)]
+    return [*created, *splits, *merged, *retired]
+
+
+def _among(events: Sequence[Event], ids: set[int], other_ids: set[int]) -> list[Event]:
+    """Those about one of `ids` and some of `other_ids`, which they name alone."""
+    kept = [replace(e, other_ids=tuple(id for id in e.other_ids if id in other_ids)) for e in events]
+    return [event for event in kept if event.id in ids and event.other_ids]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +12,8 @@ from ssen_ros import instances
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
-from ssen_ros.labels import is_thing
+from ssen_ros.floor import Floor, above_floor, find_floor
+from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
@@ -65,6 +67,8 @@ class SsenPipeline:
         config = self.config  # read once: another thread may put another in its place
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
+            whole, floor = snapshot, find_floor(snapshot)
+            snapshot = _without_strays(whole, floor)
             with _timed(timings_s, "semantic"):
                 log_probabilities, semantic_label = self._classify(snapshot)
             with _timed(timings_s, "embedding"):
@@ -80,12 +84,13 @@ class SsenPipeline:
                     snapshot, segmentation, clusters, names, config.instances.min_score
                 )
                 memory, events = instances.update(
-                    memory, detections, snapshot, stamp_ns, names, config.instances
+                    memory, detections, snapshot, stamp_ns, names, config.instances, config.publish.unknown
                 )
                 instance_id = _instance_id(snapshot, segmentation, memory.known)
                 if config.instances.relabel:
                     share = config.instances.relabel_share
                     semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
+                instance_id = self._told_id(instance_id, semantic_label, memory.known)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
@@ -98,6 +103,8 @@ class SsenPipeline:
             confidence=_confidence(segmentation, clusters),
             stamp_ns=stamp_ns,
             timings_s=timings_s,
+            strays=len(whole) - len(snapshot),
+            floor_seen=floor.seen,
         )
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
@@ -106,6 +113,18 @@ class SsenPipeline:
                 f"the map's voxel_size is {snapshot.voxel_size:g} m, the networks were trained at "
                 f"{self.segmenter.voxel_size:g} m: build the VoxelMap with segmenter.voxel_size"
             )
+
+    def _told_id(
+        self, instance_id: np.ndarray, semantic_label: np.ndarray, known: Sequence[Known]
+    ) -> np.ndarray:
+        """(V,) int32: -1 where the object is not told of, or is of a class and the voxel of none."""
+        names = tuple(self.segmenter.class_names)
+        told = np.isin(instance_id, [k.id for k in known if k.told])
+        if UNKNOWN_NAME in names:
+            unknown = names.index(UNKNOWN_NAME)
+            of_no_class = np.isin(instance_id, [k.id for k in known if k.instance.class_id == unknown])
+            told &= of_no_class | (semantic_label != unknown)
+        return np.where(told, instance_id, np.int32(-1))
 
     def _classify(self, snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray]:
         """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
@@ -118,6 +137,19 @@ class SsenPipeline:
         if len(thing_rows) == 0:
             return np.empty((0, 0), dtype=np.float32)
         return self.segmenter.embed(snapshot, thing_rows)
+
+
+def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
+    """The map as the networks are to see it; of a map without a floor nobody can say what lies below it."""
+    kept = above_floor(snapshot, floor)
+    if kept.all() or not floor.seen:
+        return snapshot
+    return replace(
+        snapshot,
+        voxel_coords=snapshot.voxel_coords[kept],
+        points=snapshot.points[kept],
+        colors=snapshot.colors[kept],
+    )
 
 
 @contextmanager

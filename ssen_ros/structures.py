@@ -4,7 +4,7 @@ Letters in shapes: N points, V voxels, T thing voxels, C classes, d embedding wi
 Everything is in the map frame, metres, +Z up, unless said otherwise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -142,6 +142,7 @@ class Known:
     keys: np.ndarray  # (n,) int64 voxel keys of the last detection, ascending
     votes: np.ndarray  # (C,) float64, faded sum of the class votes of all passes
     missed: int = 0  # updates since the last detection
+    told: bool = True  # the last update told of it; of objects of no class it does if `publish.unknown`
 
     @property
     def id(self) -> int:
@@ -162,35 +163,37 @@ class Memory:
 
     @property
     def instances(self) -> tuple[Instance, ...]:
-        return tuple(known.instance for known in self.known)
+        """Those that the last update told of."""
+        return tuple(known.instance for known in self.known if known.told)
 
     def begin(self, other: "Memory") -> "Memory":
         """Know what `other` knows, and nothing else; no id that either has given is given to a new object.
 
         The next update tells that what was known is retired, and what is known now created.
         """
-        retired = [Event("retired", known.id) for known in self.known]
-        created = [Event("created", known.id) for known in other.known]
-        next_id = max(self.next_id, other.next_id)
-        return Memory(other.known, next_id, news=(*self.news, *retired, *created))
+        retired = [Event("retired", instance.id) for instance in self.instances]
+        known = tuple(replace(one, told=False) for one in other.known)
+        return Memory(known, max(self.next_id, other.next_id), news=(*self.news, *retired))
 
 
 @dataclass(frozen=True)
 class StepResult:
     """All that one update yields; the node publishes it, the CLI saves it, the evaluator scores it."""
 
-    snapshot: VoxelSnapshot
+    snapshot: VoxelSnapshot  # the map without the strays below its floor
     segmentation: Segmentation
     clusters: Clusters
     detections: tuple[Detection, ...]
     memory: Memory  # for the next step
     events: tuple[Event, ...]
-    semantic_label: np.ndarray  # (V,) int32, of the segmentation; within a detection the detection's
-    instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
+    semantic_label: np.ndarray  # (V,) int32, of the segmentation; within an object mostly the object's
+    instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff, noise and what is of no class
     # (V,) float32 in 0..1: semantic probability on stuff, cluster confidence on things
     confidence: np.ndarray
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
+    strays: int = 0  # voxels of the map that lie below its floor, and were left out
+    floor_seen: bool = True  # False: the map shows no floor, and nothing was left out
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -24,19 +24,18 @@ class VertexLabels:
 def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
     """Segment the scene as the first map."""
     result = segment_once(sample.points, sample.colors, pipeline)
-    benchmark_class = np.array(
-        [CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in pipeline.segmenter.class_names]
-    )
-    row = voxel_rows(result.snapshot, sample.points)
+    names = (*pipeline.segmenter.class_names, None)  # the last: no class
+    benchmark_class = np.array([CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in names])
+    row = voxel_rows(result.snapshot, sample.points)  # -1, the last, for strays below the floor
     predictions = []
     for detection in result.detections:
-        inside = np.zeros(len(result.snapshot), bool)
+        inside = np.zeros(len(result.snapshot) + 1, bool)
         inside[detection.rows] = True
         vertices = np.flatnonzero(inside[row])
         predictions.append(
             Prediction(int(benchmark_class[detection.class_id]), float(detection.score), vertices)
         )
-    return VertexLabels(benchmark_class[result.semantic_label[row]], tuple(predictions))
+    return VertexLabels(benchmark_class[np.append(result.semantic_label, -1)[row]], tuple(predictions))
 
 
 def segment_once(points: np.ndarray, colors: np.ndarray, pipeline: SsenPipeline) -> StepResult:

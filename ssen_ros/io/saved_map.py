@@ -5,7 +5,7 @@ Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `class
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
-that follow from the rest; `missed`, `votes` (K, C); their voxel keys, one object's after the other's:
+that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
 """
 
@@ -131,6 +131,7 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         **_columns(_STORED, [k.instance for k in known]),
         "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
         "missed": np.array([k.missed for k in known], np.int64),
+        "told": np.array([k.told for k in known], bool),
         "voxels": np.concatenate([np.empty(0, np.int64), *(k.keys for k in known)]),
         "voxels_end": np.cumsum([len(k.keys) for k in known], dtype=np.int64),
     }
@@ -181,9 +182,12 @@ def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, .
     if np.isnan(arrays["votes"]).any():
         raise ValueError("votes has a NaN")
     facts = _read_rows(_STORED, arrays, count)
+    told = arrays.get("told", np.ones(count, bool))  # older files have none
     voxels = np.split(arrays["voxels"], arrays["voxels_end"])[:-1]
     known = []
-    for stored, votes, missed, keys in zip(facts, arrays["votes"], arrays["missed"], voxels, strict=True):
+    for stored, votes, missed, keys, heard in zip(
+        facts, arrays["votes"], arrays["missed"], voxels, told, strict=True
+    ):
         class_id = int(votes.argmax())
         instance = Instance(
             **stored,
@@ -192,7 +196,8 @@ def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, .
             voxel_count=len(keys),
             state="missing" if missed else "active",
         )
-        known.append(Known(instance, _ascending("voxels", keys, _VOXEL_BITS), votes, int(missed)))
+        keys = _ascending("voxels", keys, _VOXEL_BITS)
+        known.append(Known(instance, keys, votes, int(missed), bool(heard)))
     return tuple(known)
 
 

@@ -11,6 +11,7 @@ from ssen_ros.structures import Clusters, Detection, Event, Memory, Segmentation
 
 NAMES = ("floor", "chair", "table")
 CHAIR, TABLE = 1, 2
+NAMES_AND_UNKNOWN, UNKNOWN = ("floor", "chair", "unknown"), 2
 CONFIG = InstancesConfig()  # min_overlap 0.25, max_missed 3
 
 
@@ -36,8 +37,9 @@ def detection(snapshot, coords, class_id=CHAIR, weight=1.0):
 class Run:
     """One update per call, of blocks of voxels, each with the memory of the one before."""
 
-    def __init__(self, config=CONFIG):
-        self.config = config
+    def __init__(self, names=NAMES, config=CONFIG):
+        self.names, self.config = names, config
+        self.tell_unknown = False
         self.memory = Memory()
         self.stamp_ns = 0
 
@@ -48,7 +50,13 @@ class Run:
         )
         detections = [detection(snapshot, b, **kwargs) for b in blocks]
         self.memory, self.events = update(
-            self.memory, detections, snapshot, self.stamp_ns, NAMES, self.config
+            self.memory,
+            detections,
+            snapshot,
+            self.stamp_ns,
+            self.names,
+            self.config,
+            self.tell_unknown,
         )
         return {i.id: i for i in self.instances}
 
@@ -103,14 +111,14 @@ def test_little_overlap_is_another_object():
 
 def test_min_overlap_decides():
     for min_overlap, expected in ((0.05, [1]), (0.25, [2])):
-        run = Run(InstancesConfig(min_overlap=min_overlap))
+        run = Run(config=InstancesConfig(min_overlap=min_overlap))
         run.update(block(0, 10))
         run.update(block(8, 18))
         assert run.ids() == expected
 
 
 def test_no_shared_voxel_never_continues():
-    run = Run(InstancesConfig(min_overlap=0.0))
+    run = Run(config=InstancesConfig(min_overlap=0.0))
     run.update(block(0, 10))
     run.update(block(10, 20))
     assert run.ids() == [2]
@@ -183,7 +191,7 @@ def test_one_blurred_pass_costs_no_id():
 
 
 def test_without_patience_a_merge_is_immediate():
-    run = Run(InstancesConfig(max_missed=0))
+    run = Run(config=InstancesConfig(max_missed=0))
     run.update(block(0, 30), block(30, 40))
     run.update(block(0, 40))
     assert run.events == (Event("merged", 1, (2,)),)
@@ -229,7 +237,7 @@ def test_what_another_memory_brings_is_created_and_what_was_there_before_retired
 
 
 def test_an_update_takes_nothing_from_the_memory_it_was_given():
-    run = Run(InstancesConfig(max_missed=1))
+    run = Run(config=InstancesConfig(max_missed=1))
     run.update(block(0, 10))
     before = run.memory
     for _ in range(3):  # one more update with the memory of the one before would retire it
@@ -240,17 +248,74 @@ def test_an_update_takes_nothing_from_the_memory_it_was_given():
     assert run.ids() == [1] and run.events == ()
 
 
+def test_an_object_of_no_class_is_known_but_not_told_of_unless_asked_for():
+    run = Run(NAMES_AND_UNKNOWN)
+    run.update(block(0, 10), block(20, 30), class_id=UNKNOWN)
+    assert run.instances == () and run.events == () and len(run.memory.known) == 2
+    run.tell_unknown = True
+    run.update(block(0, 10), block(20, 30), class_id=UNKNOWN)
+    assert [i.class_name for i in run.instances] == ["unknown"] * 2
+    assert run.events == (Event("created", 1), Event("created", 2))
+    run.tell_unknown = False
+    run.update(block(0, 10), block(20, 30), class_id=UNKNOWN)
+    assert run.instances == () and run.events == (Event("retired", 1), Event("retired", 2))
+
+
+def test_an_object_that_turns_out_to_be_of_no_class_is_retired_and_comes_back_under_its_id():
+    run = Run(NAMES_AND_UNKNOWN)
+    run.update(block(0, 10), class_id=CHAIR)
+    run.update(block(0, 10), class_id=UNKNOWN, weight=3)
+    assert run.instances == () and run.events == (Event("retired", 1),)
+    run.update(block(0, 10), class_id=CHAIR, weight=9)
+    assert run.ids() == [1] and run.events == (Event("created", 1),)
+
+
+def test_mergers_and_splits_with_objects_of_no_class_are_told_as_what_they_are_to_others():
+    run = Run(NAMES_AND_UNKNOWN, InstancesConfig(max_missed=0))
+    run.update(block(0, 10), class_id=CHAIR)
+    run.update(block(0, 10), block(10, 40), class_id=UNKNOWN, weight=9)
+    run.update(block(0, 10), class_id=CHAIR, weight=99)
+    run.update(block(0, 40), class_id=UNKNOWN, weight=999)  # swallows the chair
+    assert run.instances == () and run.events == (Event("retired", 1),)
+    run.update(block(0, 6), block(6, 40), class_id=CHAIR, weight=9999)
+    assert run.events == tuple(Event("created", id) for id in sorted(run.ids()))
+
+
 intervals = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 25)), max_size=6)
+
+
+def blocks(spans):
+    ends = np.cumsum([0] + [length for _, length in spans])
+    return [block(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True) if b <= 100]
+
+
+@given(st.lists(st.tuples(intervals, st.sampled_from([CHAIR, UNKNOWN]), st.booleans()), max_size=8))
+def test_the_events_tell_the_whole_story_of_those_that_are_told_of(passes):
+    """Whatever turns into an object of no class and back, and whether these are told of or not."""
+    run = Run(NAMES_AND_UNKNOWN, InstancesConfig(max_missed=1))
+    living = set()
+    for spans, class_id, run.tell_unknown in passes:
+        run.update(*blocks(spans), class_id=class_id, weight=len(spans))
+        for event in run.events:
+            if event.kind == "created":
+                assert event.id not in living
+                living.add(event.id)
+            elif event.kind == "retired":
+                living.remove(event.id)
+            else:
+                assert {event.id, *event.other_ids} <= living and event.other_ids
+                living -= set(event.other_ids) if event.kind == "merged" else set()
+        assert {i.id for i in run.instances} == living
+        assert run.tell_unknown or all(i.class_name == "chair" for i in run.instances)
 
 
 @given(st.lists(intervals, max_size=8))
 def test_the_events_tell_the_whole_story(passes):
     """Ids are unique and new ones rise; the living are the created less the retired and the merged."""
-    run = Run(InstancesConfig(max_missed=1))
+    run = Run(config=InstancesConfig(max_missed=1))
     living, highest = set(), 0
     for spans in passes:
-        ends = np.cumsum([0] + [length for _, length in spans])
-        run.update(*[block(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True) if b <= 100])
+        run.update(*blocks(spans))
         for event in run.events:
             if event.kind == "created":
                 assert event.id == highest + 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
+from ssen_ros.config import ClusteringConfig, InstancesConfig, PublishConfig, SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.smoothing import smooth
@@ -26,14 +26,16 @@ class StubSegmenter:
 
     voxel_size = VOXEL_SIZE
     class_names = NAMES
+    colors = CLASS_OF_COLOR
 
     def __init__(self):
         self.calls = []
 
     def semantic(self, snapshot):
         self.calls.append("semantic")
-        label = np.array([CLASS_OF_COLOR[tuple(c)] for c in snapshot.colors.tolist()])
-        probabilities = np.full((len(snapshot), len(NAMES)), (1 - SURE) / (len(NAMES) - 1), dtype=np.float32)
+        label = np.array([self.colors[tuple(c)] for c in snapshot.colors.tolist()])
+        classes = len(self.class_names)
+        probabilities = np.full((len(snapshot), classes), (1 - SURE) / (classes - 1), dtype=np.float32)
         probabilities[np.arange(len(snapshot)), label] = SURE
         return np.log(probabilities)
 
@@ -282,6 +284,68 @@ def test_a_pipeline_goes_on_from_what_another_remembers():
     result = pipeline().step(map_of(FLOOR, CHAIR, TABLE), 1, before.memory)
     assert [i.id for i in result.instances] == [i.id for i in before.instances]
     assert result.events == ()
+
+
+PLANT, GREEN = fill((4, -2, 0), (4.6, -1.4, 0.8), (0, 200, 0)), 4
+
+
+class KnowsUnknown(StubSegmenter):
+    """And a plant, green, as unknown; a ceiling, black."""
+
+    class_names = (*NAMES, "unknown", "ceiling")
+    colors = {**CLASS_OF_COLOR, (0, 200, 0): 4, (0, 0, 0): 5}
+
+
+def with_unknown(**instances):
+    run = Run(**instances)
+    run.pipeline = SsenPipeline(KnowsUnknown(), run.pipeline.config)
+    return run
+
+
+def test_what_is_of_no_class_is_labelled_and_in_no_object_unless_asked_for():
+    snapshot = map_of(FLOOR, CHAIR, PLANT, fill((-3, -3, 2.4), (6, 3, 2.5), (0, 0, 0)))
+    run = with_unknown()
+    hidden = run.step(snapshot, 0)
+    assert [i.class_name for i in hidden.instances] == ["chair"]
+    green = snapshot.colors[:, 1] == 200
+    assert (hidden.semantic_label[green] == GREEN).all() and (hidden.instance_id[green] == -1).all()
+    assert [e.id for e in hidden.events] == [i.id for i in hidden.instances]
+    ceiling = (snapshot.colors == 0).all(axis=1)
+    assert not np.isin(np.flatnonzero(ceiling), hidden.segmentation.thing_rows).any()
+    run.pipeline.config = replace(run.pipeline.config, publish=PublishConfig(unknown=True))
+    shown = run.step(snapshot, 1)
+    assert sorted(i.class_name for i in shown.instances) == ["chair", "unknown"]
+    (plant,) = (i for i in shown.instances if i.class_name == "unknown")
+    assert (shown.instance_id[green] == plant.id).all() and plant.voxel_count == green.sum()
+    np.testing.assert_allclose(plant.box.size, (0.5, 0.5, 0.7), atol=1e-3)
+
+
+@pytest.mark.parametrize("relabel", [True, False])
+def test_no_voxel_of_no_class_is_of_an_object_that_has_one(relabel):
+    chair = cloud(CHAIR, fill((1.1, 1.1, 0.5), (1.2, 1.2, 0.6), (0, 200, 0)))  # something lies on it
+    snapshot = map_of(FLOOR, chair)
+    result = with_unknown(relabel=relabel).step(snapshot, 0)
+    (of_chair,) = result.instances
+    on_top = snapshot.colors[:, 1] == 200
+    assert (result.semantic_label[on_top] == (of_chair.class_id if relabel else GREEN)).all()
+    assert (result.instance_id[on_top] == (of_chair.id if relabel else -1)).all()
+    assert (result.instance_id[snapshot.colors[:, 0] == 200] == of_chair.id).all()
+
+
+def test_strays_below_the_floor_are_counted_and_not_seen():
+    clean, strays = map_of(FLOOR, CHAIR), fill((0, 0, -0.9), (0.3, 0.1, -0.8), RED)
+    assert pipeline().step(clean, 0).snapshot is clean
+    result = pipeline().step(map_of(FLOOR, CHAIR, strays), 0)
+    assert (result.strays, result.floor_seen) == (3, True)
+    np.testing.assert_array_equal(result.snapshot.voxel_coords, clean.voxel_coords)
+    assert len(result.instance_id) == len(result.semantic_label) == len(clean)
+
+
+def test_of_a_map_without_a_floor_nothing_is_left_out():
+    poles = [fill((x, 0, 0), (x + 0.1, 0.1, 2), RED) for x in np.arange(0, 4, 0.4)]
+    snapshot = map_of(*poles, fill((5, 5, -1), (5.1, 5.1, -0.9), RED))
+    result = pipeline().step(snapshot, 0)
+    assert result.snapshot is snapshot and (result.strays, result.floor_seen) == (0, False)
 
 
 def test_every_stage_is_timed():
