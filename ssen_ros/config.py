@@ -193,6 +193,16 @@ class InstancesConfig:
 
 
 @dataclass(frozen=True)
+class PublishConfig:
+    unknown: bool = param(
+        False,
+        "give objects that are of none of the networks' classes (class unknown) an id and a box too; false: "
+        "their voxels are labelled unknown and belong to no object",
+        changes=LIVE,
+    )
+
+
+@dataclass(frozen=True)
 class SsenConfig:
     """The whole method; `SsenPipeline` takes one of these."""
 
@@ -200,6 +210,7 @@ class SsenConfig:
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ssen_ros.msg import InstanceArray
 from ssen_ros.ros import vision
 from ssen_ros.ros.conversions import CloudWriter, to_instance_array
 from ssen_ros.ros.markers import MarkerBoard
-from ssen_ros.ros.parameters import PublishConfig
+from ssen_ros.ros.parameters import TopicsConfig
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.structures import StepResult
 
@@ -61,7 +61,7 @@ def instance_cloud() -> ToMsg:
 
 
 def structure_cloud() -> ToMsg:
-    """Walls and floor, in their own colour."""
+    """Walls, floor and ceiling, in their own colour."""
     writer = CloudWriter(label="u4", confidence="f4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
@@ -100,7 +100,7 @@ class Outputs:
     A topic that is switched off has no publisher: who comes late gets nothing old.
     """
 
-    def __init__(self, node: Node, class_names: tuple[str, ...], config: PublishConfig):
+    def __init__(self, node: Node, class_names: tuple[str, ...], config: TopicsConfig):
         self._node = node
         self._class_names = class_names
         self._lock = threading.Lock()
@@ -110,7 +110,7 @@ class Outputs:
         self._shown: frozenset[int] = frozenset()  # ids in the last update that was published
         self.enable(config)
 
-    def enable(self, config: PublishConfig) -> None:
+    def enable(self, config: TopicsConfig) -> None:
         """Open and close topics until they are those asked for.
 
         Raises ConfigError, and changes nothing, for classes that the networks do not know.
@@ -134,7 +134,7 @@ class Outputs:
             self._offer_label_info("detections" in wanted)
 
     def close(self) -> None:
-        self.enable(PublishConfig(**dict.fromkeys(_TOPICS, False)))
+        self.enable(TopicsConfig(**dict.fromkeys(_TOPICS, False)))
 
     def publish(self, header: Header, result: StepResult) -> None:
         """All outputs of one update, stamped with the header of the cloud it was made from."""

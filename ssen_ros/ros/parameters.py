@@ -17,6 +17,7 @@ from ssen_ros.config import (
     LIVE,
     START,
     Parameter,
+    PublishConfig,
     SsenConfig,
     param,
     parameters,
@@ -58,7 +59,7 @@ def _output(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class PublishConfig:
+class TopicsConfig(PublishConfig):
     semantic_cloud: bool = _output("semantic_cloud")
     instance_cloud: bool = _output("instance_cloud")
     structure_cloud: bool = _output("structure_cloud")
@@ -149,7 +150,7 @@ class NodeConfig(SsenConfig):
         low=0.0,
         changes=LIVE,
     )
-    publish: PublishConfig = field(default_factory=PublishConfig)
+    publish: TopicsConfig = field(default_factory=TopicsConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     cloud_qos: CloudQosConfig = field(default_factory=CloudQosConfig)
 

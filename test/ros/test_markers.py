@@ -15,7 +15,7 @@ def instance(id_, score=0.5, size=(1.0, 1.0, 1.0), state="active"):
     box = Box(np.zeros(3), np.array(size), 0.0)
     return Instance(
         id=id_, class_id=4, class_name="chair", score=score, box=box, centroid=np.zeros(3),
-        voxel_coords=np.zeros((1, 3), np.int32), first_seen_ns=0, last_seen_ns=0, state=state,
+        voxel_count=1, first_seen_ns=0, last_seen_ns=0, state=state,
     )  # fmt: skip
 
 
