@@ -157,6 +157,14 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """The level that heights are measured from."""
+
+    height: float  # m, z in the map frame
+    seen: bool  # False: no level surface at the bottom; the height is that of the lowest upright surfaces
+
+
+@dataclass(frozen=True)
 class Memory:
     """All that one update knows of those before it. By default nothing: the first map.
 
@@ -167,6 +175,7 @@ class Memory:
     known: tuple[Known, ...] = ()  # active first, then missing, each by id
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
+    floor: Floor | None = None  # that the last update went by
 
     @property
     def instances(self) -> tuple[Instance, ...]:
