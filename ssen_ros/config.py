@@ -121,10 +121,9 @@ class ClusteringConfig:
         changes=LIVE,
     )
     class_weight: float = param(
-        0.0,
+        0.5,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
-        "what is clearly not of one class comes apart: pays where classes are good; 0: the embedding alone "
-        "(paper)",
+        "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
         high=100.0,
         changes=LIVE,
@@ -194,6 +193,16 @@ class InstancesConfig:
 
 
 @dataclass(frozen=True)
+class PublishConfig:
+    unknown: bool = param(
+        False,
+        "give objects that are of none of the networks' classes (class unknown) an id and a box too; false: "
+        "their voxels are labelled unknown and belong to no object",
+        changes=LIVE,
+    )
+
+
+@dataclass(frozen=True)
 class SsenConfig:
     """The whole method; `SsenPipeline` takes one of these."""
 
@@ -201,6 +210,7 @@ class SsenConfig:
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from ssen_ros.benchmarks.rooms import room
 from ssen_ros.config import SsenConfig
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter
-from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.structures import Memory, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 _WIDTH, _DELTA_INTER, _DELTA_INTRA = 8, 0.1, 0.5  # of the embeddings and of the training
@@ -39,6 +39,7 @@ def benchmark_update(
     segmenter = _Segmenter(architecture, config, sample)
     pipeline = SsenPipeline(segmenter, config)
     voxel_map = VoxelMap(VOXEL_SIZE)
+    memory = Memory()
     stages: dict[str, list[float]] = {}
     for repetition in range(repetitions + 1):
         points = sample.points.copy()
@@ -48,7 +49,8 @@ def benchmark_update(
         integrated = time.perf_counter()
         snapshot = voxel_map.snapshot()
         taken = time.perf_counter()
-        result = pipeline.step(snapshot, stamp_ns=repetition)
+        result = pipeline.step(snapshot, repetition, memory)
+        memory = result.memory
         if repetition == 0:  # warms up
             continue
         timings = {"voxelize": integrated - start, "snapshot": taken - integrated, **result.timings_s}
@@ -76,7 +78,7 @@ class _Segmenter:
         semantic = spec("semantic", features=("rgb",))
         embedding = spec("embedding", features=("rgb", "xyz"), embedding_width=_WIDTH)
         torch.manual_seed(0)
-        networks = [Checkpoint(s, s.build().eval()) for s in (semantic, embedding)]
+        networks = [Checkpoint(s, network_of(s).eval()) for s in (semantic, embedding)]
         self._networks = Segmenter.from_checkpoints(*networks, config.segmenter)
         self.device = self._networks.device
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int32)

@@ -99,8 +99,10 @@ def read_params_file(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"--params-file {path}: no ros__parameters of ssen, expected a file like config/ssen.yaml"
         )
-    groups = {p.name.partition(".")[0] for p in parameters(SsenConfig())}
-    values = {name: value for name, value in values.items() if name.partition(".")[0] in groups}
+    known = {p.name for p in parameters(SsenConfig())}
+    # Of the method, slips included; of `publish` the node has more, its topics.
+    groups = {name.partition(".")[0] for name in known} - {"publish"}
+    values = {n: value for n, value in values.items() if n in known or n.partition(".")[0] in groups}
     with_values(SsenConfig(), values)  # checks them
     return values
 

@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 from ssen_ros.boxes import fit_box
 from ssen_ros.evaluation.average_precision import MIN_REGION
 from ssen_ros.evaluation.semantic_iou import confusion_matrix
+from ssen_ros.io.replacing import replacing
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES, NUM_CLASSES, UNKNOWN, is_thing, of_the_twenty
 
 YAWS_DEG = (0, 30, 135, 270)  # of the map, in which a point shall have the same label: on the grid and off it
@@ -64,10 +65,8 @@ class RoomScore:
     strayed: np.ndarray  # (S, 22, 23) int64, `published` with each of STRAY_SHARES; S = 0: not measured
 
     def save(self, path: Path) -> None:
-        partial = path.with_suffix(".partial")
-        with open(partial, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **vars(self))
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "RoomScore":

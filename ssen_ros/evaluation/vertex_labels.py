@@ -22,28 +22,26 @@ class VertexLabels:
 
 
 def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
-    """Segment the scene as if it were the first map; the pipeline's instances are forgotten before."""
+    """Segment the scene as the first map."""
     result = segment_once(sample.points, sample.colors, pipeline)
-    benchmark_class = np.array(
-        [CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in pipeline.segmenter.class_names]
-    )
-    row = voxel_rows(result.snapshot, sample.points)
+    names = (*pipeline.segmenter.class_names, None)  # the last: no class
+    benchmark_class = np.array([CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in names])
+    row = voxel_rows(result.snapshot, sample.points)  # -1, the last, for strays below the floor
     predictions = []
     for detection in result.detections:
-        inside = np.zeros(len(result.snapshot), bool)
+        inside = np.zeros(len(result.snapshot) + 1, bool)
         inside[detection.rows] = True
         vertices = np.flatnonzero(inside[row])
         predictions.append(
             Prediction(int(benchmark_class[detection.class_id]), float(detection.score), vertices)
         )
-    return VertexLabels(benchmark_class[result.semantic_label[row]], tuple(predictions))
+    return VertexLabels(benchmark_class[np.append(result.semantic_label, -1)[row]], tuple(predictions))
 
 
 def segment_once(points: np.ndarray, colors: np.ndarray, pipeline: SsenPipeline) -> StepResult:
     """The (N, 3) points, m, and their (N, 3) uint8 colours as the first map that the pipeline sees."""
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size)
     voxel_map.integrate(points, colors)
-    pipeline.reset()
     return pipeline.step(voxel_map.snapshot(), stamp_ns=0)
 
 

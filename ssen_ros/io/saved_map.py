@@ -3,20 +3,22 @@
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
 Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `class_names` (C,) str.
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
-The K objects, a row each: `id`, `score`, `first_seen_ns`, `last_seen_ns`, `missed`, `votes` (K, C),
-`box_yaw` rad, `box_center`, `box_size` and `centroid` (K, 3) m; their voxel keys, one object's after the
-other's: `voxels` (n,) int64, object k's up to `voxels_end[k]`.
+The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
+`centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
+that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
+`voxels` (n,) int64, object k's up to `voxels_end[k]`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, MapFileError
-from ssen_ros.instances import InstanceMemory, Known
 from ssen_ros.io.replacing import replacing
-from ssen_ros.structures import Box
+from ssen_ros.structures import Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState
 
@@ -24,6 +26,9 @@ SUFFIX = ".npz"
 _FORMAT = 1
 _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
+
+# The others follow from an instance's votes, its voxels and `missed`.
+_STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
 
 _Arrays = dict[str, np.ndarray]
 
@@ -37,7 +42,7 @@ class SavedMap:
     voxel_size: float  # m
     class_names: tuple[str, ...]
     state: MapState
-    memory: InstanceMemory
+    memory: Memory
 
     def check_fits(self, voxel_size: float, class_names: tuple[str, ...]) -> None:
         """Raises MapFileError unless the networks that are to go on with it know its voxels and classes."""
@@ -123,19 +128,33 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         "keys": saved.state.keys,
         "ranks": saved.state.ranks,
         "next_id": np.array(saved.memory.next_id),
-        "id": np.array([k.id for k in known], np.int64),
+        **_columns(_STORED, [k.instance for k in known]),
         "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
-        "score": np.array([k.score for k in known], np.float64),
-        "box_center": np.array([k.box.center for k in known], np.float64).reshape(-1, 3),
-        "box_size": np.array([k.box.size for k in known], np.float64).reshape(-1, 3),
-        "box_yaw": np.array([k.box.yaw for k in known], np.float64),
-        "centroid": np.array([k.centroid for k in known], np.float64).reshape(-1, 3),
-        "first_seen_ns": np.array([k.first_seen_ns for k in known], np.int64),
-        "last_seen_ns": np.array([k.last_seen_ns for k in known], np.int64),
         "missed": np.array([k.missed for k in known], np.int64),
+        "told": np.array([k.told for k in known], bool),
         "voxels": np.concatenate([np.empty(0, np.int64), *(k.keys for k in known)]),
         "voxels_end": np.cumsum([len(k.keys) for k in known], dtype=np.int64),
     }
+
+
+def _columns(stored: Sequence[Field], values: Sequence[Any], prefix: str = "") -> _Arrays:
+    """{field: one row a value}; those of a dataclass in it behind its name."""
+    columns: _Arrays = {}
+    for f in stored:
+        column = [getattr(value, f.name) for value in values]
+        if is_dataclass(f.type):
+            columns |= _columns(fields(f.type), column, f"{prefix}{f.name}_")
+        else:
+            columns[prefix + f.name] = np.array(column, _dtype(f)).reshape(-1, *_row_shape(f))
+    return columns
+
+
+def _dtype(f: Field) -> type:
+    return np.int64 if f.type is int else np.float64
+
+
+def _row_shape(f: Field) -> tuple[int, ...]:
+    return (3,) if f.type is np.ndarray else ()
 
 
 def _from_arrays(arrays: _Arrays) -> SavedMap:
@@ -143,45 +162,70 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
     class_names = tuple(map(str, arrays["class_names"]))
-    known = _read_known(arrays, len(class_names))
+    known = _read_known(arrays, class_names)
     return SavedMap(
         frame_id=str(arrays["frame_id"]),
         stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
-        memory=InstanceMemory(known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)])),
+        memory=Memory(known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)])),
     )
 
 
-def _read_known(arrays: _Arrays, classes: int) -> tuple[Known, ...]:
+def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:
     count = len(arrays["id"])
     if len(np.unique(arrays["id"])) != count or (arrays["id"] < 1).any():
         raise ValueError("ids are not unique, from 1")
-    for name, width in {"votes": classes, "box_center": 3, "box_size": 3, "centroid": 3}.items():
-        if count and arrays[name].shape != (count, width):
-            raise ValueError(f"{name} has shape {arrays[name].shape}, expected {(count, width)}")
-        if np.isnan(arrays[name]).any():
-            raise ValueError(f"{name} has a NaN")
+    if count and arrays["votes"].shape != (count, len(class_names)):
+        raise ValueError(f"votes has shape {arrays['votes'].shape}, expected {(count, len(class_names))}")
+    if np.isnan(arrays["votes"]).any():
+        raise ValueError("votes has a NaN")
+    facts = _read_rows(_STORED, arrays, count)
+    told = arrays.get("told", np.ones(count, bool))  # older files have none
     voxels = np.split(arrays["voxels"], arrays["voxels_end"])[:-1]
-    rows = ("id", "votes", "score", "box_center", "box_size", "box_yaw", "centroid")
-    rows += ("first_seen_ns", "last_seen_ns", "missed")
-    return tuple(
-        Known(
-            id=int(id),
-            votes=votes,
-            score=float(score),
-            box=Box(center, size, float(yaw)),
-            centroid=centroid,
-            keys=_ascending("voxels", keys, _VOXEL_BITS),
-            first_seen_ns=_stamp(first_seen_ns),
-            last_seen_ns=_stamp(last_seen_ns),
-            missed=int(missed),
+    known = []
+    for stored, votes, missed, keys, heard in zip(
+        facts, arrays["votes"], arrays["missed"], voxels, told, strict=True
+    ):
+        class_id = int(votes.argmax())
+        instance = Instance(
+            **stored,
+            class_id=class_id,
+            class_name=class_names[class_id],
+            voxel_count=len(keys),
+            state="missing" if missed else "active",
         )
-        for id, votes, score, center, size, yaw, centroid, first_seen_ns, last_seen_ns, missed, keys in zip(
-            *(arrays[name] for name in rows), voxels, strict=True
-        )
-    )
+        keys = _ascending("voxels", keys, _VOXEL_BITS)
+        known.append(Known(instance, keys, votes, int(missed), bool(heard)))
+    return tuple(known)
+
+
+def _read_rows(stored: Sequence[Field], arrays: _Arrays, count: int, prefix: str = "") -> list[dict]:
+    """The inverse of `_columns`: {field: value} of each row; a field that an older file lacks is left out."""
+    rows: list[dict] = [{} for _ in range(count)]
+    for f in stored:
+        name = prefix + f.name
+        if is_dataclass(f.type):
+            parts = _read_rows(fields(f.type), arrays, count, f"{name}_")
+            values = [f.type(**part) for part in parts]
+        elif name not in arrays and f.default is not MISSING:
+            continue
+        else:
+            values = _read_column(f, name, arrays[name], count)
+        for row, value in zip(rows, values, strict=True):
+            row[f.name] = value
+    return rows
+
+
+def _read_column(f: Field, name: str, column: np.ndarray, count: int) -> Iterable[Any]:
+    if count and column.shape != (count, *_row_shape(f)):
+        raise ValueError(f"{name} has shape {column.shape}, expected {(count, *_row_shape(f))}")
+    if np.isnan(column).any():
+        raise ValueError(f"{name} has a NaN")
+    if f.type is np.ndarray:
+        return column
+    return map(_stamp, column) if name.endswith("_ns") else map(f.type, column.tolist())
 
 
 def _ascending(name: str, keys: np.ndarray, bits: int) -> np.ndarray:

@@ -2,14 +2,14 @@
 
 import threading
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros.instances import InstanceMemory
 from ssen_ros.io.point_cloud2 import ns_from_time
-from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.voxel_map import MapState, VoxelMap
+from ssen_ros.structures import Memory, StepResult, VoxelSnapshot
+from ssen_ros.voxel_map import EMPTY_STATE, MapChange, MapState, VoxelMap, change_between
 
 # A cloud older than the newest by more than this is of another time, not merely late.
 TIME_JUMP_S = 1.0
@@ -24,18 +24,24 @@ class Stamped(Protocol):
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass to be made: a snapshot and the header of the cloud that brought the map to it."""
+    """One pass to be made: a snapshot with the header of the cloud that made it, and what is known."""
 
     header: Stamped
     state: MapState  # what the snapshot summarises
     snapshot: VoxelSnapshot
-    epoch: int  # grows when the map starts anew; ids of another epoch mean nothing
-    memory: InstanceMemory  # the objects that the epoch began with
+    memory: Memory  # what is known before it
+    before: MapState  # the map that this is known of; empty where the map was started anew
+    start: Memory | None  # what the map was started anew with; None: a pass was published since
     of_cloud: bool  # a cloud is waiting for it; else it was asked for
 
     @property
     def stamp_ns(self) -> int:
         return ns_from_time(self.header.stamp)
+
+    @cached_property
+    def change(self) -> MapChange:
+        """What has become of the map since the last published pass; computed for whoever asks first."""
+        return change_between(self.before, self.state)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,9 @@ class Counters:
 class LiveMap:
     """A voxel map, the header of its newest cloud, and the account of all clouds. The latest cloud wins.
 
+    It also keeps what the last published pass knows, and hands it to the next one. A pass that is not
+    `finish`ed, as it failed or its map has been started anew, is never heard of again.
+
     Safe with any thread in any method. Only those that work on points (`receive`, `take`, `reset`, `restore`)
     do so for long; `take` waits for none of the others, and nothing else waits for any: `_lock` is held for
     assignments alone.
@@ -62,7 +71,7 @@ class LiveMap:
     If that fails too, the map is given up until a cloud, be it the same one, is received.
     """
 
-    def __init__(self, voxel_map: VoxelMap):
+    def __init__(self, voxel_map: VoxelMap, memory: Memory = Memory()):
         self._map = voxel_map
         self._receiving = threading.Lock()  # one cloud is worked in at a time
         self._lock = threading.Lock()  # of all that follows
@@ -73,8 +82,9 @@ class LiveMap:
         self._cloud_waits = False  # and stands for a cloud that is not yet accounted for
         self._taken_version = voxel_map.version  # of the last state handed out; -1 if it has no result
         self._failed_version = -1  # of the last state over which a pass failed
-        self._epoch = 0
-        self._memory = InstanceMemory()
+        self._memory = memory  # of the last published pass
+        self._last: tuple[Pass, StepResult] | None = None  # that pass, if it is of this map
+        self._start: Memory | None = None  # what the map was started anew with since
         self._counters = Counters()
 
     def __len__(self) -> int:
@@ -87,9 +97,16 @@ class LiveMap:
             return self._counters
 
     @property
-    def epoch(self) -> int:
+    def memory(self) -> Memory:
+        """What the next pass goes by."""
         with self._lock:
-            return self._epoch
+            return self._memory if self._start is None else self._memory.begin(self._start)
+
+    @property
+    def last(self) -> tuple[Pass, StepResult] | None:
+        """The last published pass over this map; None where there is none since it was started anew."""
+        with self._lock:
+            return self._last
 
     def reject(self) -> None:
         """Account for a cloud that could not even be read."""
@@ -118,7 +135,7 @@ class LiveMap:
                 raise
             with self._lock:
                 if why_anew is not None:
-                    self._begin(InstanceMemory())
+                    self._begin(Memory())
                 self._header, self._state = header, self._map.state
                 self._newest_ns = max(self._newest_ns, stamp_ns)
                 self._account(self._state.version)
@@ -132,12 +149,12 @@ class LiveMap:
             empty = np.empty((0, 3))
             self._map.integrate(empty, empty.astype(np.uint8), restart=True)
             with self._lock:
-                self._begin(InstanceMemory())
+                self._begin(Memory())
                 self._waiting = True
             return True
 
-    def restore(self, header: Stamped, state: MapState, memory: InstanceMemory) -> None:
-        """Go on from this map and these objects instead; a pass over it is due."""
+    def restore(self, header: Stamped, state: MapState, memory: Memory) -> None:
+        """Go on from this map and what is known of it instead; a pass over it is due."""
         with self._receiving:
             self._map.restore(state)
             with self._lock:
@@ -161,36 +178,47 @@ class LiveMap:
         with self._lock:
             if not self._waiting:
                 return None
-            header, state, epoch, memory = self._header, self._state, self._epoch, self._memory
+            header, state, memory, start = self._header, self._state, self._memory, self._start
+            before = self._last[0].state if self._last else EMPTY_STATE
             of_cloud = self._cloud_waits
             self._waiting = self._cloud_waits = False
             self._taken_version = state.version
         try:
-            return Pass(header, state, self._map.snapshot(state), epoch, memory, of_cloud)
+            snapshot = self._map.snapshot(state)
         except Exception:
-            self._fail(state.version, epoch, of_cloud)
+            self._fail(state.version, start, of_cloud)
             raise
+        memory = memory if start is None else memory.begin(start)
+        return Pass(header, state, snapshot, memory, before, start, of_cloud)
 
-    def finish(self, work: Pass) -> None:
-        """The pass has been published."""
+    def is_current(self, work: Pass) -> bool:
+        """The map has not been started anew since the pass was taken."""
         with self._lock:
+            return work.start is self._start
+
+    def finish(self, work: Pass, result: StepResult) -> None:
+        """The pass has been published: the next one goes by what it knows."""
+        with self._lock:
+            self._memory = result.memory  # whatever has become of the map meanwhile: this was told
+            if work.start is self._start:
+                self._last, self._start = (work, result), None
             self._count(processed=work.of_cloud, pending=-work.of_cloud)
 
     def fail(self, work: Pass) -> None:
         """The pass has raised."""
-        self._fail(work.state.version, work.epoch, work.of_cloud)
+        self._fail(work.state.version, work.start, work.of_cloud)
 
     def put_back(self, work: Pass) -> None:
         """The pass is not to be published; it has to be made again, or over what has come since."""
         with self._lock:
-            if self._cloud_waits or work.epoch != self._epoch:
+            if self._cloud_waits or work.start is not self._start:
                 self._count(superseded=work.of_cloud, pending=-work.of_cloud)
             else:
                 self._waiting, self._cloud_waits = True, work.of_cloud
 
-    def _fail(self, version: int, epoch: int, of_cloud: bool) -> None:
+    def _fail(self, version: int, start: Memory | None, of_cloud: bool) -> None:
         with self._lock:
-            again = version != self._failed_version and epoch == self._epoch and not self._cloud_waits
+            again = version != self._failed_version and start is self._start and not self._cloud_waits
             self._failed_version = version
             self._taken_version = -1  # the same map, sent again, is to get a pass
             if again:
@@ -208,14 +236,14 @@ class LiveMap:
             return f"time jumped back by {back_s:.1f} s"
         return None
 
-    def _begin(self, memory: InstanceMemory) -> None:
-        """A new epoch, with these objects: what was taken before has no meaning in it."""
+    def _begin(self, start: Memory) -> None:
+        """Another map, of which this is known: what was taken before has no meaning in it."""
         if self._cloud_waits:
             self._count(superseded=1, pending=-1)
         self._waiting = self._cloud_waits = False
         self._state = self._map.state
-        self._epoch += 1
-        self._memory = memory
+        self._start = replace(start)  # an object of its own: it tells one start from another
+        self._last = None
         self._newest_ns = 0
         self._taken_version = -1  # another map, equal or not
 

@@ -39,7 +39,6 @@ class InferenceWorker:
         self._pipeline = pipeline
         self._publish = publish
         self._report = report
-        self._epoch = 0
         self._wake = threading.Event()
         self._publishing = threading.Lock()  # held while a result goes out, and to forbid it
         self._asking = threading.Lock()
@@ -118,13 +117,12 @@ class InferenceWorker:
         try:
             result = self._segment(work)
             with self._publishing:
-                if self._paused or work.epoch != self._live_map.epoch:
-                    self._pipeline.undo()
+                if self._paused or not self._live_map.is_current(work):
                     self._live_map.put_back(work)
                     outcome = StateError("the map was started anew, or the node deactivated, during the pass")
                 else:
-                    self._deliver(work, result)
-                    self._live_map.finish(work)
+                    self._publish(work, result)
+                    self._live_map.finish(work, result)
                     outcome = result
         except Exception as error:
             self._live_map.fail(work)
@@ -132,13 +130,6 @@ class InferenceWorker:
             outcome = error
         self.busy = False
         _answer(asked, outcome)
-
-    def _deliver(self, work: Pass, result: StepResult) -> None:
-        try:
-            self._publish(work, result)
-        except Exception:
-            self._pipeline.undo()
-            raise
 
     def _tell(self, error: Exception) -> None:
         try:
@@ -151,17 +142,14 @@ class InferenceWorker:
         return asked
 
     def _segment(self, work: Pass) -> StepResult:
-        if work.epoch != self._epoch:
-            self._pipeline.reset(work.memory)
-            self._epoch = work.epoch
         for relief in (self._empty_gpu_cache, self._move_to_cpu):
             try:
-                return self._pipeline.step(work.snapshot, work.stamp_ns)
+                return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
             except RuntimeError as error:
                 if not _is_out_of_gpu_memory(error):
                     raise
                 relief(error)
-        return self._pipeline.step(work.snapshot, work.stamp_ns)
+        return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
 
     def _empty_gpu_cache(self, error: Exception) -> None:
         log.warning("out of GPU memory (%s): trying once more with the cache emptied", error)

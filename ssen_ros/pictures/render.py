@@ -16,9 +16,10 @@ from ssen_ros.pictures.camera import Camera, extent, fit_camera, view_axes
 from ssen_ros.pictures.cutaway import make_plan, visible_rows
 from ssen_ros.pictures.splat import Frame, edge_shade, halved, slope_shade, splat
 from ssen_ros.rotations import turn_z
+from ssen_ros.structures import Instance
 
 if TYPE_CHECKING:
-    from ssen_ros.labelled_map import InstanceRecord, LabelledMap
+    from ssen_ros.labelled_map import LabelledMap
 
 PANEL_TITLES = "colour", "semantic classes", "instances"
 PANEL_WIDTH = 720  # px
@@ -133,7 +134,7 @@ def _panel(view: _View, colors: np.ndarray) -> np.ndarray:
     return halved(view.frame.colors(colors, BACKGROUND) * view.shade[:, :, None])
 
 
-def _with_boxes(image: np.ndarray, view: _View, instances: tuple["InstanceRecord", ...]) -> np.ndarray:
+def _with_boxes(image: np.ndarray, view: _View, instances: tuple[Instance, ...]) -> np.ndarray:
     """Wireframes, faint where something stands before them, and one label per object where there is room."""
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas, "RGBA")
@@ -146,7 +147,7 @@ def _with_boxes(image: np.ndarray, view: _View, instances: tuple["InstanceRecord
     return np.asarray(canvas)
 
 
-def _box_corners(instance: "InstanceRecord") -> np.ndarray:
+def _box_corners(instance: Instance) -> np.ndarray:
     """(8, 3) m; the bits of a row's number choose the side along the box's own x, y and z."""
     box = instance.box
     signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
@@ -158,7 +159,7 @@ def _dark(color: np.ndarray) -> tuple[int, int, int]:
     return int(r), int(g), int(b)
 
 
-def _draw_box(draw: ImageDraw.ImageDraw, view: _View, instance: "InstanceRecord") -> None:
+def _draw_box(draw: ImageDraw.ImageDraw, view: _View, instance: Instance) -> None:
     color = _dark(instance_colors(np.array([instance.id]))[0])
     corners = _box_corners(instance)
     height, width = view.frame.depth.shape
@@ -175,7 +176,7 @@ def _draw_box(draw: ImageDraw.ImageDraw, view: _View, instance: "InstanceRecord"
 
 
 def _draw_label(
-    draw: ImageDraw.ImageDraw, view: _View, instance: "InstanceRecord", taken: list[tuple[float, ...]]
+    draw: ImageDraw.ImageDraw, view: _View, instance: Instance, taken: list[tuple[float, ...]]
 ) -> None:
     """Write "class #id" near the top of the box, inside the panel and clear of the labels already there."""
     text = f"{instance.class_name} #{instance.id}"

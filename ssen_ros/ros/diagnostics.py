@@ -30,6 +30,8 @@ class Health:
     longest_callback_s: float = 0.0  # of the subscription
     pass_failed: bool = False  # the last pass
     instances: int = 0
+    below_floor: int = 0  # voxels that were left out of the last pass
+    floor_seen: bool = True  # in the last pass
     processed_version: int = 0
     timings_s: dict[str, float] = field(default_factory=dict)
 
@@ -43,6 +45,7 @@ class Health:
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
         self.instances = len(result.instances)
+        self.below_floor, self.floor_seen = result.strays, result.floor_seen
         self.processed_version = result.snapshot.version
         self.timings_s = dict(result.timings_s)
 
@@ -109,6 +112,8 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,
         "instances": health.instances,
+        "below_floor": health.below_floor,
+        "floor_seen": health.floor_seen,
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
         "memory_mb": f"{memory_mb():.0f}",
         "device": device,

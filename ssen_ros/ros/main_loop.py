@@ -56,14 +56,15 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
 
 
 def finish(code: int) -> int:
-    """Last act of `main`: returns `code`, or leaves at once where a thread cannot be waited for.
+    """Last act of `main`: returns `code`, or leaves at once where the way out would take long.
 
-    A pass through the networks cannot be interrupted, and taking the interpreter down under it may
-    crash; everything that needs closing is closed by now. A further SIGINT changes nothing.
+    A pass through the networks cannot be interrupted, taking the interpreter down under it may crash, and
+    taking torch down lasts seconds on a busy machine. Everything that needs closing is closed by now. A
+    further SIGINT changes nothing.
     """
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if threading.active_count() > 1:
+    if threading.active_count() > 1 or "torch" in sys.modules:
         gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
         sys.stdout.flush()
         sys.stderr.flush()

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -12,7 +11,6 @@ from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import StateError
-from ssen_ros.instances import InstanceMemory
 from ssen_ros.io.saved_map import SavedMap
 from ssen_ros.live.intake import Intake
 from ssen_ros.live.live_map import LiveMap, Pass
@@ -24,7 +22,7 @@ from ssen_ros.ros.diagnostics import Health
 from ssen_ros.ros.outputs import Outputs
 from ssen_ros.ros.parameters import NodeConfig
 from ssen_ros.ros.transforms import MapFrame
-from ssen_ros.structures import StepResult
+from ssen_ros.structures import Memory, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
 MakePipeline = Callable[[SsenConfig], SsenPipeline]
@@ -41,7 +39,7 @@ class Session:
     go together.
     """
 
-    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline, memory: InstanceMemory):
+    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline, memory: Memory):
         self._logger = node.get_logger()
         self.health = Health()
         self._throttle = ErrorThrottle(_ERROR_PERIOD_S)
@@ -49,14 +47,13 @@ class Session:
         self.map_frame = MapFrame(node, config.frames)  # first: it refuses faster than networks load
         try:
             self._pipeline = self._load_pipeline(make_pipeline)
+            segmenter = self._pipeline.segmenter
+            self.class_names = tuple(segmenter.class_names)
+            self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
             raise
-        self._pipeline.reset(memory)
-        segmenter = self._pipeline.segmenter
-        self.class_names = tuple(segmenter.class_names)
-        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode))
-        self._outputs = Outputs(node, self.class_names, config.publish)
+        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode), memory)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
         self._intake: Intake[PointCloud2] = Intake(
@@ -68,7 +65,6 @@ class Session:
         self._colorless_warned = self._slash_warned = False
         self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
         self.enabled = True  # passes are made by themselves, not only when asked for
-        self._last: tuple[Pass, StepResult, SavedMap] | None = None
 
     def resume(self) -> None:
         """Make passes, from the next `tick` on."""
@@ -103,10 +99,13 @@ class Session:
         self.health.taken(time.perf_counter() - start_s)
 
     def reconfigure(self, config: NodeConfig) -> None:
-        """Go by another configuration, in what may change while networks are loaded."""
+        """Go by another configuration, in what may change while networks are loaded.
+
+        Raises ConfigError, and changes nothing, for classes that the networks do not know.
+        """
+        self._outputs.enable(config.publish)
         before, self._config = self._config, config
         self._pipeline.config = config
-        self._outputs.enable(config.publish)
         if any(
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
@@ -129,13 +128,21 @@ class Session:
     @property
     def last(self) -> tuple[Header, StepResult]:
         """The last published update. Raises StateError where there is none of this map."""
-        work, result, _ = self._current()
+        work, result = self._current()
         return work.header, result
 
     @property
     def saved(self) -> SavedMap:
         """The last published update, to be saved. Raises StateError where there is none of this map."""
-        return self._current()[2]
+        work, result = self._current()
+        return SavedMap(
+            frame_id=work.header.frame_id,
+            stamp_ns=work.stamp_ns,
+            voxel_size=result.snapshot.voxel_size,
+            class_names=self.class_names,
+            state=work.state,
+            memory=result.memory,
+        )
 
     def restore(self, saved: SavedMap) -> None:
         """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
@@ -154,14 +161,10 @@ class Session:
         """A pass is being made."""
         return self._worker.busy
 
-    @property
-    def ids_given(self) -> InstanceMemory:
-        """No objects, but the ids that must not be given again."""
-        return replace(self._pipeline.instance_map.memory, known=())
-
-    def _current(self) -> tuple[Pass, StepResult, SavedMap]:
-        last = self._last
-        if last is None or last[0].epoch != self.live_map.epoch:
+    def _current(self) -> tuple[Pass, StepResult]:
+        # Not in the midst of publishing: who has heard of an update and asks for it gets that one.
+        last = self._worker.between_updates(lambda: self.live_map.last)
+        if last is None:
             raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
         return last
 
@@ -224,15 +227,6 @@ class Session:
 
     def _publish(self, work: Pass, result: StepResult) -> None:
         self._outputs.publish(work.header, result)
-        saved = SavedMap(
-            frame_id=work.header.frame_id,
-            stamp_ns=work.stamp_ns,
-            voxel_size=result.snapshot.voxel_size,
-            class_names=self.class_names,
-            state=work.state,
-            memory=self._pipeline.instance_map.memory,
-        )
-        self._last = work, result, saved
         self.health.passed(result)
         self._logger.info(
             f"{_tell(result)} (at most one such line a minute)", throttle_duration_sec=_UPDATE_LOG_PERIOD_S

@@ -18,7 +18,6 @@ from rclpy.context import Context
 from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
-from ssen_ros.instances import InstanceMemory
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
@@ -30,6 +29,7 @@ from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, 
 from ssen_ros.ros.qos import AdaptiveSubscription
 from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
+from ssen_ros.structures import Memory
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 _RELEASE_TIMEOUT_S = 1.0  # for callbacks that are using the networks' session when they are to go
@@ -50,7 +50,7 @@ class SsenNode(ManagedNode):
         self._session: Session | None = None  # while configured
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
-        self._ids_given = InstanceMemory()  # in earlier sessions
+        self._next_id = 1  # above all ids given in earlier sessions
         self._rivals = ""  # who published whole maps on one topic at the last report
         check_sections(sys.argv, self.get_fully_qualified_name())
         config = declare(self, NodeConfig())
@@ -68,7 +68,8 @@ class SsenNode(ManagedNode):
             self.get_logger().info("waiting to be configured by a lifecycle manager")
 
     def configure(self) -> None:
-        self._session = Session(self, self._live.config, self._make_pipeline, self._ids_given)
+        memory = Memory(next_id=self._next_id)
+        self._session = Session(self, self._live.config, self._make_pipeline, memory)
 
     def activate(self) -> None:
         config, session = self._live.config, self._session
@@ -95,7 +96,7 @@ class SsenNode(ManagedNode):
         try:
             session.close()
         finally:
-            self._ids_given = session.ids_given
+            self._next_id = session.live_map.memory.next_id
         release_memory, held = session.release_memory, weakref.ref(session)
         del session
         give_up_s = time.monotonic() + _RELEASE_TIMEOUT_S

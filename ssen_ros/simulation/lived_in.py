@@ -11,7 +11,7 @@ import numpy as np
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.simulation import belongings, clutter, groups
 from ssen_ros.simulation.contact import settle
-from ssen_ros.simulation.dressing import Top
+from ssen_ros.simulation.dressing import Top, litter_floor
 from ssen_ros.simulation.furniture import Part
 from ssen_ros.simulation.layout import Layout, Placed, Spot
 from ssen_ros.simulation.mesh import Mesh
@@ -19,6 +19,7 @@ from ssen_ros.simulation.mesh import Mesh
 Furnish = Callable[[Layout], object]
 
 _SOFT = 0.07  # m that people sink into what they sit on
+_UNEVEN = 0.25  # m, of what pillows and blankets lie on: nothing hangs over a seat from its back
 _CARRIERS = {"table", "desk", "cabinet", "sofa", "bed", "bookshelf", "counter", "chair", "otherfurniture"}
 
 
@@ -54,7 +55,7 @@ def kitchen_thing(layout: Layout) -> Mesh:
 
 
 def home_thing(layout: Layout) -> Mesh:
-    return clutter.tabletop(layout.rng)
+    return layout.assets.clutter("top") or clutter.tabletop(layout.rng)
 
 
 def load(layout: Layout, carrier: Placed, thing: Callable[[Layout], Mesh], most: float = 26.0) -> None:
@@ -90,15 +91,19 @@ def sit_down(layout: Layout, seat: Placed, along: float = 0.0) -> Placed | None:
 
 
 def stand_about(layout: Layout, most: int) -> None:
-    """People standing: in front of things, or somewhere, now and then two in talk."""
+    """People standing somewhere, now and then two in talk."""
     rng = layout.rng
-    for _ in range(int(rng.integers(0, most + 1))):
-        at = np.array([*rng.uniform(0.3, np.array([layout.width, layout.depth]) - 0.3), 0.0])
-        yaw = rng.uniform(0, 2 * np.pi)
-        first = settle(layout, layout.draw("standing person"), "", at, yaw)
+    for _ in range(int(rng.integers(min(most, 1), most + 1))):
+        person = layout.draw("standing person")
+        for _ in range(8):
+            at = np.array([*rng.uniform(0.3, np.array([layout.width, layout.depth]) - 0.3), 0.0])
+            first = settle(layout, person, "", at, rng.uniform(0, 2 * np.pi))
+            if first:
+                break
         if first and rng.random() < 0.4:
             opposite = first.at((rng.normal(0, 0.15), -rng.uniform(0.6, 1.0), 0.0))
-            settle(layout, layout.draw("standing person"), "", opposite, yaw + np.pi + rng.normal(0, 0.3))
+            yaw = first.yaw + np.pi + rng.normal(0, 0.3)
+            settle(layout, layout.draw("standing person"), "", opposite, yaw)
 
 
 # --- chairs ----------------------------------------------------------------------------------------
@@ -632,10 +637,14 @@ def seating(layout: Layout) -> None:
         top = Top(layout, sofa)
         for _ in range(int(rng.integers(0, 6))):
             top.put(
-                clutter.pillow(rng), (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d), soft=True
+                clutter.pillow(rng),
+                (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d),
+                level=_UNEVEN,
             )
         for _ in range(int(rng.integers(0, 3))):
-            top.put(clutter.throw(rng), (rng.uniform(-0.3, 0.3) * w, rng.uniform(-0.2, 0.1) * d), soft=True)
+            top.put(
+                clutter.throw(rng), (rng.uniform(-0.3, 0.3) * w, rng.uniform(-0.3, 0.0) * d), level=_UNEVEN
+            )
     if rng.random() < 0.8:
         depth = rng.uniform(0.45, 0.8)
         low = layout.draw("low table", depth * rng.uniform(1.0, 2.0), depth, rng.uniform(0.33, 0.5))
@@ -656,13 +665,13 @@ def sleeping_place(layout: Layout) -> None:
     top, (w, d) = Top(layout, bed), bed.mesh.size[:2]
     head = bed.mesh.upper[1] - 0.36
     for k in range(int(rng.integers(0, 6))):
-        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), soft=True)
+        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), level=_UNEVEN)
     if rng.random() < 0.45:
-        top.put(clutter.throw(rng, 0.92 * w), (0.0, -rng.uniform(0.15, 0.4) * d), soft=True)
+        top.put(clutter.throw(rng, 0.92 * w), (0.0, -rng.uniform(0.15, 0.4) * d), level=_UNEVEN)
     for _ in range(int(rng.choice(4, p=[0.55, 0.25, 0.13, 0.07]))):
         makers = (clutter.folded, clutter.folded, clutter.books, belongings.teddy, clutter.bag)
         thing = makers[rng.integers(len(makers))](rng)
-        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), soft=True)
+        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), level=_UNEVEN)
     for side in (-1, 1):
         if rng.random() < 0.6:
             groups.night_stand(layout, bed, side)
@@ -777,7 +786,7 @@ RECIPES: dict[str, tuple[Furnish, tuple[Furnish, ...], Callable[[Layout, int], N
     "bedroom": (_bedroom, _HOME, leave_at_home),
     "kitchen": (_kitchen, (loose_chair, loose_chair, groups.cabinet, groups.kitchen_machine, side_table,
                            groups.counter_here, island), leave_at_home),
-    "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture), leave_at_home),
+    "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture), litter_floor),
     "office": (_office, (*_WORK, desk_place), leave_at_work),
     "dining": (_dining, (*_HOME, groups.counter_here), leave_at_home),
     "meeting": (_meeting, (loose_chair, groups.cabinet, loaded_shelf, work_table, row_of_chairs, plant),

@@ -20,6 +20,7 @@ from ssen_ros.ros.conversions import CloudWriter, from_msg
 from ssen_ros.ros.main_loop import run
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.ros.ssen_node import make_node
+from ssen_ros.srv import GetInstances
 
 SLOW, FAILS = 200, 250  # blue, see stub_node
 STAMP_NS = 1_234_567_890_123_456_789
@@ -486,3 +487,31 @@ def test_a_signal_while_networks_load_ends_the_node(bench, number, led):
     assert "Traceback" not in node.log and not node.lines("[ERROR]")
     left = [path for path in shared if path.exists() and "_port" not in path.name]
     assert shared and (led or not left)  # the callback that loads keeps its participant to the end
+
+
+def test_objects_of_the_classes_asked_for_are_published_and_others_are_not(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(publish__classes="table"), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    clouds = bench.collect(PointCloud2, "/ssen/instance_cloud")
+    markers = bench.collect(MarkerArray, "/ssen/markers")
+    publish(*scene(bench))
+    bench.spin_until(lambda: instances and clouds and markers)
+    (table,) = instances[0].instances
+    assert table.class_name == "table" and [event.id for event in instances[0].events] == [table.id]
+    assert set(column(clouds[0], "instance_id")) <= {-1, table.id}
+    assert set(column(clouds[0], "label")) == {bench.CHAIR, bench.TABLE}
+    assert {m.id for m in markers[0].markers if m.action == Marker.ADD} == {table.id}
+    assert len(bench.call(GetInstances, "get_instances").instances.instances) == 2
+
+    refusal = bench.set_parameters(publish__classes="table,dragon")
+    assert "no class 'dragon'; the networks know wall" in refusal
+    assert not bench.set_parameters(publish__classes="chair, table")
+    bench.spin_until(lambda: len(instances) > 1)
+    assert {i.class_name for i in instances[-1].instances} == {"chair", "table"}
+
+
+def test_classes_that_the_networks_do_not_know_end_the_start(bench):
+    node = bench.start(publish__classes="dragon")
+    assert node.wait() == 1
+    assert len(node.lines("publish.classes: no class 'dragon'")) == 2  # configure failed; cannot start

@@ -8,8 +8,9 @@ from PIL import Image
 
 from ssen_ros.cli import main
 from ssen_ros.errors import DataError
+from ssen_ros.io.samples import load_sample
 from ssen_ros.labels import CLASS_NAMES, UNKNOWN
-from ssen_ros.simulation import Assets, build_room, load_sample
+from ssen_ros.simulation import Assets, build_room
 from ssen_ros.simulation.assets import write_attribution
 from ssen_ros.simulation.layout import Placed
 from ssen_ros.simulation.materials import Material, Texture
@@ -141,18 +142,20 @@ def test_one_in_five_is_held_out(assets, everywhere):
         assert all(any(line.startswith(kind) for line in lines) for lines in used.values()), kind
 
 
-def test_walls_of_one_material_get_one_texture_and_pictures_a_print(assets):
-    textures = prints = 0
-    for seed in SEEDS:
+def test_walls_of_one_material_get_one_texture_and_pictures_a_print(assets, everywhere):
+    textures = prints = pictures = 0
+    for seed in SEEDS[:10]:
         of: dict[str, set] = {"wall": set(), "picture": set()}
         for p in build_room(seed, assets.for_room(seed)).objects:
             name = CLASS_NAMES[p.class_id] if p.class_id < len(CLASS_NAMES) else ""
             of.setdefault(name, set()).update(m.texture.name for m in p.mesh.materials if m.texture)
-        assert len(of["wall"]) <= 2, "the common wall and the accent"
-        textures += any(name.startswith("Plaster") for name in of["wall"])
+            pictures += name == "picture"
+        plaster = {name for name in of["wall"] if name.startswith("Plaster")}
+        assert len(plaster) <= 6, "one for all walls of a material; flats have up to three rooms of two"
+        textures += bool(plaster)
         prints += any(name.startswith("print") for name in of["picture"])
         assert not any(name.startswith("print") for name in of["wall"])
-    assert 1 <= textures < len(SEEDS) and 1 <= prints < len(SEEDS)
+    assert textures >= 2 and prints >= 1, f"{pictures} pictures"
 
 
 def test_a_texture_lies_upright_as_one_sees_it():

@@ -1,5 +1,7 @@
 """Maps as files: what is read is what was written, nothing else is read, and nothing outside is touched."""
 
+from dataclasses import asdict, dataclass, fields, replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +9,11 @@ from hypothesis import strategies as st
 
 from ssen_ros.config import InstancesConfig
 from ssen_ros.errors import MapFileError
-from ssen_ros.instances import InstanceMap, InstanceMemory
+from ssen_ros.instances import update
+from ssen_ros.io import saved_map as saved_map_module
 from ssen_ros.io.saved_map import SavedMap, read_map, resolve_below, write_map
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
-from ssen_ros.structures import Box, Detection
+from ssen_ros.structures import Box, Detection, Instance, Memory
 from ssen_ros.voxel_map import VoxelMap
 
 
@@ -26,16 +29,21 @@ def detections(snapshot, parts):
     votes = np.where(np.arange(NUM_CLASSES) < 2, -np.inf, -1.0)
     return [
         Detection(4, 0.5, votes, Box(np.full(3, k), np.ones(3), 0.1 * k), np.full(3, 2.0 * k), rows)
-        for k, rows in enumerate(np.array_split(np.arange(len(snapshot)), parts))
+        for k, rows in enumerate(np.array_split(np.arange(len(snapshot)), parts) if parts else [])
         if len(rows)
     ]
 
 
 def saved_map(seed=0, count=500, parts=3):
     made = voxel_map(seed, count)
-    instances = InstanceMap(InstancesConfig(), CLASS_NAMES)
-    instances.update(detections(made.snapshot(), parts), made.snapshot(), stamp_ns=5)
-    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, instances.memory)
+    memory, _ = updated(Memory(), made.snapshot(), parts, stamp_ns=5)
+    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, memory)
+
+
+def updated(memory, snapshot, parts, stamp_ns):
+    return update(
+        memory, detections(snapshot, parts), snapshot, stamp_ns, CLASS_NAMES, InstancesConfig(max_missed=1)
+    )
 
 
 @given(st.integers(0, 1000), st.integers(0, 60), st.integers(1, 5))
@@ -50,8 +58,47 @@ def test_what_is_read_is_what_was_written(tmp_path_factory, seed, count, parts):
     assert (read.frame_id, read.stamp_ns, read.voxel_size) == ("map", 5, 0.1)
     assert read.class_names == CLASS_NAMES and read.memory.next_id == saved.memory.next_id
     for mine, theirs in zip(read.memory.known, saved.memory.known, strict=True):
-        np.testing.assert_equal(vars(mine.box), vars(theirs.box))
-        np.testing.assert_equal({**vars(mine), "box": 0}, {**vars(theirs), "box": 0})
+        np.testing.assert_equal(asdict(mine), asdict(theirs))
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.data())
+def test_a_map_saved_and_loaded_in_mid_stream_changes_nothing_after_it(tmp_path_factory, stream, data):
+    """Each update finds another number of objects: they are continued, split, missed, merged, retired."""
+    made = voxel_map(count=60)
+    interrupted = data.draw(st.integers(0, len(stream) - 1))
+    path = tmp_path_factory.mktemp("maps") / "a.npz"
+    straight = loaded = Memory()
+    for stamp_ns, parts in enumerate(stream):
+        if stamp_ns == interrupted:
+            write_map(path, SavedMap("map", stamp_ns, 0.1, CLASS_NAMES, made.state, loaded))
+            loaded = read_map(path).memory
+        straight, told = updated(straight, made.snapshot(), parts, stamp_ns)
+        loaded, told_after_loading = updated(loaded, made.snapshot(), parts, stamp_ns)
+        assert told == told_after_loading
+        np.testing.assert_equal(asdict(loaded), asdict(straight))
+
+
+def test_a_fact_that_an_older_file_lacks_takes_its_default(tmp_path, monkeypatch):
+    """As it will be once an instance has one more."""
+
+    @dataclass(frozen=True)
+    class Richer(Instance):
+        speed_m_s: float = 0.0
+
+    path = tmp_path / "a.npz"
+    write_map(path, saved_map())
+    monkeypatch.setattr(saved_map_module, "Instance", Richer)
+    stored = [f for f in fields(Richer) if f in saved_map_module._STORED or f.name == "speed_m_s"]
+    monkeypatch.setattr(saved_map_module, "_STORED", stored)
+    read = read_map(path)
+    assert [k.instance.speed_m_s for k in read.memory.known] == [0.0] * 3
+    memory = replace(read.memory, known=tuple(faster(k, 0.5) for k in read.memory.known))
+    write_map(path, replace(read, memory=memory), overwrite=True)
+    assert [k.instance.speed_m_s for k in read_map(path).memory.known] == [0.5] * 3
+
+
+def faster(known, speed_m_s):
+    return replace(known, instance=replace(known.instance, speed_m_s=speed_m_s))
 
 
 def test_a_restored_map_is_the_map_and_goes_on_with_its_ids():
@@ -64,15 +111,12 @@ def test_a_restored_map_is_the_map_and_goes_on_with_its_ids():
     np.testing.assert_equal(restored.snapshot().points, voxel_map().snapshot().points)
     np.testing.assert_equal(restored.snapshot().colors, voxel_map().snapshot().colors)
 
-    instances = InstanceMap(InstancesConfig(), CLASS_NAMES)
-    instances.restore(InstanceMemory(next_id=11))  # ten ids were given before
-    instances.restore(saved.memory)
-    snapshot = restored.snapshot()
-    found, events = instances.update(detections(snapshot, 3), snapshot, stamp_ns=9)
-    assert [instance.id for instance in found] == [1, 2, 3]
+    memory = Memory(next_id=11).begin(saved.memory)  # ten ids were given before
+    memory, events = updated(memory, restored.snapshot(), 3, stamp_ns=9)
+    assert [instance.id for instance in memory.instances] == [1, 2, 3]
     assert [(event.kind, event.id) for event in events] == [("created", id) for id in (1, 2, 3)]
-    assert [instance.first_seen_ns for instance in found] == [5, 5, 5]
-    assert instances.memory.next_id == 11
+    assert [instance.first_seen_ns for instance in memory.instances] == [5, 5, 5]
+    assert memory.next_id == 11
 
 
 def test_a_file_is_replaced_only_when_asked_and_whole(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 from ssen_ros.errors import StateError
 from ssen_ros.live.live_map import LiveMap
 from ssen_ros.live.worker import InferenceWorker
+from ssen_ros.structures import Known, Memory
 from ssen_ros.voxel_map import VoxelMap
 
 
@@ -37,19 +38,22 @@ class Pipeline:
     def __init__(self, errors=()):
         self.errors = list(errors)
         self.devices = []
-        self.resets = self.undone = 0
         self.segmenter = SimpleNamespace(to=self.devices.append)
 
-    def step(self, snapshot, stamp_ns):
+    def step(self, snapshot, stamp_ns, memory):
         if self.errors:
             raise self.errors.pop(0)
-        return stamp_ns
+        return Result(stamp_ns, memory)
 
-    def reset(self, memory):
-        self.resets += 1
 
-    def undo(self):
-        self.undone += 1
+class Result(int):
+    """A stamp, ns, with the memory of one step more: its objects are as many as the steps it knows of."""
+
+    def __new__(cls, stamp_ns, memory):
+        self = super().__new__(cls, stamp_ns)
+        known = Known(SimpleNamespace(id=memory.next_id), np.zeros(0), np.zeros(0))
+        self.memory = Memory((*memory.known, known), memory.next_id + 1)
+        return self
 
 
 def run_worker(pipeline, *frames):
@@ -100,13 +104,12 @@ def test_after_two_errors_the_next_map_gets_its_turn():
     assert live.counters.failed == 1 and live.counters.processed == 1
 
 
-def test_instances_are_forgotten_with_the_map_they_were_in():
-    pipeline = Pipeline()
-    run_worker(pipeline, "map", "map", "odom", "odom")
-    assert pipeline.resets == 1
+def test_a_pass_knows_what_those_before_it_over_the_same_map_have_found():
+    published, _, _, _ = run_worker(Pipeline(), "map", "map", "odom", "odom")
+    assert [[known.id for known in result.memory.known] for result in published] == [[1], [1, 2], [3], [3, 4]]
 
 
-def test_a_result_that_cannot_be_published_is_undone_and_published_by_the_second_pass():
+def test_a_result_that_cannot_be_published_leaves_no_trace_and_the_second_pass_is_published():
     pipeline, live, published, reported = Pipeline(), live_map(), [], []
     errors = [OSError("no shared memory")]
     worker = InferenceWorker(
@@ -118,10 +121,11 @@ def test_a_result_that_cannot_be_published_is_undone_and_published_by_the_second
     live.receive(header(), *cloud(0))
     with pytest.raises(OSError):
         worker.request().result(60)
-    assert pipeline.undone == 1 and not published
-    worker.request().result(60)
+    assert live.memory == Memory() and live.last is None and not published
+    result = worker.request().result(60)
     assert worker.stop(60.0)
-    assert pipeline.undone == 1 and len(published) == 1 and len(reported) == 1
+    assert live.memory is result.memory and live.memory.next_id == 2
+    assert len(published) == 1 and len(reported) == 1
 
 
 def test_a_report_that_raises_costs_neither_the_thread_nor_the_answer(caplog):
@@ -158,7 +162,7 @@ def test_nothing_is_published_during_a_change_and_nothing_old_after_it():
 def test_stop_says_so_when_a_pass_is_still_running():
     inside, release = threading.Event(), threading.Event()
 
-    def step(snapshot, stamp_ns):
+    def step(snapshot, stamp_ns, memory):
         inside.set()
         return release.wait(60)
 
@@ -185,10 +189,10 @@ class Passes:
         self.live, self.published, self.reported = live_map(), [], []
         self.worker = InferenceWorker(self.live, pipeline, self._publish, self.reported.append)
 
-    def _step(self, snapshot, stamp_ns):
+    def _step(self, snapshot, stamp_ns, memory):
         self.inside.release()
         assert self.release.acquire(timeout=60)
-        return stamp_ns
+        return Result(stamp_ns, memory)
 
     def _publish(self, work, result):
         self.published.append(result)
