@@ -1,17 +1,24 @@
-// Sparse convolution in float32. Compiled once for each instruction set, with SSEN_ISA naming it and the
-// compiler's flags choosing it; vectors are the compiler's own, so there is one source for all.
+// Sparse convolution in float32, and with SSEN_BFLOAT16 in bfloat16 with sums in float32. Compiled once for each
+// instruction set, with SSEN_ISA naming it and the compiler's flags choosing it; vectors are the compiler's own, so
+// there is one source for all.
 //
 // Rows are worked on in blocks whose sums stay in the cache. For each kernel offset the rows of a block that have
 // a neighbour there are listed, and a register tile of ROWS rows times PANEL channels runs down that list: only
 // pairs that exist are multiplied, and nothing is gathered or scattered through memory.
+#include "bfloat16.hpp"
 #include "convolution.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <vector>
 
+#if defined(SSEN_BFLOAT16)
+#include <immintrin.h>
+#endif
+
 namespace ssen {
 namespace SSEN_ISA {
+namespace {
 
 // ROWS: those of a register tile; STRIP: input channels of one in the gradient. As many sums as registers hold beside
 // two vectors and a broadcast; named b0 and b1, since GCC 12 keeps an array of two on the stack (1.7 times as slow).
@@ -28,19 +35,42 @@ constexpr int BLOCK = 256;              // most rows of a block
 
 typedef float vec __attribute__((vector_size(WIDTH * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
+inline vec load(const void* p) { return *static_cast<const vec*>(p); }
 inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
-inline int32_t padded(int32_t channels) { return (channels + PANEL - 1) / PANEL * PANEL; }
 
-// sum[r] += x[r] * w for R rows; w (depth, PANEL)
+// One lane of a vector holds a sum, or the GROUP values that one instruction multiplies and adds to it.
+#if defined(SSEN_BFLOAT16)
+typedef bfloat16 element;
+constexpr int GROUP = 2;
+inline vec broadcast(const element* p) {
+  int32_t pair;
+  std::memcpy(&pair, p, sizeof pair);
+  return vec(_mm512_set1_epi32(pair));
+}
+inline void add_product(vec& sum, vec a, vec b) { sum = vec(_mm512_dpbf16_ps(__m512(sum), __m512bh(a), __m512bh(b))); }
+#else
+typedef float element;
+constexpr int GROUP = 1;
+inline vec broadcast(const element* p) { return *p - vec{}; }
+inline void add_product(vec& sum, vec a, vec b) { sum += a * b; }
+#endif
+
+inline int32_t up_to(int32_t multiple, int32_t n) { return (n + multiple - 1) / multiple * multiple; }
+inline int32_t padded(int32_t channels) { return up_to(PANEL, channels); }
+
+// sum[r] += x[r] * w for R rows; w (depth / GROUP, PANEL, GROUP)
 template <int R>
-inline void multiply(const float* const* x, float* const* sum, const float* w, int32_t depth) {
+inline void multiply(const element* const* x, float* const* sum, const element* w, int32_t depth) {
   vec acc[R][VECTORS];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < VECTORS; ++v) acc[r][v] = load(sum[r] + v * WIDTH);
-  for (int32_t c = 0; c < depth; ++c, w += PANEL) {
-    const vec b0 = load(w), b1 = load(w + WIDTH);
-    for (int r = 0; r < R; ++r) acc[r][0] += b0 * x[r][c], acc[r][1] += b1 * x[r][c];
+  for (int32_t c = 0; c < depth; c += GROUP, w += PANEL * GROUP) {
+    const vec b0 = load(w), b1 = load(w + WIDTH * GROUP);
+    for (int r = 0; r < R; ++r) {
+      const vec a = broadcast(x[r] + c);
+      add_product(acc[r][0], b0, a);
+      add_product(acc[r][1], b1, a);
+    }
   }
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < VECTORS; ++v) store(sum[r] + v * WIDTH, acc[r][v]);
@@ -48,36 +78,40 @@ inline void multiply(const float* const* x, float* const* sum, const float* w, i
 
 // The same for any number of rows up to R.
 template <int R>
-inline void multiply_upto(int rows, const float* const* x, float* const* sum, const float* w, int32_t depth) {
+inline void multiply_upto(int rows, const element* const* x, float* const* sum, const element* w, int32_t depth) {
   if (rows == R)
     multiply<R>(x, sum, w, depth);
   else if constexpr (R > 1)
     multiply_upto<R - 1>(rows, x, sum, w, depth);
 }
 
-// kernel[r] (PANEL wide, rows `stride` apart) += sum over n pairs of x[p][r] * g[p]
+// kernel[r] (PANEL wide, rows `stride` apart) += sum over n groups of pairs of x[p][r] * g[p], from there on in both
 template <int R>
-inline void outer(const float* const* x, const float* const* g, int32_t n, int32_t channel, int32_t panel, float* kernel,
+[[gnu::noinline]] void outer(const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n, float* kernel,
                   int64_t stride) {
   vec acc[R][VECTORS];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < VECTORS; ++v) acc[r][v] = load(kernel + r * stride + v * WIDTH);
   for (int32_t p = 0; p < n; ++p) {
-    const float* a = x[p] + channel;
-    const vec b0 = load(g[p] + panel), b1 = load(g[p] + panel + WIDTH);
-    for (int r = 0; r < R; ++r) acc[r][0] += b0 * a[r], acc[r][1] += b1 * a[r];
+    const element *from = x[p] + x_at, *to = g[p] + g_at;
+    const vec b0 = load(to), b1 = load(to + WIDTH * GROUP);
+    for (int r = 0; r < R; ++r) {
+      const vec a = broadcast(from + r * GROUP);
+      add_product(acc[r][0], b0, a);
+      add_product(acc[r][1], b1, a);
+    }
   }
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < VECTORS; ++v) store(kernel + r * stride + v * WIDTH, acc[r][v]);
 }
 
 template <int R>
-inline void outer_upto(int rows, const float* const* x, const float* const* g, int32_t n, int32_t channel, int32_t panel,
+inline void outer_upto(int rows, const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n,
                        float* kernel, int64_t stride) {
   if (rows == R)
-    outer<R>(x, g, n, channel, panel, kernel, stride);
+    outer<R>(x, x_at, g, g_at, n, kernel, stride);
   else if constexpr (R > 1)
-    outer_upto<R - 1>(rows, x, g, n, channel, panel, kernel, stride);
+    outer_upto<R - 1>(rows, x, x_at, g, g_at, n, kernel, stride);
 }
 
 // Blocks small enough that every thread gets several.
@@ -86,40 +120,48 @@ int32_t block_rows(int64_t rows, int32_t threads) {
   return int32_t(std::clamp<int64_t>(share, 8 * ROWS, BLOCK));
 }
 
-// A kernel over few channels is packed as one offset of volume * in_channels channels.
+// Whether rows are multiplied where they lie; else the neighbours of a row are laid side by side.
+bool in_place(int32_t channels) { return channels > FEW && channels % GROUP == 0; }
+
+// A kernel whose neighbours are laid side by side is packed as one offset of volume * in_channels channels.
 struct Shape {
-  int32_t volume, depth;
-  Shape(int32_t k, int32_t channels) : volume(channels > FEW ? k : 1), depth(channels > FEW ? channels : k * channels) {}
+  int32_t volume, channels, depth;  // depth: channels, to whole groups
+  Shape(int32_t k, int32_t in_channels)
+      : volume(in_place(in_channels) ? k : 1),
+        channels(in_place(in_channels) ? in_channels : k * in_channels),
+        depth(up_to(GROUP, channels)) {}
 };
 
 int64_t packed_bytes(int32_t volume, int32_t in_channels, int32_t out_channels) {
-  return int64_t(volume) * in_channels * padded(out_channels) * sizeof(float);
+  const Shape shape(volume, in_channels);
+  return int64_t(shape.volume) * shape.depth * padded(out_channels) * sizeof(element);
 }
 
-// (volume, in, out) to (volume, out / PANEL, in, PANEL), zeros beyond `out`
+// (volume, in, out) to (volume, out / PANEL, in / GROUP, PANEL, GROUP), zeros beyond both
 void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels, void* packed) {
   const Shape shape(volume, in_channels);
-  float* to = static_cast<float*>(packed);
-  for (int32_t k = 0; k < shape.volume; ++k, kernel += int64_t(shape.depth) * out_channels)
+  element* to = static_cast<element*>(packed);
+  for (int32_t k = 0; k < shape.volume; ++k, kernel += int64_t(shape.channels) * out_channels)
     for (int32_t p = 0; p < out_channels; p += PANEL)
-      for (int32_t c = 0; c < shape.depth; ++c, to += PANEL) {
-        const int32_t width = std::min(PANEL, out_channels - p);
-        std::memcpy(to, kernel + int64_t(c) * out_channels + p, width * sizeof(float));
-        std::fill(to + width, to + PANEL, 0.f);
-      }
+      for (int32_t c = 0; c < shape.depth; c += GROUP, to += PANEL * GROUP)
+        for (int32_t i = 0; i < GROUP; ++i) {
+          const int32_t width = c + i < shape.channels ? std::min(PANEL, out_channels - p) : 0;
+          for (int32_t j = 0; j < width; ++j) narrow(kernel[int64_t(c + i) * out_channels + p + j], to[j * GROUP + i]);
+          for (int32_t j = width; j < PANEL; ++j) to[j * GROUP + i] = 0;
+        }
 }
 
 // sum (rows, padded(out_channels)) += every pair of the block
-void add_pairs(const Convolution& c, const float* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs, float* sum) {
+void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs, float* sum) {
   const int32_t width = padded(c.out_channels);
   pairs.list(c.table, c.volume, 0, c.volume, begin, rows, c.table ? int32_t(c.num_inputs) : -1);
-  const float* w = static_cast<const float*>(c.packed);
+  const element* w = static_cast<const element*>(c.packed);
   for (int32_t k = 0; k < c.volume; ++k)
     for (int32_t p = 0; p < width; p += PANEL, w += int64_t(c.in_channels) * PANEL) {
       const int32_t *in = &pairs.input[int64_t(k) * BLOCK], *at = &pairs.row[int64_t(k) * BLOCK];
       for (int32_t i = 0, n = pairs.count[k]; i < n; i += ROWS) {
         const int32_t tile = std::min(ROWS, n - i);
-        const float* x[ROWS];
+        const element* x[ROWS];
         float* y[ROWS];
         for (int32_t r = 0; r < tile; ++r) {
           x[r] = input + int64_t(in[i + r]) * c.in_channels;
@@ -130,26 +172,27 @@ void add_pairs(const Convolution& c, const float* input, int64_t begin, int32_t 
     }
 }
 
-// The same for few channels: a row's neighbours side by side, zeros where there is none, are one long row.
-void add_rows(const Convolution& c, const float* input, int64_t begin, int32_t rows, std::vector<float>& memory, float* sum) {
-  const int32_t width = padded(c.out_channels), channels = c.in_channels, depth = c.volume * channels;
-  float* wide = scratch(memory, size_t(ROWS) * depth);
+// The same where a row's neighbours, laid side by side with zeros where there is none, are one long row.
+void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t rows, std::vector<element>& memory, float* sum) {
+  const int32_t width = padded(c.out_channels), channels = c.in_channels, depth = Shape(c.volume, channels).depth;
+  element* wide = scratch(memory, size_t(ROWS) * depth);
   for (int32_t i = 0; i < rows; i += ROWS) {
     const int32_t tile = std::min(ROWS, rows - i);
-    const float* x[ROWS];
+    const element* x[ROWS];
     float* y[ROWS];
     for (int32_t r = 0; r < tile; ++r) {
-      float* to = wide + int64_t(r) * depth;
+      element* to = wide + int64_t(r) * depth;
       x[r] = to;
       for (int32_t k = 0; k < c.volume; ++k, to += channels) {
         const int64_t row = begin + i + r, neighbour = c.table ? c.table[row * c.volume + k] : row;
         if (c.table && neighbour == c.num_inputs)
-          std::fill(to, to + channels, 0.f);
+          std::fill_n(to, channels, element(0));
         else
           std::copy_n(input + neighbour * channels, channels, to);
       }
+      std::fill(to, wide + int64_t(r + 1) * depth, element(0));
     }
-    const float* w = static_cast<const float*>(c.packed);
+    const element* w = static_cast<const element*>(c.packed);
     for (int32_t p = 0; p < width; p += PANEL, w += int64_t(depth) * PANEL) {
       for (int32_t r = 0; r < tile; ++r) y[r] = sum + int64_t(i + r) * width + p;
       multiply_upto<ROWS>(tile, x, y, w, depth);
@@ -159,27 +202,28 @@ void add_rows(const Convolution& c, const float* input, int64_t begin, int32_t r
 
 void finish(const Convolution& c, const float* sum, int64_t row) {
   const int64_t at = row * c.out_channels;
-  const float* shortcut = c.shortcut ? static_cast<const float*>(c.shortcut) + at : nullptr;
-  float* output = static_cast<float*>(c.output) + at;
+  const element* shortcut = c.shortcut ? static_cast<const element*>(c.shortcut) + at : nullptr;
+  element* output = static_cast<element*>(c.output) + at;
   for (int32_t j = 0; j < c.out_channels; ++j) {
     float value = sum[j];
     if (c.bias) value += c.bias[j];
-    if (shortcut) value += shortcut[j];
-    output[j] = c.relu ? std::max(value, 0.f) : value;
+    if (shortcut) value += widen(shortcut[j]);
+    narrow(c.relu ? std::max(value, 0.f) : value, output[j]);
   }
 }
 
 void convolve(const Convolution& c) {
   const int32_t width = padded(c.out_channels), step = block_rows(c.num_outputs, c.threads);
-  const float* input = static_cast<const float*>(c.input);
+  const element* input = static_cast<const element*>(c.input);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(c.threads)
   for (int64_t begin = 0; begin < c.num_outputs; begin += step) {
-    static thread_local std::vector<float> sums, wide;
+    static thread_local std::vector<float> sums;
+    static thread_local std::vector<element> wide;
     static thread_local Pairs<BLOCK> pairs;
     const int32_t rows = int32_t(std::min<int64_t>(step, c.num_outputs - begin));
     float* sum = scratch(sums, size_t(BLOCK) * width);
     std::fill(sum, sum + int64_t(rows) * width, 0.f);
-    if (c.in_channels > FEW)
+    if (in_place(c.in_channels))
       add_pairs(c, input, begin, rows, pairs, sum);
     else
       add_rows(c, input, begin, rows, wide, sum);
@@ -187,55 +231,70 @@ void convolve(const Convolution& c) {
   }
 }
 
+// GROUP rows as one, the values of a channel side by side, zeros from `channels` up to `width`
+inline const element* interleave(const element* const* rows, int32_t channels, int32_t width, element* to) {
+  for (int32_t c = 0; c < channels; ++c)
+    for (int32_t i = 0; i < GROUP; ++i) to[c * GROUP + i] = rows[i][c];
+  std::fill(to + int64_t(channels) * GROUP, to + int64_t(width) * GROUP, element(0));
+  return to;
+}
+
 // Every thread goes through all blocks, which stay in the cache while its strips use them.
 void kernel_gradient(const KernelGradient& g) {
-  const float *input = static_cast<const float*>(g.input), *all_gradients = static_cast<const float*>(g.gradient);
-  const int32_t width = padded(g.out_channels);
+  const element *input = static_cast<const element*>(g.input), *gradient = static_cast<const element*>(g.gradient);
+  const int32_t width = padded(g.out_channels), depth = g.in_channels;
+  const bool x_lies_right = GROUP == 1, y_lies_right = GROUP == 1 && width == g.out_channels;
+  const std::vector<element> zeros(std::max(depth, g.out_channels), element(0));
   const Shares shares(g, STRIP);
   const int32_t strips = shares.strips();
-  std::fill_n(g.kernel, int64_t(g.volume) * g.in_channels * g.out_channels, 0.f);
+  std::fill_n(g.kernel, int64_t(g.volume) * depth * g.out_channels, 0.f);
 #pragma omp parallel for schedule(static, 1) num_threads(g.threads)
   for (int32_t t = 0; t < g.threads; ++t) {
-    static thread_local std::vector<float> gradients, sums;
-    static thread_local std::vector<const float*> pointers;
+    static thread_local std::vector<float> sums;
+    static thread_local std::vector<element> inputs, gradients;
+    const element *x[BLOCK], *y[BLOCK];
     static thread_local Pairs<BLOCK> pairs;
     const int32_t first = shares.first(t), last = shares.first(t + 1);
     if (first == last) continue;
     const int32_t first_offset = first / strips, last_offset = (last - 1) / strips + 1;
-    float* sum = scratch(sums, size_t(last_offset - first_offset) * g.in_channels * width);
-    std::fill(sum, sum + size_t(last_offset - first_offset) * g.in_channels * width, 0.f);
-    float* gradient = scratch(gradients, size_t(BLOCK) * width);
-    const float **x = scratch(pointers, 2 * BLOCK), **y = x + BLOCK;
+    float* sum = scratch(sums, size_t(last_offset - first_offset) * depth * width);
+    std::fill(sum, sum + size_t(last_offset - first_offset) * depth * width, 0.f);
+    element *laid_x = scratch(inputs, size_t(BLOCK) * depth), *laid_y = scratch(gradients, size_t(BLOCK) * width);
     for (int64_t begin = 0; begin < g.num_outputs; begin += BLOCK) {
       const int32_t rows = int32_t(std::min<int64_t>(BLOCK, g.num_outputs - begin));
-      for (int32_t r = 0; r < rows; ++r) {
-        std::copy_n(all_gradients + (begin + r) * g.out_channels, g.out_channels, gradient + int64_t(r) * width);
-        std::fill(gradient + int64_t(r) * width + g.out_channels, gradient + int64_t(r + 1) * width, 0.f);
-      }
       pairs.list(g.table, g.volume, first_offset, last_offset, begin, rows, g.table ? int32_t(g.num_inputs) : -1);
       for (int32_t k = first_offset; k < last_offset; ++k) {
-        const int32_t n = pairs.count[k];
-        for (int32_t p = 0; p < n; ++p) {
-          x[p] = input + int64_t(pairs.input[int64_t(k) * BLOCK + p]) * g.in_channels;
-          y[p] = gradient + int64_t(pairs.row[int64_t(k) * BLOCK + p]) * width;
+        const int32_t *in = &pairs.input[int64_t(k) * BLOCK], *row = &pairs.row[int64_t(k) * BLOCK];
+        const int32_t count = pairs.count[k], groups = (count + GROUP - 1) / GROUP;
+        for (int32_t p = 0; p < groups; ++p) {
+          const element *a[GROUP], *b[GROUP];
+          for (int32_t i = 0; i < GROUP; ++i) {
+            const int32_t pair = p * GROUP + i;
+            a[i] = pair < count ? input + int64_t(in[pair]) * depth : zeros.data();
+            b[i] = pair < count ? gradient + (begin + row[pair]) * g.out_channels : zeros.data();
+          }
+          x[p] = x_lies_right ? a[0] : interleave(a, depth, depth, laid_x + int64_t(p) * GROUP * depth);
+          y[p] = y_lies_right ? b[0] : interleave(b, g.out_channels, width, laid_y + int64_t(p) * GROUP * width);
         }
         const int32_t begin_strip = std::max(first - k * strips, 0), end_strip = std::min(last - k * strips, strips);
-        float* to = sum + int64_t(k - first_offset) * g.in_channels * width;
+        float* to = sum + int64_t(k - first_offset) * depth * width;
         for (int32_t s = begin_strip; s < end_strip; ++s) {
-          const int32_t channel = s * STRIP, tile = std::min(STRIP, g.in_channels - channel);
+          const int32_t channel = s * STRIP, tile = std::min(STRIP, depth - channel);
           for (int32_t p = 0; p < width; p += PANEL)
-            outer_upto<STRIP>(tile, x, y, n, channel, p, to + int64_t(channel) * width + p, width);
+            outer_upto<STRIP>(tile, x, channel * GROUP, y, p * GROUP, groups, to + int64_t(channel) * width + p, width);
         }
       }
     }
     for (int32_t task = first; task < last; ++task) {
       const int32_t k = task / strips, channel = task % strips * STRIP;
-      for (int32_t c = channel; c < std::min(channel + STRIP, g.in_channels); ++c)
-        std::copy_n(sum + (int64_t(k - first_offset) * g.in_channels + c) * width, g.out_channels,
-                    g.kernel + (int64_t(k) * g.in_channels + c) * g.out_channels);
+      for (int32_t c = channel; c < std::min(channel + STRIP, depth); ++c)
+        std::copy_n(sum + (int64_t(k - first_offset) * depth + c) * width, g.out_channels,
+                    g.kernel + (int64_t(k) * depth + c) * g.out_channels);
     }
   }
 }
+
+}  // namespace
 
 extern const Kernels kernels;
 const Kernels kernels = {packed_bytes, pack, convolve, kernel_gradient};

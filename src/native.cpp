@@ -17,6 +17,9 @@ namespace avx2 { extern const Kernels kernels; }
 #if defined(SSEN_HAS_avx512)
 namespace avx512 { extern const Kernels kernels; }
 #endif
+#if defined(SSEN_HAS_avx512_bf16)
+namespace avx512_bf16 { extern const Kernels kernels; }
+#endif
 #if defined(SSEN_HAS_amx)
 namespace amx { extern const Kernels kernels; }
 #endif
@@ -54,6 +57,14 @@ bool avx512() {
 #endif
 }
 
+bool vdpbf16() {
+#if defined(SSEN_HAS_avx512_bf16)
+  return avx512() && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 bool always() { return true; }
 
 struct Set {
@@ -69,6 +80,9 @@ const Set sets[] = {
 #endif
 #if defined(SSEN_HAS_avx512)
     {"avx512", &avx512::kernels, avx512},
+#endif
+#if defined(SSEN_HAS_avx512_bf16)
+    {"avx512_bf16", &avx512_bf16::kernels, vdpbf16},
 #endif
 #if defined(SSEN_HAS_amx)
     {"amx", &amx::kernels, [] { return avx512() && amx_bf16(); }},

@@ -4,10 +4,10 @@
 // 32 rows at a time: their neighbours are laid side by side for every offset that any of the rows has, and all
 // sums stay in tiles until the rows are done. `order` brings rows with the same neighbours together, so that few
 // of the rows laid out are zeros.
+#include "bfloat16.hpp"
 #include "convolution.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -18,29 +18,12 @@
 namespace ssen {
 namespace SSEN_ISA {
 
-typedef uint16_t bfloat16;
-
 constexpr int TILE = 16;         // rows and output channels of a tile
 constexpr int DEPTH = 32;        // input channels of a tile
 constexpr int ROWS = 2 * TILE;   // rows, and output channels, worked on together: 2 x 2 tiles
 constexpr int AREA = TILE * DEPTH;
 
 inline int32_t padded(int32_t n) { return (n + 31) / 32 * 32; }
-
-inline float widen(bfloat16 value) {
-  const uint32_t bits = uint32_t(value) << 16;
-  float result;
-  std::memcpy(&result, &bits, sizeof result);
-  return result;
-}
-
-// To nearest, ties to even; NaN stays NaN.
-inline bfloat16 narrow(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof bits);
-  if (std::isnan(value)) return bfloat16(bits >> 16 | 0x40);
-  return bfloat16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
 
 // Four sums of 16 x 16: rows 0-15 and 16-31 by channels 0-15 and 16-31.
 #if defined(SSEN_PLAIN_TILES)
@@ -123,7 +106,7 @@ void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_
         for (int32_t i = 0; i < 2 * TILE; ++i, ++to) {
           const int32_t in = c + i % 2, out = j + i / 2;
           const bool inside = in < shape.channels && out < out_channels;
-          *to = inside ? narrow(kernel[(int64_t(k) * shape.channels + in) * out_channels + out]) : 0;
+          narrow(inside ? kernel[(int64_t(k) * shape.channels + in) * out_channels + out] : 0.f, *to);
         }
 }
 
@@ -167,7 +150,7 @@ void finish(const Convolution& c, const float* sums, const int32_t* row, int32_t
       float value = sums[(r / TILE * 2 + j / TILE) * TILE * TILE + r % TILE * TILE + j % TILE];
       if (c.bias) value += c.bias[channel + j];
       if (shortcut) value += widen(shortcut[j]);
-      output[j] = narrow(c.relu ? std::max(value, 0.f) : value);
+      narrow(c.relu ? std::max(value, 0.f) : value, output[j]);
     }
   }
 }

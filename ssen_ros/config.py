@@ -18,15 +18,15 @@ START = "start"  # never: it is read once
 
 
 def param(
-    default,
+    default: Any,
     doc: str,
     *,
     unit: str = "",
-    low=None,
-    high=None,
+    low: float | None = None,
+    high: float | None = None,
     choices: tuple[str, ...] = (),
     changes: str = START,
-):
+) -> Any:
     return field(
         default=default,
         metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices, changes=changes),
@@ -121,10 +121,9 @@ class ClusteringConfig:
         changes=LIVE,
     )
     class_weight: float = param(
-        0.0,
+        0.5,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
-        "what is clearly not of one class comes apart: pays where classes are good; 0: the embedding alone "
-        "(paper)",
+        "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
         high=100.0,
         changes=LIVE,

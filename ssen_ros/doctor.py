@@ -133,6 +133,14 @@ def _frame(frame_id: str) -> tuple[Finding, ...]:
     )
     if not frame_id:
         return (Finding(ERROR, "frame", "the clouds have no frame_id", remedy),)
+    if frame_id.startswith("/"):
+        return (
+            Finding(
+                WARNING, "frame",
+                f"the clouds' frame_id {frame_id!r} begins with a slash, as in ROS 1: tf2 and RViz refuse it",
+                f"publish it as {frame_id.lstrip('/')!r}; ssen_node drops the slash",
+            ),
+        )  # fmt: skip
     if "optical" in frame_id or frame_id.startswith("camera"):
         seen = f"the clouds are in {frame_id!r}, a frame that moves with the camera: no map"
         return (Finding(ERROR, "frame", seen, remedy),)

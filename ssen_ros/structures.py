@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ssen_ros.labels import NO_COLOR
+
 
 def _check(name: str, array: np.ndarray, shape: tuple, dtype) -> None:
     expected = tuple("*" if n is None else n for n in shape)
@@ -29,6 +31,11 @@ class Cloud:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def colors_or_grey(self) -> np.ndarray:
+        """(N, 3) uint8 RGB."""
+        return np.full((len(self), 3), NO_COLOR, np.uint8) if self.colors is None else self.colors
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,14 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """The level that heights are measured from."""
+
+    height: float  # m, z in the map frame
+    seen: bool  # False: no level surface at the bottom; the height is that of the lowest upright surfaces
+
+
+@dataclass(frozen=True)
 class Memory:
     """All that one update knows of those before it. By default nothing: the first map.
 
@@ -160,6 +175,7 @@ class Memory:
     known: tuple[Known, ...] = ()  # active first, then missing, each by id
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
+    floor: Floor | None = None  # that the last update went by
 
     @property
     def instances(self) -> tuple[Instance, ...]:

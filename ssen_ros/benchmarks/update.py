@@ -16,7 +16,7 @@ from ssen_ros.benchmarks.rooms import room
 from ssen_ros.config import SsenConfig
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.structures import Memory, VoxelSnapshot
@@ -78,7 +78,7 @@ class _Segmenter:
         semantic = spec("semantic", features=("rgb",))
         embedding = spec("embedding", features=("rgb", "xyz"), embedding_width=_WIDTH)
         torch.manual_seed(0)
-        networks = [Checkpoint(s, s.build().eval()) for s in (semantic, embedding)]
+        networks = [Checkpoint(s, network_of(s).eval()) for s in (semantic, embedding)]
         self._networks = Segmenter.from_checkpoints(*networks, config.segmenter)
         self.device = self._networks.device
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int32)
@@ -86,16 +86,16 @@ class _Segmenter:
         self._label = sample.semantic_label[order]
         self._embedding = _embeddings(np.unique(sample.instance_label[order], return_inverse=True)[1])
 
-    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        self._networks.semantic(snapshot)
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        self._networks.semantic(snapshot, floor)
         logits = np.full((len(snapshot), len(CLASS_NAMES)), -8.0, np.float32)
         logits[np.arange(len(snapshot)), np.maximum(self._label, 0)] = (
             0  # what is not annotated is called wall
         )
         return logits
 
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
-        self._networks.embed(snapshot, thing_rows)
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        self._networks.embed(snapshot, thing_rows, floor)
         return self._embedding[thing_rows]
 
 

@@ -45,7 +45,9 @@ def add_doctor(commands: Any) -> None:
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    voxel_size = args.voxel_size or _shipped_voxel_size()
+    from ssen_ros.network_spec import read_spec, shipped_weights
+
+    voxel_size = args.voxel_size or read_spec(shipped_weights("semantic")).voxel_size
     if args.cloud is None:
         require_ros()
         from ssen_ros.ros.commands.topic_doctor import examine_topic
@@ -59,13 +61,6 @@ def _doctor(args: argparse.Namespace) -> int:
     else:
         _print_findings(source, findings)
     return _exit_code(findings)
-
-
-def _shipped_voxel_size() -> float:
-    from ssen_ros.models import load_checkpoint
-    from ssen_ros.segmenter import shipped_weights
-
-    return load_checkpoint(shipped_weights("semantic")).spec.voxel_size
 
 
 def _examine_stored(path: Path, bag_topic: str, voxel_size: float) -> "Sequence[Finding]":

@@ -22,10 +22,8 @@ from ssen_ros.cli.options import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ssen_ros.results import SavedFiles
-    from ssen_ros.structures import Cloud, StepResult
+    from ssen_ros.structures import StepResult
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ def _segment(args: argparse.Namespace) -> int:
     for finding in examine_cloud(cloud, pipeline.segmenter.voxel_size):
         log.warning("%s; %s", finding.seen, finding.remedy)
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size, config.map.mode)
-    voxel_map.integrate(cloud.points, _colors_or_grey(cloud))
+    voxel_map.integrate(cloud.points, cloud.colors_or_grey)
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
     saved = save_result(result, args.out, tuple(pipeline.segmenter.class_names), cloud.frame_id)
     if args.json:
@@ -68,14 +66,6 @@ def _segment(args: argparse.Namespace) -> int:
     else:
         _print_segment_tables(result, saved)
     return 0
-
-
-def _colors_or_grey(cloud: "Cloud") -> "np.ndarray":
-    import numpy as np
-
-    from ssen_ros.labels import NO_COLOR
-
-    return np.full((len(cloud), 3), NO_COLOR, np.uint8) if cloud.colors is None else cloud.colors
 
 
 def _segment_json(result: "StepResult", saved: "SavedFiles") -> dict:

@@ -14,6 +14,7 @@ from ssen_ros.errors import ConfigError
 from ssen_ros.io.replacing import replace_text
 from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import write_missing
+from ssen_ros.network_spec import shipped_weights
 from ssen_ros.pipeline import SsenPipeline
 
 Load = Callable[[Any], Sample]
@@ -85,8 +86,6 @@ def _claim(folder: Path, run: dict) -> None:
 
 def _method(config: SsenConfig) -> dict:
     """The parameters that change results, and what the files of the weights hold."""
-    from ssen_ros.segmenter import shipped_weights  # late: torch is slow to import
-
     method = {p.name: p.default for p in parameters(config)}
     for name in ("segmenter.device", "segmenter.num_threads"):
         del method[name]

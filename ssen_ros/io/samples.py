@@ -73,8 +73,7 @@ def load_sample(path: Path | str) -> Sample:
     try:
         return _load(path)
     except DAMAGED_NPZ as error:
-        reason = str(error) or type(error).__name__
-        raise CloudError(f"{path} cannot be read, or is damaged ({reason}); make it anew") from error
+        raise _damaged(path, error) from error
 
 
 def sample_paths(folder: Path) -> list[Path]:
@@ -85,6 +84,20 @@ def sample_paths(folder: Path) -> list[Path]:
             f"{folder}: no .npz file there; make some with `ssen simulate --out {folder}` or `ssen import`"
         )
     return paths
+
+
+def made_with(path: Path | str) -> tuple[str, ...]:
+    """One line for each model, texture and print of others in a sample: its name, maker and licence."""
+    try:
+        with open(path, "rb") as stream, np.load(stream) as data:
+            return tuple(data["models"].tolist()) if "models" in data.files else ()
+    except DAMAGED_NPZ as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path | str, error: BaseException) -> CloudError:
+    reason = str(error) or type(error).__name__
+    return CloudError(f"{path} cannot be read, or is damaged ({reason}); make it anew")
 
 
 def _load(path: Path | str) -> Sample:

@@ -22,6 +22,7 @@ MakeNode = Callable[[Context, threading.Event], Node]
 
 _EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> int:
@@ -32,7 +33,7 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
     exit code 0, however often they come.
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     context = Context()
     try:
@@ -50,14 +51,15 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
 
 
 def finish(code: int) -> int:
-    """Last act of `main`: returns `code`, or leaves at once where a thread cannot be waited for.
+    """Last act of `main`: returns `code`, or leaves at once where the way out would take long.
 
-    A pass through the networks cannot be interrupted, and taking the interpreter down under it may
-    crash; everything that needs closing is closed by now. A further SIGINT changes nothing.
+    A pass through the networks cannot be interrupted, taking the interpreter down under it may crash, and
+    taking torch down lasts seconds on a busy machine. Everything that needs closing is closed by now. A
+    further SIGINT changes nothing.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+    if threading.active_count() > 1 or "torch" in sys.modules:
         gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
         sys.stdout.flush()
         sys.stderr.flush()
@@ -69,6 +71,8 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
     try:
         node = make_node(context, stop)
     except SsenError as error:
+        if stop.is_set():  # by a signal, which is why
+            return 0
         get_logger(name).fatal(f"cannot start: {error}")
         return 1
     executor = PatientExecutor(_EXECUTOR_THREADS, context)

@@ -114,7 +114,7 @@ def ssen_node_from(values: Mapping[str, str]) -> NodeProcess:
         if argument.parameter and values[argument.name]
     }
     process = ssen_node_process(values["cloud_topic"], parameters, values["namespace"], values["log_level"])
-    return replace(process, remappings=process.remappings | _tf_remappings(values))
+    return replace(process, remappings=process.remappings | tf_remappings(values))
 
 
 def rviz_remappings(values: Mapping[str, str]) -> dict[str, str]:
@@ -122,14 +122,14 @@ def rviz_remappings(values: Mapping[str, str]) -> dict[str, str]:
 
     Its topics are relative: in whatever namespace RViz is started, it shows the node there.
     """
-    return cloud_remapping(values["cloud_topic"]) | _tf_remappings(values)
+    return cloud_remapping(values["cloud_topic"]) | tf_remappings(values)
 
 
 def cloud_remapping(cloud_topic: str) -> dict[str, str]:
     return {} if cloud_topic == "cloud_map" else {"cloud_map": cloud_topic}
 
 
-def _tf_remappings(values: Mapping[str, str]) -> dict[str, str]:
+def tf_remappings(values: Mapping[str, str]) -> dict[str, str]:
     return NAMESPACED_TF if is_true("namespaced_tf", values["namespaced_tf"]) else {}
 
 

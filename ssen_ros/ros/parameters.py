@@ -68,6 +68,17 @@ class TopicsConfig(PublishConfig):
     detections: bool = param(
         True, "offer ~/detections and ~/label_info, where vision_msgs is installed", changes=LIVE
     )
+    classes: str = param(
+        "",
+        "classes of the objects in these outputs, with commas between them, such as chair,table; empty: all. "
+        "The services know every object",
+        changes=LIVE,
+    )
+
+    @property
+    def class_names(self) -> frozenset[str]:
+        """The classes asked for; none: all."""
+        return frozenset(filter(None, (name.strip() for name in self.classes.split(","))))
 
 
 def _static(doc: str, unit: str) -> float:
@@ -252,7 +263,8 @@ def _warn_of_unknown(node: Node, known: set[str]) -> None:
 class LiveParameters(Generic[Config]):
     """Keeps a configuration equal to the parameters of a node that `declare` has read it from.
 
-    What is set together is taken together or refused together, with the reason.
+    What is set together is taken together or refused together, with the reason. `apply` gets the new
+    configuration, and may refuse it by a ConfigError before it has changed anything.
     """
 
     def __init__(
@@ -269,11 +281,11 @@ class LiveParameters(Generic[Config]):
     def _on_set(self, given: Sequence[RclParameter]) -> SetParametersResult:
         try:
             config = self._checked({p.name: p.value for p in given if p.name in self._changes})
+            if config != self.config:
+                self._apply(config)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if config != self.config:
-            self.config = config
-            self._apply(config)
+        self.config = config
         return SetParametersResult(successful=True)
 
     def _checked(self, values: dict[str, Any]) -> Config:

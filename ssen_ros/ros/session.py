@@ -1,6 +1,7 @@
 """What a configured node has and an unconfigured one has not: networks, a map, its objects, publishers."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -27,6 +28,7 @@ from ssen_ros.voxel_map import VoxelMap
 MakePipeline = Callable[[SsenConfig], SsenPipeline]
 
 _ERROR_PERIOD_S = 10.0  # the same kind of error is logged no more often
+_UPDATE_LOG_PERIOD_S = 60.0
 _STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end, and to a cloud being worked in
 
 
@@ -45,13 +47,13 @@ class Session:
         self.map_frame = MapFrame(node, config.frames)  # first: it refuses faster than networks load
         try:
             self._pipeline = self._load_pipeline(make_pipeline)
+            segmenter = self._pipeline.segmenter
+            self.class_names = tuple(segmenter.class_names)
+            self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
             raise
-        segmenter = self._pipeline.segmenter
-        self.class_names = tuple(segmenter.class_names)
         self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode), memory)
-        self._outputs = Outputs(node, self.class_names, config.publish)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
         self._intake: Intake[PointCloud2] = Intake(
@@ -60,7 +62,7 @@ class Session:
             depth=config.cloud_qos.depth,
             newest_only=config.map.mode == "accumulated",
         )
-        self._colorless_warned = False
+        self._colorless_warned = self._slash_warned = False
         self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
         self.enabled = True  # passes are made by themselves, not only when asked for
 
@@ -97,10 +99,13 @@ class Session:
         self.health.taken(time.perf_counter() - start_s)
 
     def reconfigure(self, config: NodeConfig) -> None:
-        """Go by another configuration, in what may change while networks are loaded."""
+        """Go by another configuration, in what may change while networks are loaded.
+
+        Raises ConfigError, and changes nothing, for classes that the networks do not know.
+        """
+        self._outputs.enable(config.publish)
         before, self._config = self._config, config
         self._pipeline.config = config
-        self._outputs.enable(config.publish)
         if any(
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
@@ -157,7 +162,8 @@ class Session:
         return self._worker.busy
 
     def _current(self) -> tuple[Pass, StepResult]:
-        last = self.live_map.last
+        # Not in the midst of publishing: who has heard of an update and asks for it gets that one.
+        last = self._worker.between_updates(lambda: self.live_map.last)
         if last is None:
             raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
         return last
@@ -165,7 +171,7 @@ class Session:
     def _work_in(self, cloud: PointCloud2) -> None:
         try:
             points, colors, had_color = from_msg(cloud)
-            header, points = self.map_frame.bring(cloud.header, points)
+            header, points = self.map_frame.bring(self._without_slash(cloud.header), points)
         except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
             self.live_map.reject()
             self._explain_rejection(error)
@@ -184,6 +190,19 @@ class Session:
                 "the clouds carry no colour (no rgb, rgba or r, g, b field): taken as grey; "
                 "the networks were trained with colour and will do worse"
             )
+
+    def _without_slash(self, header: Header) -> Header:
+        """ROS 1 allowed a slash in front of a frame's name; tf2 and RViz refuse it."""
+        name = header.frame_id.lstrip("/")
+        if name == header.frame_id:
+            return header
+        if not self._slash_warned:
+            self._slash_warned = True
+            self._logger.warning(
+                f"the clouds' frame_id {header.frame_id!r} begins with a slash, as in ROS 1: "
+                f"taken as {name!r}"
+            )
+        return Header(stamp=header.stamp, frame_id=name)
 
     def _explain_rejection(self, error: Exception) -> None:
         message = str(error) or repr(error)
@@ -209,6 +228,9 @@ class Session:
     def _publish(self, work: Pass, result: StepResult) -> None:
         self._outputs.publish(work.header, result)
         self.health.passed(result)
+        self._logger.info(
+            f"{_tell(result)} (at most one such line a minute)", throttle_duration_sec=_UPDATE_LOG_PERIOD_S
+        )
 
     def _on_failed_pass(self, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
@@ -217,3 +239,10 @@ class Session:
             self._logger.error(
                 f"the pass over the map failed, trying once more or with a newer map: {message}"
             )
+
+
+def _tell(result: StepResult) -> str:
+    """One update in one line."""
+    counts = Counter(instance.class_name for instance in result.instances)
+    objects = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "no objects"
+    return f"{objects} in {len(result.snapshot)} voxels, {result.timings_s['total']:.2f} s"

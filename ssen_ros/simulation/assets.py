@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 import numpy as np
 
 from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 from ssen_ros.io.replacing import replace_text
-from ssen_ros.io.samples import ATTRIBUTION
+from ssen_ros.io.samples import ATTRIBUTION, made_with
 from ssen_ros.labels import CEILING, CLASS_NAMES, UNKNOWN
 from ssen_ros.simulation.furniture.parts import Part
 from ssen_ros.simulation.materials import Material
@@ -27,10 +27,10 @@ from ssen_ros.simulation.recipe import Recipe
 from ssen_ros.simulation.sweethome import read_archives
 from ssen_ros.simulation.textures import Picture, read_prints, read_textures
 
-if TYPE_CHECKING:
-    from ssen_ros.simulation.layout import Placed
+_Object = TypeVar("_Object")  # a `Placed` of `layout`, which itself builds on this module
 
 _HELD_OUT = 5  # one in this many
+_WALL, _FLOOR = CLASS_NAMES.index("wall"), CLASS_NAMES.index("floor")
 
 _ROOMS_WITH_MODELS, _ROOMS_WITH_TEXTURES, _ROOMS_WITH_PRINTS = 0.45, 0.5, 0.6
 _SHARE = 0.6  # of the furniture of such a room, where there is a choice of models
@@ -77,7 +77,7 @@ _FITS = {
     "wall cupboard": _Fit("cabinet", (0.3, 0.25, 0.5), (1.3, 0.45, 0.95), r"upper|wall|glass door", True),
     "bookshelf": _Fit("bookshelf", (0.4, 0.2, 0.6), (3.1, 0.6, 2.4)),
     "refrigerator": _Fit("refrigerator", (0.5, 0.5, 1.1), (1.0, 1.0, 2.1)),
-    "toilet": _Fit("toilet", (0.3, 0.4, 0.5), (0.7, 0.95, 1.2)),
+    "toilet": _Fit("toilet", (0.3, 0.4, 0.5), (0.7, 0.95, 1.2), r"^(?!.*bidet)"),
     "washbasin": _Fit("sink", (0.4, 0.3, 0.8), (0.8, 0.65, 1.0), "basin|lavatory|pedestal"),
     "bathtub": _Fit("bathtub", (1.4, 0.65, 0.4), (1.9, 1.65, 1.1)),
     "door": _Fit("door", (0.7, 0.02, 1.9), (1.2, 0.3, 2.3), hung=True),
@@ -88,6 +88,28 @@ _FITS = {
     "odd thing": _Fit("otherfurniture", (0.3, 0.2, 0.35), (2.2, 1.6, 2.3),
                       rf"^(?!.*({_KITCHEN}|{_OFFICE}|radiator|fireplace|shower))"),
 }  # fmt: skip
+_FITS |= {
+    "bench desk": replace(_FITS["desk"], most=(2.0, 0.95, 0.85)),
+    "desk drawers": _Fit("cabinet", (0.3, 0.3, 0.35), (0.55, 0.66, 0.66), r"drawer|filing|bedside"),
+    "other furniture": _FITS["odd thing"],
+}
+# Kinds outside the twenty classes: where their models are put, and what they are called.
+_THINGS = {
+    "desk thing": (
+        "top",
+        "phone|lamp|keyboard|laptop|ibook|imac|tablet|printer|tray|book|calendar|stapler|pen|speaker|scissors|"
+        "marker|ruler|mug|cup|clock|camera|tape|cactus|plant|box",
+    ),
+    "kitchen thing": (
+        "top",
+        "bottle|cup|mug|plate|pan|pot|kettle|coffee|toaster|mixer|blender|bread|bowl|glass|kni|fork|spoon|can|"
+        "scale|fryer|maker|microwave|towel|spice|board|milk|box|jar|ycb_0[0-3]|fruit|apple|cake|tea",
+    ),
+    "plant": ("floor", "plant|ficus|yucca|bamboo|spathi|tree|palm"),
+    "household thing": ("floor", ""),
+    "workplace thing": ("floor", "box|can|bin|plant|ficus|suitcase|umbrella|ladder|board|extinguisher|bag"),
+    "floor lamp": ("floor", "lamp"),
+}
 _WEARS = {name: "furniture" for name in ("cabinet", "table", "desk", "bookshelf", "chair", "door", "counter")}
 _WEARS |= {"sofa": "fabric", "bed": "fabric", "curtain": "fabric", "otherfurniture": "furniture"}
 
@@ -176,6 +198,9 @@ class RoomAssets:
 
         Doors and windows fill an opening of width and height `sizes`; washbasins are fixtures.
         """
+        if kind in _THINGS:
+            found = self._any(*_THINGS[kind])
+            return found and found[0]
         fit, rng = _FITS.get(kind), self._rng
         if fit is None or not self._with_models or rng.random() > _SHARE:
             return None
@@ -210,8 +235,10 @@ class RoomAssets:
         found = self._any("wall")
         return found and (_backed(found[0]), found[1].elevation * float(self._rng.uniform(0.9, 1.1)))
 
-    def _any(self, place: str) -> tuple[Mesh, Model] | None:
-        options, rng = self._places[place], self._rng
+    def _any(self, place: str, name: str = "") -> tuple[Mesh, Model] | None:
+        """A thing whose name matches a regular expression, and what it is made of."""
+        rng = self._rng
+        options = [m for m in self._places[place] if re.search(name, m.name, re.IGNORECASE)]
         if not options or not self._with_models or rng.random() > _CLUTTER_SHARE:
             return None
         model = options[rng.integers(len(options))]
@@ -237,7 +264,7 @@ class RoomAssets:
 
     # --- textures and prints -----------------------------------------------------------------------
 
-    def dress(self, objects: Sequence["Placed"]) -> tuple["Placed", ...]:
+    def dress(self, objects: Sequence[_Object]) -> tuple[_Object, ...]:
         """The same objects, some of their materials covered with textures and prints."""
         if not (self._with_textures and self._assets.textures or self._with_prints and self._assets.prints):
             return tuple(objects)
@@ -314,9 +341,11 @@ NO_ASSETS = RoomAssets(Assets(), 0)  # gives nothing, whatever the room
 
 
 def _guess(material: Material, class_id: int, faces: int, size: np.ndarray) -> str:
-    """What a material of no declared use covers: ceilings; boxes, screens and covers among the clutter."""
+    """What a material of no declared use covers: structure; boxes, screens and covers among the clutter."""
     if class_id == CEILING:
         return "ceiling"
+    if class_id in (_WALL, _FLOOR):
+        return CLASS_NAMES[class_id] if max(size) > 1.0 and np.sort(size)[1] > 0.5 else ""  # no skirting
     if class_id >= 0 and class_id == CLASS_NAMES.index("bookshelf") and material.dropout == 0.0:
         return "spines"
     thin, middle, long = np.sort(size)
@@ -382,10 +411,7 @@ def _recoloured(material: Material, turn: float, tint: np.ndarray) -> Material:
 
 def write_attribution(folder: Path) -> Path:
     """Name all that the samples of a folder were made with, makers and licences, in its ATTRIBUTION.txt."""
-    credits: set[str] = set()
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as data:
-            credits |= set(data["models"].tolist()) if "models" in data else set()
+    credits = {line for path in folder.glob("*.npz") for line in made_with(path)}
     path = folder / ATTRIBUTION
     replace_text(path, _PREAMBLE + "".join(f"{line}\n" for line in sorted(credits)))
     return path

@@ -604,12 +604,11 @@ def arc_lamp(rng: np.random.Generator) -> Mesh:
     steel, reach, h = b.material(mat.metal(rng)), rng.uniform(0.4, 0.8), rng.uniform(1.5, 1.9)
     b.cylinder((0, 0, 0), 0.16, 0.05, b.material(_plastic(rng)))
     angle = np.linspace(0, np.pi * 0.85, 10)
-    b.pipe(
-        [(0, 0, 0.04), *np.stack([reach / 2 * (1 - np.cos(angle)), 0 * angle, h - 0.3 + 0.3 * np.sin(angle)], axis=-1)],
-        0.022, steel,
-    )  # fmt: skip
-    x, z = reach / 2 * (1 - np.cos(angle[-1])), h - 0.3 + 0.3 * np.sin(angle[-1])
-    b.loft([(0.0, 0.03), (0.6, 0.0), (1.0, -0.15)], (x, 0, z), b.material(_any_color(rng)), (0.16, 0.16))
+    x, z = reach / 2 * (1 - np.cos(angle)), h - 0.3 + 0.3 * np.sin(angle)
+    b.pipe([(0, 0, 0.04), *np.stack([x, 0 * angle, z], axis=-1)], 0.022, steel)
+    b.loft(
+        [(0.0, 0.03), (0.6, 0.0), (1.0, -0.15)], (x[-1], 0, z[-1]), b.material(_any_color(rng)), (0.16, 0.16)
+    )
     return b.build().grounded()
 
 
@@ -618,7 +617,7 @@ def tripod_lamp(rng: np.random.Generator) -> Mesh:
     leg, h = b.material(mat.wood_or_paint(rng)), rng.uniform(1.2, 1.6)
     for k in range(3):
         angle = 2.1 * k
-        b.bar((0.26 * np.cos(angle), 0.26 * np.sin(angle), 0), (0, 0, h - 0.22), 0.03, leg)
+        b.bar((0.26 * np.cos(angle), 0.26 * np.sin(angle), 0), (0, 0, h - 0.02), 0.03, leg)
     b.loft(
         [(1.0, h - 0.3), (0.8, h), (0.0, h)],
         (0, 0, 0),

@@ -1,4 +1,4 @@
-"""Things that touch: how deep two of them are in each other, and places that may be shared but not filled twice.
+"""Things that touch: how deep two of them are in each other, and places that they may share.
 
 Footprints keep things apart; rooms people live in are full of things under, on and against each other.
 Here a place is judged by the boxes about the shapes that things are made of: a roller cabinet fits between
@@ -9,7 +9,7 @@ import numpy as np
 
 from ssen_ros.labels import LABEL_NAMES, STUFF_NAMES
 from ssen_ros.rotations import turn_z
-from ssen_ros.simulation.layout import Layout, Placed, footprint
+from ssen_ros.simulation.layout import Layout, Placed, footprint, overlap
 from ssen_ros.simulation.mesh import Mesh
 
 TOUCH = 0.03  # m that things which lean on each other may share
@@ -44,16 +44,21 @@ def _boxes(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     return (lower + upper) / 2, (upper - lower) / 2
 
 
-def fits(layout: Layout, placed: Placed, touch: float = TOUCH, ignore: tuple[Placed, ...] = ()) -> bool:
-    """Whether a thing may be here: inside the room, in no doorway, at most `touch` m in any other thing."""
+def fits(layout: Layout, placed: Placed, touch: float = TOUCH, cleared: bool = False) -> bool:
+    """Whether a thing may be here: inside the room and at most `touch` m in any other thing.
+
+    What is kept free, as before doors, is open to it only if `cleared` says so.
+    """
     middle = (placed.mesh.lower + placed.mesh.upper) / 2
     outline = footprint(placed.at(middle), placed.yaw, *placed.mesh.size[:2])
     furniture = tuple(o for o in layout.obstacles if o.top < layout.height)
-    if placed.position[2] + placed.mesh.upper[2] > layout.height or not layout.is_free(outline, furniture):
+    if placed.position[2] + placed.mesh.upper[2] > layout.height:
+        return False
+    if not (_is_inside(layout, outline) if cleared else layout.is_free(outline, furniture)):
         return False
     at, reach = placed.at(middle), np.linalg.norm(placed.mesh.size) / 2
     for other in layout.objects:
-        if LABEL_NAMES[other.class_id] in _GIVES_WAY or any(other is i for i in ignore):
+        if LABEL_NAMES[other.class_id] in _GIVES_WAY:
             continue
         apart = other.at((other.mesh.lower + other.mesh.upper) / 2) - at
         if (
@@ -62,6 +67,13 @@ def fits(layout: Layout, placed: Placed, touch: float = TOUCH, ignore: tuple[Pla
         ):
             return False
     return True
+
+
+def _is_inside(layout: Layout, outline: np.ndarray) -> bool:
+    """Whether an outline, (4, 2) m, is within the walls and in no column."""
+    if (outline < 0).any() or (outline > (layout.width, layout.depth)).any():
+        return False
+    return not any(overlap(outline, o.outline) for o in layout.obstacles if o.top >= layout.height)
 
 
 def settle(
@@ -73,12 +85,12 @@ def settle(
     away=(0.0, 0.0),
     reach: float = 0.0,
     touch: float = TOUCH,
-    ignore: tuple[Placed, ...] = (),
+    cleared: bool = False,
 ) -> Placed | None:
-    """Put a thing down at (x, y, z) m or, step by step up to `reach` m along the unit vector `away`, beyond."""
+    """Put a thing down at (x, y, z) m, or up to `reach` m further along the unit vector `away`, in steps."""
     for step in np.arange(0.0, reach + 1e-6, 0.06):
         at = np.asarray(position, float) + step * np.append(away, 0.0)
-        if fits(layout, Placed(mesh, 0, 0, at, float(yaw)), touch, ignore):
+        if fits(layout, Placed(mesh, 0, 0, at, float(yaw)), touch, cleared):
             placed = layout.add(mesh, class_name, at, yaw)
             if at[2] < 0.3:
                 middle = placed.at((mesh.lower + mesh.upper) / 2)

@@ -1,4 +1,4 @@
-"""Clutter: what lies on furniture and floors and hangs on walls, unlabelled but for pictures."""
+"""Clutter: what lies on furniture and floors and hangs on walls; unknown but for pictures."""
 
 from collections.abc import Callable
 
@@ -26,10 +26,10 @@ class Top:
             model = self._layout.assets.clutter("top") if make is clutter.tabletop else None
             self.put(model or make(self._layout.rng))
 
-    def put(self, mesh: Mesh, at: tuple[float, float] | None = None, soft: bool = False) -> bool:
+    def put(self, mesh: Mesh, at: tuple[float, float] | None = None, level: float = _LEVEL) -> bool:
         """Put a thing down level: where `at` (x, y in the carrier's frame, m) says, or anywhere.
 
-        `soft` carriers, such as beds, need not be level.
+        `level` m is how uneven it may be there: beds and sofas are.
         """
         rng = self._layout.rng
         yaw = rng.normal(0.0, 0.2) if at is None else rng.normal(0.0, 0.05)
@@ -46,7 +46,7 @@ class Top:
             window = tuple(slice(a, a + n) for a, n in zip(corner, cells))
             patch = self._heights[window]
             top = patch.max()
-            if not 0.05 < top < _HIGHEST or (not soft and patch.min() < top - _LEVEL):
+            if not 0.05 < top < _HIGHEST or patch.min() < top - level:
                 continue
             center = self._origin + (corner + cells / 2) * _CELL
             middle = (mesh.lower + mesh.upper)[:2] / 2

@@ -158,7 +158,7 @@ def loose_chair(layout: Layout) -> None:
         spot = layout.in_the_open(mesh.size * (1.2, 1.2, 1.0))
         placed = spot and layout.add(mesh, "chair", spot.position, spot.yaw + rng.normal(0.0, 0.5))
     if placed and rng.random() < 0.25:
-        Top(layout, placed).put(clutter.folded(rng), (0.0, -0.05), soft=True)
+        Top(layout, placed).put(clutter.folded(rng), (0.0, -0.05), level=np.inf)
 
 
 def row_of_chairs(layout: Layout) -> None:
@@ -211,7 +211,7 @@ def armchairs(layout: Layout, most: int) -> None:
         if spot:
             chair = layout.add(mesh, "chair", spot.position, spot.yaw + layout.rng.normal(0, 0.1))
             if layout.rng.random() < 0.4:
-                Top(layout, chair).put(clutter.pillow(layout.rng), (0.0, 0.0), soft=True)
+                Top(layout, chair).put(clutter.pillow(layout.rng), (0.0, 0.0), level=np.inf)
 
 
 # --- desks -----------------------------------------------------------------------------------------
@@ -268,9 +268,11 @@ def seating(layout: Layout) -> None:
     top = Top(layout, sofa)
     w, d = sofa.mesh.size[:2]
     for _ in range(int(rng.integers(0, 6))):
-        top.put(clutter.pillow(rng), (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d), soft=True)
+        top.put(
+            clutter.pillow(rng), (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d), level=np.inf
+        )
     for _ in range(int(rng.integers(0, 3))):
-        top.put(clutter.folded(rng), (rng.uniform(-0.4, 0.4) * w, rng.uniform(-0.3, 0.1) * d), soft=True)
+        top.put(clutter.folded(rng), (rng.uniform(-0.4, 0.4) * w, rng.uniform(-0.3, 0.1) * d), level=np.inf)
     if rng.random() < 0.8:
         depth = rng.uniform(0.45, 0.75)
         low = layout.draw("low table", depth * rng.uniform(1.0, 2.0), depth, rng.uniform(0.33, 0.5))
@@ -288,10 +290,10 @@ def sleeping_place(layout: Layout, clearance: float = 0.2) -> None:
     top, (w, d) = Top(layout, bed), bed.mesh.size[:2]
     head = bed.mesh.upper[1] - 0.36
     for k in range(int(rng.integers(1, 6))):
-        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), soft=True)
+        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), level=np.inf)
     for _ in range(int(rng.integers(0, 5))):
         thing = (clutter.folded, clutter.books, clutter.bag, clutter.laptop)[rng.integers(4)](rng)
-        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), soft=True)
+        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), level=np.inf)
     for side in (-1, 1):
         if rng.random() < 0.6:
             night_stand(layout, bed, side)

@@ -144,6 +144,8 @@ class Layout:
         self.recipe = Recipe.of(seed)
         self.width, self.depth = size
         self.height = height
+        self.alone = may_bend  # not a room of a flat: behind its walls is nothing
+        self.sloped = False  # whether the ceiling comes down over a wall
         self.objects: list[Placed] = []
         self.obstacles: list[Obstacle] = []
         self._reserved: list[np.ndarray] = []

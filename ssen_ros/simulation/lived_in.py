@@ -11,13 +11,15 @@ import numpy as np
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.simulation import belongings, clutter, groups
 from ssen_ros.simulation.contact import settle
-from ssen_ros.simulation.dressing import Top
+from ssen_ros.simulation.dressing import Top, litter_floor
 from ssen_ros.simulation.furniture import Part
 from ssen_ros.simulation.layout import Layout, Placed, Spot
 from ssen_ros.simulation.mesh import Mesh
 
 Furnish = Callable[[Layout], object]
 
+_SOFT = 0.07  # m that people sink into what they sit on
+_UNEVEN = 0.25  # m, of what pillows and blankets lie on: nothing hangs over a seat from its back
 _CARRIERS = {"table", "desk", "cabinet", "sofa", "bed", "bookshelf", "counter", "chair", "otherfurniture"}
 
 
@@ -53,7 +55,7 @@ def kitchen_thing(layout: Layout) -> Mesh:
 
 
 def home_thing(layout: Layout) -> Mesh:
-    return clutter.tabletop(layout.rng)
+    return layout.assets.clutter("top") or clutter.tabletop(layout.rng)
 
 
 def load(layout: Layout, carrier: Placed, thing: Callable[[Layout], Mesh], most: float = 26.0) -> None:
@@ -78,41 +80,54 @@ def sit_down(layout: Layout, seat: Placed, along: float = 0.0) -> Placed | None:
     height = float(np.median(heights[x - 2 : x + 3, y - 1 : y + 2]))
     if not 0.3 < height < 0.72:
         return None
-    person = layout.draw("sitting person", height)
     back = seat.at((along, 0.1, 0.0))
     forward = (seat.at((0.0, -1.0, 0.0)) - seat.position)[:2]
-    yaw = seat.yaw + layout.rng.normal(0.0, 0.06)
-    return settle(layout, person, "", back, yaw, forward, reach=0.3, touch=0.045)
+    for _ in range(3):
+        yaw, person = seat.yaw + layout.rng.normal(0.0, 0.06), layout.draw("sitting person", height)
+        placed = settle(layout, person, "", back, yaw, forward, reach=0.3, touch=_SOFT, cleared=True)
+        if placed:
+            return placed
+    return None
 
 
 def stand_about(layout: Layout, most: int) -> None:
-    """People standing: in front of things, or somewhere, now and then two in talk."""
+    """People standing somewhere, now and then two in talk."""
     rng = layout.rng
-    for _ in range(int(rng.integers(0, most + 1))):
-        at = np.array([*rng.uniform(0.3, np.array([layout.width, layout.depth]) - 0.3), 0.0])
-        yaw = rng.uniform(0, 2 * np.pi)
-        first = settle(layout, layout.draw("standing person"), "", at, yaw)
+    for _ in range(int(rng.integers(min(most, 1), most + 1))):
+        person = layout.draw("standing person")
+        for _ in range(8):
+            at = np.array([*rng.uniform(0.3, np.array([layout.width, layout.depth]) - 0.3), 0.0])
+            first = settle(layout, person, "", at, rng.uniform(0, 2 * np.pi))
+            if first:
+                break
         if first and rng.random() < 0.4:
             opposite = first.at((rng.normal(0, 0.15), -rng.uniform(0.6, 1.0), 0.0))
-            settle(layout, layout.draw("standing person"), "", opposite, yaw + np.pi + rng.normal(0, 0.3))
+            yaw = first.yaw + np.pi + rng.normal(0, 0.3)
+            settle(layout, layout.draw("standing person"), "", opposite, yaw)
 
 
 # --- chairs ----------------------------------------------------------------------------------------
 
 
-def pull_up(layout: Layout, mesh: Mesh, host: Placed, at, out) -> Placed | None:
+def pull_up(layout: Layout, mesh: Mesh, host: Placed, at, out, people: float = 0.0) -> Placed | None:
     """A chair at (x, y) of the edge of a table or counter, as deep under it as it goes or left further out.
 
-    `out` is the direction away from the host; both in the host's frame, m.
+    `out` is the direction away from the host; both in the host's frame, m. `people` is the chance of somebody
+    on it.
     """
     rng = layout.rng
+    taken = rng.random() < people
     deep = rng.uniform(-0.05, 0.95 * mesh.size[1]) if rng.random() < 0.8 else rng.uniform(-0.5, 0.0)
-    turn = rng.normal(0.0, 0.08) if rng.random() < 0.7 else rng.normal(0.0, 0.5)
+    deep = rng.uniform(0.0, 0.2) if taken else deep
+    turn = rng.normal(0.0, 0.08) if taken or rng.random() < 0.7 else rng.normal(0.0, 0.5)
     reach = mesh.size[1] / 2 - deep
     position = host.at((at[0] + out[0] * reach, at[1] + out[1] * reach, 0.0))
     away = (host.at((*out, 0.0)) - host.position)[:2]
     yaw = host.yaw + np.arctan2(out[1], out[0]) - np.pi / 2 + turn
-    return settle(layout, mesh, "chair", position, yaw, away, reach=0.75)
+    chair = settle(layout, mesh, "chair", position, yaw, away, reach=0.75, cleared=True)
+    if chair and taken:
+        sit_down(layout, chair)
+    return chair
 
 
 def seat_round(
@@ -123,7 +138,7 @@ def seat_round(
     kind: str = "dining chair",
     people: float = 0.0,
 ) -> None:
-    """Chairs along the sides of a table, close and touching, of one set mostly; `people` on a share of them."""
+    """Chairs along the sides of a table, close and touching, mostly of one set; on some are `people`."""
     rng = layout.rng
     middle, (w, d) = (table.mesh.lower + table.mesh.upper) / 2, table.mesh.size[:2]
     design = layout.draw(kind)
@@ -148,9 +163,7 @@ def seat_round(
     for x, y, dx, dy in slots:
         if rng.random() < share:
             mesh = design if rng.random() < 0.9 else layout.draw(kind)
-            chair = pull_up(layout, mesh, table, (x, y), (dx, dy))
-            if chair and rng.random() < people:
-                sit_down(layout, chair)
+            pull_up(layout, mesh, table, (x, y), (dx, dy), people)
 
 
 def row_of_chairs(layout: Layout) -> None:
@@ -166,6 +179,26 @@ def row_of_chairs(layout: Layout) -> None:
         chair = settle(layout, mesh, "chair", at, spot.yaw + rng.normal(0, 0.02))
         if chair and rng.random() < people:
             sit_down(layout, chair)
+
+
+def rows_of_chairs(layout: Layout) -> None:
+    """A block of chairs as before a speaker, each in touch with the next, some with people."""
+    rng = layout.rng
+    mesh = layout.draw("dining chair")
+    w, d, h = mesh.size
+    rows, columns, pitch = (
+        int(rng.integers(2, 4)),
+        int(rng.integers(2, 6)),
+        (w - 0.02, d + rng.uniform(0.1, 0.45)),
+    )
+    spot = layout.in_the_open((columns * w, rows * pitch[1], 0.02))
+    people = rng.choice([0.0, 0.4], p=[0.6, 0.4])
+    for i in range(rows if spot else 0):
+        for k in range(columns):
+            at = spot.at(((k - (columns - 1) / 2) * pitch[0], (i - (rows - 1) / 2) * pitch[1], 0))
+            chair = settle(layout, mesh, "chair", at, spot.yaw + rng.normal(0, 0.03))
+            if chair and rng.random() < people:
+                sit_down(layout, chair)
 
 
 def loose_chair(layout: Layout) -> None:
@@ -208,12 +241,25 @@ def lean_on(layout: Layout, mesh: Mesh, class_name: str = "") -> Placed | None:
     return None
 
 
-def leave_things(layout: Layout, count: int) -> None:
+def leave_at_home(layout: Layout, count: int) -> None:
     """What stands and lies on the floor: against furniture and walls, or in the way."""
+    _leave(layout, count, "household thing", clutter.floor_item)
+
+
+def leave_at_work(layout: Layout, count: int) -> None:
+    _leave(layout, count, "workplace thing", _work_item)
+
+
+def _work_item(rng: np.random.Generator) -> Mesh:
+    makers = (clutter.carton, clutter.bin_, clutter.bin_, clutter.bag, clutter.big_plant, clutter.crate_stack)
+    return makers[rng.integers(len(makers))](rng)
+
+
+def _leave(layout: Layout, count: int, kind: str, common: Callable[[np.random.Generator], Mesh]) -> None:
     rng = layout.rng
     for _ in range(count):
-        kind = rng.choice(["floor thing", "plant", "floor lamp", ""], p=[0.4, 0.1, 0.06, 0.44])
-        mesh = layout.draw(str(kind)) if kind else clutter.floor_item(rng)
+        drawn = str(rng.choice([kind, "plant", "floor lamp", ""], p=[0.4, 0.1, 0.06, 0.44]))
+        mesh = layout.draw(drawn) if drawn else common(rng)
         where = rng.random()
         if where < 0.45:
             lean_on(layout, mesh)
@@ -251,7 +297,7 @@ def desk_rows(layout: Layout) -> None:
         for sides in (2, 1) if rng.random() < 0.7 else (1,):
             size = np.array([columns * (w + beside), sides * d + gap, h])
             spot = (
-                layout.in_the_open(size, margin=1.0)
+                layout.in_the_open(size, margin=0.7)
                 if sides == 2
                 else layout.against_wall(size, clearance=0.7)
             )
@@ -268,7 +314,7 @@ def _fill_rows(
     panel_h, foot = (rng.uniform(1.15, 1.6), 0.0) if between == "high" else (rng.uniform(0.4, 0.6), h - 0.15)
     behind = layout.draw("partition", w + beside - 0.004, panel_h) if gap else None
     cheek = layout.draw("partition", d - 0.05, panel_h) if beside else None
-    busy = rng.choice([0.0, 0.5], p=[0.55, 0.45])
+    busy = rng.choice([0.0, 0.5], p=[0.45, 0.55])
     y_behind = 0.0 if sides == 2 else d / 2
     desks = []
     for k in range(columns):
@@ -295,23 +341,20 @@ def desk_place(layout: Layout) -> None:
 def equip_desk(layout: Layout, desk: Placed, people: float) -> None:
     """A chair or two, drawers and a computer under or beside it, a bin, screens, and all that lies about."""
     rng = layout.rng
-    (w, d), middle = desk.mesh.size[:2], (desk.mesh.lower + desk.mesh.upper) / 2
+    d, middle = desk.mesh.size[1], (desk.mesh.lower + desk.mesh.upper) / 2
     first = rng.choice([-1, 1])
     if rng.random() < 0.6:
         _under(layout, desk, layout.draw("desk drawers"), "cabinet", first)
     if rng.random() < 0.4:
         _under(layout, desk, belongings.tower(rng), "", -first)
-    chair = None
     if rng.random() < 0.95:
         mesh = layout.draw("office chair" if rng.random() < 0.8 else "dining chair")
         at = (middle[0] + rng.normal(0, 0.08), middle[1] - d / 2)
-        chair = pull_up(layout, mesh, desk, at, (0.0, -1.0))
+        pull_up(layout, mesh, desk, at, (0.0, -1.0), people)
     if rng.random() < 0.5:
         thing = (clutter.bin_, clutter.bag, clutter.carton, belongings.backpack)[rng.integers(4)](rng)
         _under(layout, desk, thing, "", rng.choice([-1, 1]))
     _fill_desk(layout, desk)
-    if chair and rng.random() < people:
-        sit_down(layout, chair)
 
 
 def _under(layout: Layout, desk: Placed, mesh: Mesh, class_name: str, side: int) -> None:
@@ -372,7 +415,7 @@ def loaded_shelf(layout: Layout) -> None:
     if not shelf:
         return
     lower, upper = shelf.mesh.boxes
-    (w, d, h), size = shelf.mesh.size, upper - lower
+    (w, d), size = shelf.mesh.size[:2], upper - lower
     flat = (size[:, 0] > 0.85 * w) & (size[:, 1] > 0.8 * d) & (size[:, 2] < 0.06)
     boards = np.unique(np.round(upper[flat, 2], 3))
     full = rng.uniform(0.2, 1.0)
@@ -450,7 +493,7 @@ def kitchen_run(layout: Layout) -> None:
         return
     left = np.cumsum(widths) - widths / 2 - widths.sum() / 2
     styles = kitchen_thing, float(rng.uniform(10, 34))
-    upper = layout.draw("wall cupboard", 1.0).size[2] if rng.random() < 0.85 else 0.0
+    cupboards, style = rng.random() < 0.85, rng.bit_generator.state
     for parts, x, w in zip(modules, left, widths):
         depth, tall = _span(parts)[1:]
         t = spot.t - x
@@ -467,8 +510,10 @@ def kitchen_run(layout: Layout) -> None:
                 load(layout, carrier, *styles)
             elif tall < 1.9 and part.class_name in ("refrigerator", "cabinet") and len(parts) == 1:
                 load(layout, carrier, home_thing, 8.0)
-        if upper and parts[0].class_name == "cabinet" and tall < 1.2 and w > 0.4:
+        if cupboards and len(parts) > 1 and w > 0.4:
+            rest, rng.bit_generator.state = rng.bit_generator.state, style
             hung = layout.draw("wall cupboard", w)
+            rng.bit_generator.state = rest
             above = layout.on_wall_at(spot.wall, t, hung.size[0], 1.4, 1.4 + hung.size[2])
             if above:
                 layout.add(hung, "cabinet", above.position, above.yaw)
@@ -477,12 +522,15 @@ def kitchen_run(layout: Layout) -> None:
 def _modules(layout: Layout, few: bool) -> list[tuple[Part, ...]]:
     """What stands in a run, from one end to the other."""
     rng = layout.rng
-    lengths = rng.uniform(0.5, 1.0 if few else 1.9, 2)
-    modules = [layout.draw("counter", max(lengths[0], 0.85), layout.draw("kitchen sink"))]
+    lengths, sink = rng.uniform(0.5, 1.0 if few else 1.9, 2), layout.draw("kitchen sink")
+    style = rng.bit_generator.state  # of the first counter, and of the second: they are of one make
+    modules = [layout.draw("counter", max(lengths[0], 0.85), sink)]
     if rng.random() < 0.7:
         modules.append((Part("otherfurniture", layout.draw("oven")),))
     if rng.random() < (0.3 if few else 0.75):
+        rest, rng.bit_generator.state = rng.bit_generator.state, style
         modules.append(layout.draw("counter", lengths[1], None))
+        rng.bit_generator.state = rest
     modules = [modules[k] for k in rng.permutation(len(modules))]
     if rng.random() < (0.4 if few else 0.75):
         modules.insert(
@@ -528,7 +576,7 @@ def _table(layout: Layout, mesh: Mesh, at_wall: float, kind: str, things, people
         spot = layout.in_the_open(mesh.size, margin=0.5) or layout.in_the_open(mesh.size)
         table, sides = spot and layout.add(mesh, "table", spot.at(-middle), spot.yaw), "nsew"
     if table:
-        seat_round(layout, table, rng.uniform(0.4, 1.0), sides, kind, people)
+        seat_round(layout, table, rng.uniform(0.5, 1.1), sides, kind, people)
         load(layout, table, things)
 
 
@@ -538,7 +586,7 @@ def dining_place(layout: Layout) -> None:
     w = d if rng.random() < 0.4 else rng.uniform(1.0, 2.2)
     kind = groups.chair_kind(layout) if rng.random() < 0.2 else "dining chair"
     mesh = layout.draw("table", w, d, rng.uniform(0.7, 0.78))
-    _table(layout, mesh, 0.3, kind, home_thing, float(rng.choice([0.0, 0.4], p=[0.8, 0.2])))
+    _table(layout, mesh, 0.3, kind, home_thing, float(rng.choice([0.0, 0.4], p=[0.7, 0.3])))
 
 
 def meeting_place(layout: Layout) -> None:
@@ -547,7 +595,7 @@ def meeting_place(layout: Layout) -> None:
     w, d = min(rng.uniform(1.8, 3.4), long - 1.6), min(rng.uniform(0.95, 1.35), short - 1.6)
     kind = "dining chair" if rng.random() < 0.5 else "office chair"
     mesh = layout.draw("meeting table", w, d, rng.uniform(0.71, 0.76))
-    _table(layout, mesh, 0.0, kind, office_thing, float(rng.choice([0.0, 0.5], p=[0.55, 0.45])))
+    _table(layout, mesh, 0.0, kind, office_thing, float(rng.choice([0.0, 0.5], p=[0.5, 0.5])))
 
 
 def side_table(layout: Layout) -> None:
@@ -582,17 +630,21 @@ def seating(layout: Layout) -> None:
     if not sofa:
         return
     w, d = sofa.mesh.size[:2]
-    people = int(rng.integers(1, 3)) if rng.random() < 0.3 else 0
+    people = int(rng.integers(1, 3)) if rng.random() < 0.35 else 0
     for side in (-1, 1)[:people]:
         sit_down(layout, sofa, side * w * 0.24)
     if not people:
         top = Top(layout, sofa)
         for _ in range(int(rng.integers(0, 6))):
             top.put(
-                clutter.pillow(rng), (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d), soft=True
+                clutter.pillow(rng),
+                (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d),
+                level=_UNEVEN,
             )
         for _ in range(int(rng.integers(0, 3))):
-            top.put(clutter.throw(rng), (rng.uniform(-0.3, 0.3) * w, rng.uniform(-0.2, 0.1) * d), soft=True)
+            top.put(
+                clutter.throw(rng), (rng.uniform(-0.3, 0.3) * w, rng.uniform(-0.3, 0.0) * d), level=_UNEVEN
+            )
     if rng.random() < 0.8:
         depth = rng.uniform(0.45, 0.8)
         low = layout.draw("low table", depth * rng.uniform(1.0, 2.0), depth, rng.uniform(0.33, 0.5))
@@ -613,13 +665,13 @@ def sleeping_place(layout: Layout) -> None:
     top, (w, d) = Top(layout, bed), bed.mesh.size[:2]
     head = bed.mesh.upper[1] - 0.36
     for k in range(int(rng.integers(0, 6))):
-        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), soft=True)
+        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), level=_UNEVEN)
     if rng.random() < 0.45:
-        top.put(clutter.throw(rng, 0.92 * w), (0.0, -rng.uniform(0.15, 0.4) * d), soft=True)
+        top.put(clutter.throw(rng, 0.92 * w), (0.0, -rng.uniform(0.15, 0.4) * d), level=_UNEVEN)
     for _ in range(int(rng.choice(4, p=[0.55, 0.25, 0.13, 0.07]))):
         makers = (clutter.folded, clutter.folded, clutter.books, belongings.teddy, clutter.bag)
         thing = makers[rng.integers(len(makers))](rng)
-        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), soft=True)
+        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), level=_UNEVEN)
     for side in (-1, 1):
         if rng.random() < 0.6:
             groups.night_stand(layout, bed, side)
@@ -634,11 +686,12 @@ def _living(layout: Layout) -> None:
     _chance(layout, (groups.cabinet, 0.6), (other_furniture, 0.5), (desk_place, 0.25), (dining_place, 0.5))
     groups.armchairs(layout, 3)
     _chance(layout, (groups.rug, 0.6), (side_table, 0.6), (plant, 0.5), (island, 0.1))
+    stand_about(layout, int(layout.rng.random() < 0.3))
 
 
 def _bedroom(layout: Layout) -> None:
     sleeping_place(layout)
-    _chance(layout, (sleeping_place, 0.25), (groups.cabinet, 0.9), (other_furniture, 0.6), (desk_place, 0.4))
+    _chance(layout, (sleeping_place, 0.4), (groups.cabinet, 0.9), (other_furniture, 0.6), (desk_place, 0.4))
     _chance(layout, (groups.cabinet, 0.5), (groups.bookshelf, 0.4), (groups.rug, 0.5), (side_table, 0.3))
     groups.armchairs(layout, 1)
 
@@ -662,7 +715,7 @@ def _bathroom(layout: Layout) -> None:
 def _office(layout: Layout) -> None:
     rng = layout.rng
     _chance(layout, (desk_rows, 0.75), (desk_rows, 0.45), (partitioned_place, 0.3), (reception, 0.12))
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(2, 6))):
         desk_place(layout)
     _chance(layout, (loaded_shelf, 0.7), (printer_place, 0.6), (groups.bookshelf, 0.5), (groups.cabinet, 0.8))
     _chance(layout, (groups.office_machine, 0.35), (dining_place, 0.2), (seating, 0.15), (plant, 0.5))
@@ -679,7 +732,7 @@ def _dining(layout: Layout) -> None:
 
 def _meeting(layout: Layout) -> None:
     rng = layout.rng
-    _chance(layout, (meeting_place, 0.8), (groups.circle_of_chairs, 0.2), (groups.rows_of_chairs, 0.3))
+    _chance(layout, (meeting_place, 0.8), (groups.circle_of_chairs, 0.2), (rows_of_chairs, 0.4))
     _chance(layout, (row_of_chairs, 0.5), (groups.cabinet, 0.6), (loaded_shelf, 0.3), (plant, 0.5))
     _chance(layout, (groups.bookshelf, 0.3), (seating, 0.2), (groups.counter_here, 0.3))
     if rng.random() < 0.5:
@@ -693,7 +746,7 @@ def _storage(layout: Layout) -> None:
     _chance(
         layout, (work_table, 0.8), (groups.refrigerator, 0.4), (desk_place, 0.2), (groups.counter_here, 0.3)
     )
-    leave_things(layout, int(rng.integers(5, 18)))
+    leave_at_work(layout, int(rng.integers(5, 18)))
 
 
 def _lounge(layout: Layout) -> None:
@@ -715,19 +768,30 @@ def _lounge(layout: Layout) -> None:
         stand_about(layout, 4)
 
 
-_HOME = (loose_chair, groups.cabinet, groups.bookshelf, other_furniture, side_table, plant)
-_WORK = (loose_chair, desk_place, groups.cabinet, loaded_shelf, work_table, printer_place, row_of_chairs)
+_HOME = (loose_chair, loose_chair, groups.cabinet, groups.bookshelf, other_furniture, side_table, plant)
+_WORK = (
+    loose_chair,
+    loose_chair,
+    desk_place,
+    groups.cabinet,
+    loaded_shelf,
+    work_table,
+    printer_place,
+    row_of_chairs,
+)
 
-# kind of room: what furnishes it, and what gathers there over the years
-RECIPES: dict[str, tuple[Furnish, tuple[Furnish, ...]]] = {
-    "living": (_living, (*_HOME, seating)),
-    "bedroom": (_bedroom, _HOME),
-    "kitchen": (_kitchen, (loose_chair, groups.cabinet, groups.kitchen_machine, side_table, groups.counter_here,
-                           island)),
-    "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture)),
-    "office": (_office, (*_WORK, desk_place)),
-    "dining": (_dining, (*_HOME, groups.counter_here)),
-    "meeting": (_meeting, (loose_chair, groups.cabinet, loaded_shelf, work_table, row_of_chairs, plant)),
-    "storage": (_storage, (loaded_shelf, work_table, groups.cabinet, other_furniture)),
-    "lounge": (_lounge, (loose_chair, side_table, plant, groups.cabinet, row_of_chairs)),
+# kind of room: what furnishes it, what gathers there over the years, what lies on its floor
+RECIPES: dict[str, tuple[Furnish, tuple[Furnish, ...], Callable[[Layout, int], None]]] = {
+    "living": (_living, (*_HOME, seating), leave_at_home),
+    "bedroom": (_bedroom, _HOME, leave_at_home),
+    "kitchen": (_kitchen, (loose_chair, loose_chair, groups.cabinet, groups.kitchen_machine, side_table,
+                           groups.counter_here, island), leave_at_home),
+    "bathroom": (_bathroom, (groups.cabinet, groups.washplace, other_furniture), litter_floor),
+    "office": (_office, (*_WORK, desk_place), leave_at_work),
+    "dining": (_dining, (*_HOME, groups.counter_here), leave_at_home),
+    "meeting": (_meeting, (loose_chair, groups.cabinet, loaded_shelf, work_table, row_of_chairs, plant),
+                leave_at_work),
+    "storage": (_storage, (loaded_shelf, work_table, groups.cabinet, other_furniture), leave_at_work),
+    "lounge": (_lounge, (loose_chair, loose_chair, side_table, plant, groups.cabinet, row_of_chairs),
+               leave_at_work),
 }  # fmt: skip

@@ -43,6 +43,8 @@ class Material:
     corner: Color = (0.0, 0.0, 0.0)  # m, object frame: where the texture begins
     repeat: Color = (1.0, 1.0, 1.0)  # m along x, y, z after which it begins anew
     turned: bool = False  # by a quarter
+    clear: float = 0.0  # share of rays that go on to what stands behind (glass)
+    mirror: float = 0.0  # share that is thrown back: the depth of what is reflected, as if it stood behind
 
 
 class MaterialTable:
@@ -56,6 +58,8 @@ class MaterialTable:
         self._pattern = np.array([PATTERNS.index(m.pattern) for m in materials], np.int64)
         self.dropout = np.array([m.dropout for m in materials], np.float32)
         self._atlas = _Atlas(materials)
+        self.clear = np.array([m.clear for m in materials], np.float32)
+        self.mirror = np.array([m.mirror for m in materials], np.float32)
 
     def colors(self, material: np.ndarray, position: np.ndarray, facing: np.ndarray) -> np.ndarray:
         """(n, 3) float32 albedo in 0..1 of (n,) material indices at (n, 3) object-frame positions in m.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssen_ros.labels import IGNORE_INDEX
-from ssen_ros.simulation import groups, lived_in, shell
+from ssen_ros.simulation import fittings, groups, lived_in, shell
 from ssen_ros.simulation.assets import NO_ASSETS, RoomAssets
 from ssen_ros.simulation.dressing import hang_pictures, hang_things, litter_floor
 from ssen_ros.simulation.layout import WALL_THICKNESS, Layout, Obstacle, Placed, footprint
@@ -72,7 +72,13 @@ def _planned(
 ) -> Layout:
     recipe = _RECIPES[kind]
     size = (rng.uniform(*recipe.width), rng.uniform(*recipe.depth))
-    materials = shell.wall_materials(rng, recipe.wet)
+    if Recipe.of(seed) is Recipe.VARIED:
+        if may_bend and not recipe.wet and rng.random() < 0.15:
+            size = tuple(np.array(size) * rng.uniform(1.0, 1.5, 2))
+        materials = shell.varied_wall_materials(rng, recipe.wet)
+        height = height or (rng.uniform(2.3, 2.9) if rng.random() < 0.65 else rng.uniform(2.8, 3.25))
+    else:
+        materials = shell.wall_materials(rng, recipe.wet)
     return Layout(seed, rng, size, height or rng.uniform(2.3, 2.9), materials, may_bend, assets)
 
 
@@ -80,17 +86,37 @@ def _furnish(layout: Layout, kind: str) -> None:
     """Everything but the doors."""
     recipe, rng = _RECIPES[kind], layout.rng
     area = layout.width * layout.depth
+    if layout.recipe is Recipe.VARIED:
+        return _furnish_varied(layout, kind)
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
-    plain = layout.recipe is Recipe.PLAIN
-    furnish, fillings = (recipe.furnish, recipe.fillings) if plain else lived_in.RECIPES[kind]
-    furnish(layout)
+    recipe.furnish(layout)
     for _ in range(round(area * rng.uniform(0.15, 0.45))):
-        fillings[rng.integers(len(fillings))](layout)
+        recipe.fillings[rng.integers(len(recipe.fillings))](layout)
     shell.add_radiators(layout)
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
     hang_things(layout, int(rng.integers(1, 3 + area / 4)))
-    (litter_floor if plain else lived_in.leave_things)(layout, int(rng.integers(1, 4 + area / 2)))
-    shell.build_shell(layout, recipe.wet)
+    litter_floor(layout, int(rng.integers(1, 4 + area / 2)))
+    shell.build_shell(layout, recipe.wet, kind)
+
+
+def _furnish_varied(layout: Layout, kind: str) -> None:
+    """As others build and live: walls bare or full, boards, partitions, columns; many things, or few."""
+    recipe, rng = _RECIPES[kind], layout.rng
+    area = layout.width * layout.depth
+    furnish, fillings, litter = lived_in.RECIPES[kind]
+    fittings.clear_walls(layout)
+    fittings.build_in(layout, kind)
+    shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
+    furnish(layout)
+    for _ in range(round(area * rng.choice([rng.uniform(0.0, 0.12), rng.uniform(0.15, 0.45)], p=[0.3, 0.7]))):
+        fillings[rng.integers(len(fillings))](layout)
+    fittings.fit_out(layout, kind)
+    shell.add_radiators(layout)
+    if rng.random() < 0.6:
+        hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
+        hang_things(layout, int(rng.integers(0, 3 + area / 4)))
+    litter(layout, int(rng.integers(0, 4 + area / 2)))
+    shell.build_shell(layout, recipe.wet, kind)
 
 
 # --- flats -----------------------------------------------------------------------------------------

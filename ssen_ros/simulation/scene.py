@@ -52,6 +52,17 @@ class Scene:
         """(n,) row of the room's objects that each triangle belongs to."""
         return self._owner[triangle]
 
+    @property
+    def has_optics(self) -> bool:
+        """Whether any surface is glass that one sees through, or a mirror."""
+        return bool((self._table.clear + self._table.mirror).any())
+
+    def optics(self, triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Shares (n,) of the rays that pass triangles (n,), and that they throw back; none where -1."""
+        material = self._material[triangle]
+        hit = triangle >= 0
+        return hit * self._table.clear[material], hit * self._table.mirror[material]
+
     def surface(self, triangle: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Albedo (n, 3) in 0..1 and chance (n,) of losing the depth, at (n, 3) points on (n,) triangles."""
         row, material = self._owner[triangle], self._material[triangle]

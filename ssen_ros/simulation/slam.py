@@ -14,6 +14,7 @@ from ssen_ros.jobs import write_missing
 from ssen_ros.simulation.assets import NO_ASSETS, Assets, write_attribution
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
 from ssen_ros.simulation.rooms import build_room
+from ssen_ros.simulation.strays import Strays
 from ssen_ros.simulation.walk import walk
 
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
@@ -45,6 +46,10 @@ class AccumulatedMap:
         codes = (frame.instance_label.astype(np.int64) + 1) * 32 + frame.semantic_label + 1
         row = np.repeat(rows, np.diff(starts, append=len(keys)))
         self._votes.append(row * _LABEL_CODES + codes[order])
+
+    def __len__(self) -> int:
+        """How many voxels the cloud has."""
+        return int(np.count_nonzero(self._sums[: self._count, 6] >= self._min_hits))
 
     def _rows_of(self, keys: np.ndarray) -> np.ndarray:
         """Rows of sorted unique keys; unknown keys get new rows."""
@@ -95,9 +100,11 @@ class SimulatedSlam:
         self.credits = of_room.credits  # whose models, textures and prints the room is made with
         self._walk = walk(room, config)
         self._frames = iter(self._walk)
-        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 4))
+        rng = np.random.default_rng((23, seed))
+        self._min_hits = 1 if self._walk.is_partial else int(rng.integers(1, 4))
+        self._strays, self._rng = Strays.of(seed), rng
         self._map = AccumulatedMap(self._min_hits)
-        self._may_move: list[Frame] = []  # what a loop closure to come will move
+        self._may_move: list[list[Frame]] = []  # what a loop closure to come will move
         self.frames_done = 0
 
     def __len__(self) -> int:
@@ -120,18 +127,25 @@ class SimulatedSlam:
             frame = next(self._frames)
             if self.frames_done == self.loop_closure:
                 self._close_loop()
-            elif self.loop_closure is not None and self.frames_done < self.loop_closure:
-                self._may_move.append(frame)
+            known = len(self._map)
             self._map.integrate(frame)
+            added = [frame]
+            if self._strays.share:
+                grown = len(self._map) - known
+                added.append(self._strays.of_frame(frame, grown, self._min_hits, self._rng))
+                self._map.integrate(added[1])
+            if self.loop_closure is not None and self.frames_done < self.loop_closure:
+                self._may_move.append(added)
             self.frames_done += 1
         return self.frames_done > before
 
     def _close_loop(self) -> None:
         self._map = AccumulatedMap(self._min_hits)
-        for k, frame in enumerate(self._may_move):
+        for k, added in enumerate(self._may_move):
             motion = self._walk.correction(k)
-            points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
-            self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
+            for frame in added:
+                points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
+                self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
         self._may_move = []
 
     def cloud(self) -> tuple[np.ndarray, np.ndarray]:

@@ -64,7 +64,8 @@ def _library() -> ctypes.CDLL | None:
 def instruction_sets() -> dict[str, int]:
     """Those that this CPU can run, by the library's number; the best float32 set comes last but for tiles.
 
-    `portable`, `avx2`, `avx512` compute in float32; `amx` and `plain_tiles` (slow, any CPU) in bfloat16.
+    `portable`, `avx2`, `avx512` compute in float32; `avx512_bf16`, `amx` and `plain_tiles` (slow, any CPU)
+    in bfloat16.
     """
     library, found, number = _library(), {}, 0
     while library is not None and (name := library.ssen_isa_name(number)) is not None:
@@ -74,12 +75,13 @@ def instruction_sets() -> dict[str, int]:
     return found
 
 
-BFLOAT16_SETS = ("amx", "plain_tiles")
+TILED_SETS = ("amx", "plain_tiles")  # they want rows with the same neighbours together
+BFLOAT16_SETS = ("avx512_bf16", *TILED_SETS)
 
 
 def best_instruction_set(dtype: torch.dtype) -> str | None:
     """The fastest that this CPU has for float32 or bfloat16; None where there is none."""
-    preferred = ("amx",) if dtype == torch.bfloat16 else ("avx512", "avx2", "portable")
+    preferred = ("amx", "avx512_bf16") if dtype == torch.bfloat16 else ("avx512", "avx2", "portable")
     return next((name for name in preferred if name in instruction_sets()), None)
 
 
@@ -160,9 +162,8 @@ class NativeEngine:
         features = features.to(self.dtype).contiguous()
         rows = len(features) if kernel_map is None else kernel_map.num_outputs
         output = self.empty(rows, packed.out_channels, features)
-        tiled = self.dtype == torch.bfloat16 and kernel_map is not None
         table = None if kernel_map is None else kernel_map.table
-        order = kernel_map.row_order if tiled else None
+        order = kernel_map.row_order if self.isa in TILED_SETS and kernel_map is not None else None
         bias = None if bias is None else bias.detach().float().contiguous()
         shortcut = None if shortcut is None else shortcut.to(self.dtype).contiguous()
         arguments = _Convolution(

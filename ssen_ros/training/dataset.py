@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.errors import ConfigError
-from ssen_ros.features import voxel_features
+from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.floor import above_floor, find_floor
 from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import LABEL_NAMES
@@ -129,7 +129,7 @@ def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[
         columns.append(
             (
                 np.concatenate([scene, s.voxel_coords], axis=1).astype(np.int32),
-                voxel_features(names, s.points, s.colors, floor.height),
+                voxel_features(names, s.points, s.colors, Anchor.over(floor.height, s.points)),
                 part.semantic_label,
                 part.instance_label,
                 scene[:, 0],

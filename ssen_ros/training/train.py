@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint
+from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, network_of
 from ssen_ros.models.minkunet import BasicBlock, MinkUNet
-from ssen_ros.sparse import CoordinateManager, default_engine
+from ssen_ros.sparse.choose import coordinates_on
 from ssen_ros.training.background import everything, foreground
 from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
@@ -57,13 +57,12 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         device = processes.device
         scenes = processes.share(config.batch_size)
         shown = foreground(config, device) if task == "embedding" else everything
-        model = spec.build()
+        model = network_of(spec)
         if config.start_from and not resume:
             start_from(model, spec, load_checkpoint(config.start_from))
         model = model.to(device).train()
         processes.share_batch_norms(model)
-        engine = default_engine(device.type, getattr(torch, config.precision))
-        model.coordinates = partial(CoordinateManager, engine=engine)
+        model.coordinates = coordinates_on(device, config.precision)
         optimizer = torch.optim.AdamW(
             model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )

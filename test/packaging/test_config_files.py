@@ -34,6 +34,7 @@ def test_rviz_shows_the_output_with_the_qos_it_is_offered(displays, topic, kind)
 def test_rviz_shows_the_raw_map_of_whatever_publisher(displays):
     assert displays["cloud_map"]["Class"] == "rviz_default_plugins/PointCloud2"
     assert displays["cloud_map"]["Topic"]["Durability Policy"] == "Volatile"
+    assert displays["cloud_map"]["Topic"]["Reliability Policy"] == "Best Effort"
 
 
 def test_rviz_names_topics_relatively_so_that_a_namespace_around_it_moves_them(displays):

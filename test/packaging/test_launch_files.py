@@ -164,10 +164,11 @@ def test_all_arguments_are_listed_for_show_args(launch, name):
 
 @pytest.mark.parametrize("namespace", ["", "robot1"])
 def test_demo_launch_adds_a_simulator_that_the_node_hears(launch, namespace):
-    node, simulator = launch("demo.launch.py", cloud_topic="walk", namespace=namespace)
+    node, simulator, frame = launch("demo.launch.py", cloud_topic="walk", namespace=namespace)
     assert (node.executable, simulator.executable) == ("ssen_node", "simulator_node")
-    assert node.namespace == simulator.namespace == namespace
+    assert node.namespace == simulator.namespace == frame.namespace == namespace
     assert node.remappings == simulator.remappings == {"cloud_map": "walk"}
+    assert (frame.package, frame.arguments[:2]) == ("tf2_ros", ["--frame-id", "map"])
 
 
 def test_several_robots_get_a_node_each(launch):
@@ -252,7 +253,7 @@ def test_beside_nvblox_the_cameras_clouds_are_put_together(launch):
     ("name", "executables"),
     [
         ("ssen.launch.py", ["ssen_node", "rviz2"]),
-        ("demo.launch.py", ["ssen_node", "rviz2", "simulator_node"]),
+        ("demo.launch.py", ["ssen_node", "rviz2", "simulator_node", "static_transform_publisher"]),
     ],
 )
 def test_launch_itself_reads_the_files_alike(name, executables):

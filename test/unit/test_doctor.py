@@ -224,6 +224,12 @@ def test_a_healthy_message_has_nothing_wrong(room):
     assert examine_message(message(room), VOXEL_SIZE) == ()
 
 
+def test_a_slash_in_front_of_a_frame_is_warned_of(room):
+    (finding,) = examine_message(message(room, frame_id="/map"), VOXEL_SIZE)
+    assert (finding.check, finding.severity) == ("frame", WARNING)
+    assert "'/map'" in finding.seen and "'map'" in finding.remedy
+
+
 @pytest.mark.parametrize("frame_id", ["", "camera_color_optical_frame", "camera_link"])
 def test_a_frame_that_is_no_fixed_one_is_noticed(room, frame_id):
     (finding,) = examine_message(message(room, frame_id=frame_id), VOXEL_SIZE)

@@ -31,7 +31,7 @@ class StubSegmenter:
     def __init__(self):
         self.calls = []
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         self.calls.append("semantic")
         label = np.array([self.colors[tuple(c)] for c in snapshot.colors.tolist()])
         classes = len(self.class_names)
@@ -39,7 +39,7 @@ class StubSegmenter:
         probabilities[np.arange(len(snapshot)), label] = SURE
         return np.log(probabilities)
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         self.calls.append("embed")
         place = snapshot.points[thing_rows]
         square = np.floor(place[:, :2] / 3)
@@ -134,9 +134,11 @@ def test_confidence_is_the_probability_on_stuff_and_the_clusters_on_things():
 
 def test_an_embedding_that_alternates_on_a_surface_leaves_it_one_object():
     class Alternating(StubSegmenter):
-        def embed(self, snapshot, thing_rows):
+        def embed(self, snapshot, thing_rows, floor):
             odd = snapshot.voxel_coords[thing_rows].sum(axis=1) % 2
-            return super().embed(snapshot, thing_rows) + np.outer(odd, [1, 0, 0, 0, 0]).astype(np.float32)
+            return super().embed(snapshot, thing_rows, floor) + np.outer(odd, [1, 0, 0, 0, 0]).astype(
+                np.float32
+            )
 
     snapshot = map_of(FLOOR, CHAIR, TABLE)
     for smoothing, objects in ((0.5, 2), (0.0, 4)):
@@ -164,14 +166,15 @@ def test_an_object_paints_over_only_what_is_clearly_of_its_class(share, painted_
     """A cluster of 125 voxels, of which the lower three fifths are a chair, the upper two a table."""
 
     class Swallowing(StubSegmenter):
-        def semantic(self, snapshot):
-            log_probabilities = super().semantic(snapshot)
+        def semantic(self, snapshot, floor):
+            log_probabilities = super().semantic(snapshot, floor)
             top = snapshot.points[:, 2] > 0.3
             chair, table = (self.class_names.index(name) for name in ("chair", "table"))
             log_probabilities[np.ix_(top, [table, chair])] = log_probabilities[np.ix_(top, [chair, table])]
             return log_probabilities
 
-    clustering, instances = ClusteringConfig(min_cluster_size=20), InstancesConfig(relabel_share=share)
+    clustering = ClusteringConfig(min_cluster_size=20, class_weight=0.0)
+    instances = InstancesConfig(relabel_share=share)
     run = SsenPipeline(Swallowing(), SsenConfig(clustering=clustering, instances=instances))
     result = run.step(map_of(FLOOR, CHAIR), 0)
     (chair,) = result.instances

@@ -10,9 +10,9 @@ import torch
 
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import voxel_features
+from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.segmenter import Segmenter, turned
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
@@ -24,7 +24,7 @@ EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_
 
 def checkpoint(spec: NetworkSpec) -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint(spec, spec.build().eval())
+    return Checkpoint(spec, network_of(spec).eval())
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_bfloat16_changes_few_labels(segmenter):
 def test_a_move_to_a_device_without_bfloat16_goes_on_in_float32(segmenter, caplog):
     """As from a GPU that has run out of memory to the CPU."""
     moved = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))
-    moved._precision = torch.bfloat16
+    moved._semantic.precision = "bfloat16"
     moved.to("cpu")
     assert "going on in float32" in caplog.text
     np.testing.assert_array_equal(moved.semantic(snapshot()), segmenter.semantic(snapshot()))
@@ -174,7 +174,7 @@ def test_bad_device(device):
 def test_features_by_hand():
     points = np.array([[0.0, 0.0, 0.2], [2.0, 0.0, 1.2]])
     colors = np.array([[255, 0, 0], [0, 255, 51]], np.uint8)
-    rows = voxel_features(("rgb", "height", "xyz"), points, colors, floor=0.2)
+    rows = voxel_features(("rgb", "height", "xyz"), points, colors, Anchor.over(0.2, points))
     expected = [[0.5, -0.5, -0.5, -1.0, -1 / 3, 0, -1 / 3], [-0.5, 0.5, -0.3, 0.0, 1 / 3, 0, 0.0]]
     np.testing.assert_allclose(rows, expected, atol=1e-6)
 
@@ -182,5 +182,5 @@ def test_features_by_hand():
 def test_positions_are_those_of_the_room_however_far_from_the_origin():
     room = np.random.default_rng(0).uniform(0, 5, (100_000, 3)).astype(np.float32)
     far = room + np.float32(4096)
-    near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), 0.0) for p in (room, far))
+    near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), Anchor.over(0.0, p)) for p in (room, far))
     np.testing.assert_allclose(there[:, :2], near[:, :2], atol=1e-3)

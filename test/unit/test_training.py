@@ -24,7 +24,14 @@ from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
 from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
-from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
+from ssen_ros.models import (
+    ARCHITECTURES,
+    Checkpoint,
+    NetworkSpec,
+    load_checkpoint,
+    network_of,
+    save_checkpoint,
+)
 from ssen_ros.sparse.native_engine import instruction_sets
 from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points, kept_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
@@ -436,7 +443,7 @@ def test_backgrounds():
 def test_training_on_what_a_semantic_network_calls_things(rooms, tmp_path):
     spec = NetworkSpec("semantic", "Tiny", 0.15, ("rgb", "height"), CLASS_NAMES, 3)
     torch.manual_seed(0)
-    network = Checkpoint(spec, spec.build())
+    network = Checkpoint(spec, network_of(spec))
     save_checkpoint(tmp_path / "semantic.safetensors", network)
     config = small_config(
         rooms, steps=1, background="predicted", background_checkpoint=str(tmp_path / "semantic.safetensors")
@@ -487,7 +494,7 @@ def test_the_balance_that_the_prior_undoes_stands_in_the_checkpoint(rooms, tmp_p
 def test_shares_are_written_into_a_checkpoint_that_has_none(rooms, tmp_path):
     spec = NetworkSpec("semantic", "MinkUNet14S", 0.1, ("rgb",), CLASS_NAMES, 3)
     path = tmp_path / "old.safetensors"
-    model = spec.build()
+    model = network_of(spec)
     save_checkpoint(path, Checkpoint(spec, model, {"steps": 3}))
     path.with_suffix(".json").write_text(json.dumps({"task": "semantic", "training": {"steps": 3}}))
     script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "class_shares.py"))
@@ -598,7 +605,7 @@ def test_a_deeper_network_with_more_classes_begins_where_the_other_ended():
     torch.manual_seed(0)
     small = NetworkSpec("semantic", "MinkUNet14S", 0.04, ("rgb", "height"), CLASS_NAMES, 3)
     deep = replace(small, architecture="MinkUNet14D", class_names=LABEL_NAMES)
-    given, begun = small.build(), deep.build()
+    given, begun = network_of(small), network_of(deep)
     start_from(begun, deep, Checkpoint(small, given))
     rng = np.random.default_rng(0)
     coords = np.unique(rng.integers(0, 24, (3000, 3)), axis=0)

@@ -46,7 +46,7 @@ SETTLED_S = 5.0  # "up to date" for so long after the walk: no pass over another
 def run_demo(
     out_dir: str | Path,
     seconds: float | None = None,
-    seed: int = 7,
+    seed: int = 8,
     maps: int = 20,
     parameters: dict[str, ParameterValue] | None = None,
 ) -> int:

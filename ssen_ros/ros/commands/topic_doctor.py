@@ -13,6 +13,7 @@ from sensor_msgs.msg import PointCloud2
 from ssen_ros.doctor import ERROR, WARNING, Finding, examine_message, examine_stamps
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE, ns_from_time
 from ssen_ros.ros.commands.observing import observer
+from ssen_ros.ros.endpoints import full_name, is_known
 from ssen_ros.ros.qos import SubscriptionEventCallbacks, weakest
 
 _ENOUGH_CLOUDS = 5
@@ -29,7 +30,7 @@ def examine_topic(topic: str, seconds: float, voxel_size: float) -> tuple[Findin
         _spin_until(executor, lambda: node.get_publishers_info_by_topic(topic), deadline_s)
         # Who publishes is known before the publisher's node is.
         known_by_s = time.monotonic() + _DISCOVERY_S
-        _spin_until(executor, lambda: all(map(_is_known, _endpoints(node, topic))), known_by_s)
+        _spin_until(executor, lambda: all(map(is_known, _endpoints(node, topic))), known_by_s)
         graph = _graph_findings(node, topic)
         publishers = _publishers(node, topic)
         if not publishers:
@@ -48,7 +49,7 @@ class _Heard:
             p.qos_profile.reliability == QoSReliabilityPolicy.BEST_EFFORT for p in publishers
         )
         self._alone = len(publishers) == 1
-        self._names = ", ".join(sorted({_full_name(p) for p in publishers}))
+        self._names = ", ".join(sorted({full_name(p) for p in publishers}))
         self._lost_events = 0
         self._sequences: dict[bytes, list[int]] = {}  # publisher -> numbers of its messages that came
         self.received: list[tuple[int, int]] = []  # stamp, time of publishing; ns
@@ -143,7 +144,7 @@ def _graph_findings(node: Node, topic: str) -> tuple[Finding, ...]:
 def _several(topic: str, infos: Sequence[Any]) -> tuple[Finding, ...]:
     if len(infos) == 1:
         return ()
-    names = ", ".join(map(_full_name, infos))
+    names = ", ".join(map(full_name, infos))
     seen = f"{len(infos)} publishers of {topic}: {names}; their maps replace each other"
     return (Finding(WARNING, "publishers", seen, "stop all but one, or give each a topic or a namespace"),)
 
@@ -154,7 +155,7 @@ def _qos_findings(node: Node, topic: str, publishers: Sequence[Any]) -> tuple[Fi
         for publisher in publishers:
             verdict, reason = qos_check_compatible(publisher.qos_profile, subscriber.qos_profile)
             if verdict == QoSCompatibility.ERROR:
-                names = f"{_full_name(subscriber)} gets nothing of {_full_name(publisher)}"
+                names = f"{full_name(subscriber)} gets nothing of {full_name(publisher)}"
                 remedy = (
                     "ask for no more than is offered: ssen_node: cloud_qos.reliability and .durability auto; "
                     "RViz: Reliability Policy and Durability Policy of the display; or let the publisher "
@@ -170,16 +171,6 @@ def _publishers(node: Node, topic: str) -> list[Any]:
 
 def _endpoints(node: Node, topic: str) -> list[Any]:
     return node.get_publishers_info_by_topic(topic) + node.get_subscriptions_info_by_topic(topic)
-
-
-def _is_known(endpoint: Any) -> bool:
-    return not endpoint.node_name.startswith("_NODE_NAME_UNKNOWN")
-
-
-def _full_name(endpoint: Any) -> str:
-    if not _is_known(endpoint):
-        return "a participant without a node"
-    return f"{endpoint.node_namespace.rstrip('/')}/{endpoint.node_name}"
 
 
 def _spin_until(executor: SingleThreadedExecutor, condition: Any, deadline_s: float) -> None:

@@ -144,18 +144,33 @@ KINDS = {
     ),
     "door": Kind(
         "door",
-        (walls.flush_door, walls.panelled_door, walls.glazed_door, walls.sliding_door),
+        (walls.flush_door, walls.panelled_door, walls.glazed_door, walls.sliding_door, walls.bare_door,
+         walls.bare_door, walls.open_door, walls.open_door, walls.glass_door),
         (walls.louvred_door, walls.double_door, walls.folding_door),
+        (walls.slit_door,),
+    ),
+    "wide door": Kind(
+        "door", (walls.pair_of_doors, walls.pair_of_doors, walls.glass_door, walls.sliding_door),
+        (walls.double_door,)
     ),
     "window": Kind(
         "window",
-        (walls.plain_window, walls.casement_window, walls.transom_window, walls.sash_window),
+        (walls.plain_window, walls.casement_window, walls.transom_window, walls.sash_window,
+         walls.frameless_window, walls.ribbon_window),
         (walls.muntin_window, walls.shuttered_window),
+    ),
+    "wide window": Kind(
+        "window",
+        (walls.ribbon_window, walls.ribbon_window, walls.balcony_window, walls.casement_window,
+         walls.frameless_window),
+        (walls.spandrel_window,),
     ),
     "curtain": Kind(
         "curtain",
-        (walls.paired_curtain, walls.single_curtain, walls.closed_curtain),
+        (walls.paired_curtain, walls.single_curtain, walls.closed_curtain, walls.aside_curtain,
+         walls.aside_curtain, walls.net_curtain),
         (walls.tied_curtain, walls.cafe_curtain),
+        (walls.panel_curtain,),
     ),
     "picture": Kind(
         "picture",
@@ -171,7 +186,9 @@ KINDS = {
     ),
     # For rooms of `Recipe.VARIED` alone.
     "bench desk": Kind("desk", (tables.bench_desk, tables.cheek_desk), (), hard=(tables.column_desk,)),
-    "desk drawers": Kind("cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)),
+    "desk drawers": Kind(
+        "cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)
+    ),
     "loading shelf": Kind(
         "bookshelf", (storage.steel_shelf, storage.office_shelf), (), hard=(storage.plank_shelf,)
     ),
@@ -209,19 +226,28 @@ KINDS = {
         (),
         hard=(belongings.toaster, belongings.knife_block, belongings.fruit_bowl),
     ),
-    "floor thing": Kind(
+    "household thing": Kind(  # on floors at home
         "",
         (belongings.bicycle, belongings.suitcase, belongings.backpack, belongings.ironing_board,
          belongings.laundry_rack, belongings.vacuum_cleaner, belongings.toys, belongings.carton_stack,
-         belongings.carton_stack, belongings.open_carton, belongings.cables, belongings.standing_fan,
-         belongings.coat_stand, belongings.bottle_crates, belongings.broom, belongings.cat_tree,
-         belongings.pet_bed, belongings.trash_bags, belongings.teddy),
+         belongings.open_carton, belongings.standing_fan, belongings.coat_stand, belongings.broom,
+         belongings.cat_tree, belongings.pet_bed, belongings.teddy, belongings.trash_bags),
         (),
-        hard=(belongings.stepladder, belongings.guitar, belongings.pram, belongings.dumbbells,
-              belongings.trolley),
+        hard=(belongings.guitar, belongings.pram, belongings.dumbbells, belongings.trolley),
+    ),
+    "workplace thing": Kind(  # on floors where people work or wait
+        "",
+        (belongings.carton_stack, belongings.carton_stack, belongings.open_carton, belongings.backpack,
+         belongings.suitcase, belongings.cables, belongings.standing_fan, belongings.coat_stand,
+         belongings.bottle_crates, belongings.tower, belongings.bicycle, belongings.trash_bags),
+        (),
+        hard=(belongings.stepladder, belongings.trolley),
     ),
     "plant": Kind(
-        "", (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant), (), hard=(belongings.palm,)
+        "",
+        (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant),
+        (),
+        hard=(belongings.palm,),
     ),
     "floor lamp": Kind(
         "", (belongings.arc_lamp, belongings.reading_lamp), (), hard=(belongings.tripod_lamp,)

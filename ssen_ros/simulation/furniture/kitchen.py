@@ -190,12 +190,13 @@ def drainer_sink(rng: np.random.Generator) -> Mesh:
     b = MeshBuilder()
     bowl = b.material(_bowl(rng))
     w, d, side = rng.uniform(0.36, 0.42), rng.uniform(0.38, 0.44), pick(rng, (-1, 1))
-    basin(b, (0, 0, 0), w, d, rng.uniform(0.14, 0.18), bowl, 6.0)
-    x0, x1 = sorted((side * w * 0.53, side * (w * 0.53 + 0.38)))
+    x = -side * 0.19  # of the basin: it and its board lie in the middle of their opening
+    basin(b, (x, 0, 0), w, d, rng.uniform(0.14, 0.18), bowl, 6.0)
+    x0, x1 = sorted((x + side * w * 0.53, x + side * (w * 0.53 + 0.38)))
     b.block((x0, -d / 2, 0.0), (x1, d / 2, 0.012), bowl)
     for y in np.linspace(-d * 0.4, d * 0.4, 8):
         b.block((x0 + 0.02, y - 0.008, 0.012), (x1 - 0.02, y + 0.008, 0.02), bowl)
-    tap(b, rng, 0.0, d / 2 + 0.035, 0.0, d * 0.4)
+    tap(b, rng, x, d / 2 + 0.035, 0.0, d * 0.4)
     return b.build()
 
 

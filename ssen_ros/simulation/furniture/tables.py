@@ -126,8 +126,8 @@ def tulip_table(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
     top, r = b.material(mat.laminate(rng)), min(w, d) / 2
     disc(b, (0, 0, h - 0.025), (min(w, 1.5 * d) / 2, r), 0.025, top)
     foot = top if rng.random() < 0.6 else b.material(mat.metal(rng))
-    b.loft([(0.0, 0.0), (1.0, 0.01), (0.5, 0.05), (0.12, 0.3 * h), (0.12, 0.75 * h), (0.4, h - 0.02)], (0, 0, 0),
-           foot, (0.62 * r, 0.62 * r))  # fmt: skip
+    waist = [(0.0, 0.0), (1.0, 0.01), (0.5, 0.05), (0.12, 0.3 * h), (0.12, 0.75 * h), (0.4, h - 0.02)]
+    b.loft(waist, (0, 0, 0), foot, (0.62 * r, 0.62 * r))
     return b.build().grounded()
 
 
