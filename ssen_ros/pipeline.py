@@ -107,7 +107,6 @@ class SsenPipeline:
             stamp_ns=stamp_ns,
             timings_s=timings_s,
             strays=len(whole) - len(snapshot),
-            floor_seen=floor.seen,
         )
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
