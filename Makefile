@@ -1,14 +1,16 @@
 # make demo    the main job on a simulated map; ends by itself, results in out/demo
-# make test    all tests
+# make test    all tests; TESTS='test/unit test/ros/test_qos.py' some of them
+# make test-jazzy        those of ROS (or TESTS) on the wheels of ROS 2 Jazzy, in .venv-jazzy
 # make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 # make test-minkowski    our engines against MinkowskiEngine's; takes it from .venv or a wheel, or builds it
 # make lint    style
-# make clean   remove what the build and the demo wrote; .venv and runs stay
+# make clean   remove what the build and the demo wrote; virtual environments and runs stay
 #
 # Each target first sets up what it needs in .venv, and is quick when that is done.
 #   PYTHON=python3.12            another interpreter
 #   TORCH='torch==2.13.0'        this is the default; another version or build is whatever `pip install`
 #                                understands, such as 'torch --index-url ADDRESS-OF-THE-CPU-BUILDS'
+#   DISTRO=jazzy                 any target with ROS 2 Jazzy instead of Kilted, in .venv-jazzy
 #   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine may lie
 
 SHELL := bash
@@ -18,9 +20,10 @@ SHELL := bash
 
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
+DISTRO ?= kilted
 MINKOWSKI_WHEELS ?= ../shared/wheels
 
-VENV := .venv
+VENV := .venv$(if $(filter-out kilted,$(DISTRO)),-$(DISTRO))
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
@@ -38,7 +41,7 @@ PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard R
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test test-sanitizers test-minkowski lint clean FORCE
+.PHONY: help setup demo test test-sanitizers test-minkowski test-jazzy lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -49,7 +52,10 @@ demo: setup
 	$(BIN)/ssen demo --out out/demo
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest $(TESTS)
+
+test-jazzy:
+	$(MAKE) test DISTRO=jazzy TESTS='$(or $(TESTS),test/ros)'
 
 # Python itself is not built with the sanitizer, so its run-time library has to be there first. What Python and
 # PyTorch leave allocated at exit is not ours to judge.
@@ -87,8 +93,8 @@ $(TORCH_STAMP): | $(STAMPS)/venv
 	@touch $@
 
 $(STAMPS)/requirements: pyproject.toml scripts/requirements.py $(TORCH_STAMP)
-	@echo "== $(VENV): ROS 2, the other libraries and the build tools (takes minutes)"
-	@$(BIN)/python scripts/requirements.py build run ros bags test > $(STAMPS)/requirements.txt
+	@echo "== $(VENV): ROS 2 $(DISTRO), the other libraries and the build tools (takes minutes)"
+	@$(BIN)/python scripts/requirements.py --distro $(DISTRO) build run ros bags test > $(STAMPS)/requirements.txt
 	@$(PIP) -r $(STAMPS)/requirements.txt
 	@touch $@
 
@@ -102,5 +108,5 @@ $(STAMPS)/package-files: FORCE | $(STAMPS)/venv
 
 # Alone, so that `make lint` need not wait for the rest.
 $(STAMPS)/ruff: pyproject.toml scripts/requirements.py | $(STAMPS)/venv
-	@$(PIP) $$($(BIN)/python scripts/requirements.py test | grep '^ruff')
+	@$(PIP) $$($(BIN)/python scripts/requirements.py --distro $(DISTRO) test | grep '^ruff')
 	@touch $@

@@ -18,8 +18,8 @@ import rclpy
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 
+from ssen_ros.io.point_cloud2 import from_msg  # or sensor_msgs_py.point_cloud2, on a distribution
 from ssen_ros.msg import Instance
-from ssen_ros.point_cloud2 import from_msg  # or sensor_msgs_py.point_cloud2, on a distribution
 from ssen_ros.srv import GetInstances
 
 TIMEOUT_S = 10.0

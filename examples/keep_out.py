@@ -2,13 +2,18 @@
 
 python3 keep_out.py --ros-args -p classes:="[chair, table]" -p margin_m:=0.15
 
-One geometry_msgs/PolygonInstanceStamped (ROS 2 Iron and later) for each object that is new or has moved; `id`
-is the object's. A polygon without points: the object is gone. Reliable and transient_local: who comes late
-gets the last ones. For an ssen_node in a namespace: -r __ns:=/robot1.
+For nav2's collision monitor (ROS 2 Jazzy and later):
+  observation_sources: ["objects"]
+  objects: {type: "polygon", topic: "/keep_out", source_timeout: 2.0}
+
+One geometry_msgs/PolygonInstanceStamped (ROS 2 Iron and later) for each object, every `period_s`, with the
+time of sending: the monitor forgets what is older than its source_timeout. `id` is the object's. A polygon
+without points: the object is gone. For an ssen_node in a namespace: -r __ns:=/robot1.
 """
 
 import math
 import sys
+from collections import deque
 
 import rclpy
 from geometry_msgs.msg import Point32, Polygon, PolygonInstance, PolygonInstanceStamped
@@ -20,8 +25,7 @@ from std_msgs.msg import Header
 
 from ssen_ros.msg import Instance, InstanceArray
 
-MOST_OBJECTS = 200  # whose polygons late subscribers get
-LATCHED = QoSDurabilityPolicy.TRANSIENT_LOCAL
+TICK_S = 0.02  # a few polygons each: the monitor keeps five that it has not yet read
 
 
 class KeepOut(Node):
@@ -31,13 +35,14 @@ class KeepOut(Node):
         self._classes = [classes] if isinstance(classes, str) else classes
         self._margin = float(self._value("margin_m", 0.1))  # around the box
         self._clearance = float(self._value("clearance_m", 1.5))  # what hangs higher is passed under
-        self._published: dict[int, Polygon] = {}
-        self._publisher = self.create_publisher(
-            PolygonInstanceStamped, "keep_out", QoSProfile(depth=MOST_OBJECTS, durability=LATCHED)
-        )
-        self.create_subscription(
-            InstanceArray, "ssen/instances", self._update, QoSProfile(depth=1, durability=LATCHED)
-        )
+        self._period_s = float(self._value("period_s", 0.5))  # from one sending of a polygon to the next
+        self._frame_id = ""
+        self._polygons: dict[int, Polygon] = {}
+        self._turn: deque[int] = deque()  # ids, in the order in which they are sent
+        self._publisher = self.create_publisher(PolygonInstanceStamped, "keep_out", 10)
+        latched = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+        self.create_subscription(InstanceArray, "ssen/instances", self._update, latched)
+        self.create_timer(TICK_S, self._send_some)
 
     def _value(self, name: str, default):
         """Of a parameter; 1 is as good as 1.0, and chair as [chair]."""
@@ -45,11 +50,16 @@ class KeepOut(Node):
 
     def _update(self, msg: InstanceArray) -> None:
         polygons = {i.id: footprint(i, self._margin) for i in msg.instances if self._is_in_the_way(i)}
-        gone = {id_: Polygon() for id_ in self._published.keys() - polygons.keys()}
-        for id_, polygon in {**polygons, **gone}.items():
-            if polygon != self._published.get(id_):
-                self._publish(msg.header, id_, polygon)
-        self._published = polygons
+        gone = self._polygons.keys() - polygons.keys()
+        self._frame_id, self._polygons = msg.header.frame_id, polygons
+        self._turn = deque(polygons)
+        for id_ in gone:
+            self._send(id_, Polygon())
+
+    def _send_some(self) -> None:
+        for _ in range(math.ceil(len(self._turn) * TICK_S / self._period_s)):
+            self._send(self._turn[0], self._polygons[self._turn[0]])
+            self._turn.rotate(-1)
 
     def _is_in_the_way(self, instance: Instance) -> bool:
         """Missing objects too, until they are retired: an obstacle out of sight is one all the same."""
@@ -57,7 +67,8 @@ class KeepOut(Node):
         wanted = self._classes == [""] or instance.class_name in self._classes
         return wanted and bottom < self._clearance
 
-    def _publish(self, header: Header, id_: int, polygon: Polygon) -> None:
+    def _send(self, id_: int, polygon: Polygon) -> None:
+        header = Header(frame_id=self._frame_id, stamp=self.get_clock().now().to_msg())
         instance = PolygonInstance(polygon=polygon, id=id_)
         self._publisher.publish(PolygonInstanceStamped(header=header, polygon=instance))
 

@@ -8,14 +8,24 @@ Arguments of the SLAM's own launch file and of ssen.launch.py are handed on, and
 after the launch files of rtabmap_ros and zed-ros2-wrapper; run with stand-ins for them only.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    UnsetLaunchConfiguration,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
+
+from ssen_ros.ros.launch_actions import declare
+from ssen_ros.ros.node_table import SSEN_ARGUMENTS
 
 EXAMPLES = Path(get_package_share_directory("ssen_ros")) / "examples"
 
@@ -61,29 +71,42 @@ SLAMS = {
 }
 
 
+OURS = {argument.name: argument.default for argument in SSEN_ARGUMENTS}
+OF_BOTH = {"use_sim_time", "log_level"}  # mean the same to any SLAM's launch file that has them
+
+
 def generate_launch_description() -> LaunchDescription:
     slam = DeclareLaunchArgument("slam", choices=list(SLAMS), description="which SLAM to start")
-    return LaunchDescription([slam, OpaqueFunction(function=_both)])
+    fitting = {name for slam in SLAMS.values() for name in slam.ssen_arguments}
+    arguments = [
+        replace(argument, default="", text=f"{argument.text}; empty: as fits the SLAM")
+        if argument.name in fitting
+        else argument
+        for argument in SSEN_ARGUMENTS
+    ]
+    return LaunchDescription([slam, *declare(arguments), OpaqueFunction(function=_both)])
 
 
 def _both(context: LaunchContext) -> list[GroupAction]:
-    given = context.launch_configurations
+    given = {name: value for name, value in context.launch_configurations.items() if value}
     slam = SLAMS[LaunchConfiguration("slam").perform(context)]
-    ssen_arguments = {name: given.get(name, value) for name, value in slam.ssen_arguments.items()}
+    ssen_arguments = {**OURS, **slam.ssen_arguments, **{name: given[name] for name in OURS if name in given}}
     ssen = _include("ssen_ros", "ssen.launch.py", ssen_arguments)
     if not slam.package:
         return [ssen]
-    of_both = {"namespace", "rviz"}  # these are ssen.launch.py's
-    arguments = {
-        name: value if name in of_both else given.get(name, value) for name, value in slam.arguments.items()
-    }
+    # All are named, not only left in scope: what an included file requires is looked for among these.
+    of_slam = {name: value for name, value in given.items() if name not in OURS or name in OF_BOTH}
+    arguments = {**slam.arguments, **of_slam}
     if given.get("localization", "").lower() in ("true", "1"):
         arguments["args"] = arguments.get("args", "").replace("--delete_db_on_start", "").strip()
-    return [_include(slam.package, slam.launch_file, arguments), ssen]
+    return [_include(slam.package, slam.launch_file, arguments, without=OURS), ssen]
 
 
-def _include(package: str, launch_file: str, arguments: dict[str, str]) -> GroupAction:
+def _include(
+    package: str, launch_file: str, arguments: dict[str, str], without: Iterable[str] = ()
+) -> GroupAction:
     """In a scope of its own: both have arguments named namespace, rviz and log_level."""
     path = Path(get_package_share_directory(package)) / "launch" / launch_file
     source = PythonLaunchDescriptionSource(str(path))
-    return GroupAction([IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))])
+    unset = [UnsetLaunchConfiguration(name) for name in without]
+    return GroupAction([*unset, IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))])

@@ -8,12 +8,10 @@ from pathlib import Path
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from ssen_ros.ros.launch_actions import declare, node_action, values_of
-from ssen_ros.ros.processes import SSEN_ARGUMENTS, rviz_remappings, ssen_node_from
+from ssen_ros.ros.node_table import SSEN_ARGUMENTS, existing_file, is_true, rviz_remappings, ssen_node_from
 
 CONFIG = Path(get_package_share_directory("ssen_ros")) / "config"
 
@@ -24,14 +22,21 @@ def generate_launch_description() -> LaunchDescription:
 
 def _nodes(context: LaunchContext) -> list[Node]:
     values = values_of(SSEN_ARGUMENTS, context)
-    params_file = values["params_file"] or CONFIG / "ssen.yaml"
-    rviz = Node(
+    given = values["params_file"]
+    node = ssen_node_from(values)
+    started = [node_action(node, [existing_file("params_file", given) if given else CONFIG / "ssen.yaml"])]
+    if is_true("rviz", values["rviz"]):
+        started.append(_rviz(values, {n: v for n, v in node.parameters.items() if n == "use_sim_time"}))
+    return started
+
+
+def _rviz(values: dict[str, str], parameters: dict[str, bool]) -> Node:
+    return Node(
         package="rviz2",
         executable="rviz2",
         name="ssen_rviz",
         namespace=values["namespace"],
         arguments=["-d", str(CONFIG / "ssen.rviz"), "-f", values["fixed_frame"]],
-        remappings=list(rviz_remappings(values["cloud_topic"], values["namespace"]).items()),
-        condition=IfCondition(LaunchConfiguration("rviz")),
+        parameters=[parameters] if parameters else [],
+        remappings=list(rviz_remappings(values).items()),
     )
-    return [node_action(ssen_node_from(values), [params_file]), rviz]

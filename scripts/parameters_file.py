@@ -1,6 +1,7 @@
-"""Writes config/ssen.yaml from the fields of NodeConfig: `python scripts/parameters_file.py`.
+"""Writes config/ssen.yaml and the table in docs/node.md from the fields of NodeConfig:
+`python scripts/parameters_file.py`.
 
-The file documents every parameter at its default; a test holds it equal to what this script writes.
+Both document every parameter at its default; a test holds them equal to what this script writes.
 """
 
 import os
@@ -12,7 +13,13 @@ import yaml
 from ssen_ros.config import Parameter, parameters
 from ssen_ros.ros.parameters import NodeConfig
 
-PARAMETERS_FILE = Path(__file__).resolve().parents[1] / "config" / "ssen.yaml"
+CHECKOUT = Path(__file__).resolve().parents[1]
+PARAMETERS_FILE = CHECKOUT / "config" / "ssen.yaml"
+PARAMETERS_PAGE = CHECKOUT / "docs" / "node.md"
+
+# The lines of the page between which the table stands.
+BEGIN = "<!-- begin parameters: written by scripts/parameters_file.py -->\n"
+END = "<!-- end parameters -->\n"
 
 HEADER = """\
 # Every parameter of ssen_node, at its default. Written by scripts/parameters_file.py.
@@ -44,6 +51,29 @@ def render() -> str:
             group = tuple(path)
         lines += _entry(name, parameter, INDENT * (2 + len(group)))
     return HEADER + "\n".join(lines).strip("\n") + "\n"
+
+
+def table() -> str:
+    """The parameters as a table in Markdown, in the order of the file."""
+    rows = [
+        f"| `{p.name}` | {_default(p)} | {_allowed(p)} | {p.changes} | {p.doc} |"
+        for p in _groups_last(parameters(NodeConfig()))
+    ]
+    heads = ["| Parameter | Default | Allowed | Change | Meaning |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*heads, *rows]) + "\n"
+
+
+def with_table(page: str) -> str:
+    """The page with the table of today between its two marks."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page lacks {BEGIN!r} or, after it, {END!r}: put them where the table belongs")
+    return before + begin + table() + end + after
+
+
+def _default(parameter: Parameter) -> str:
+    return f"`{_scalar(parameter.default)}` {parameter.unit}".rstrip()
 
 
 def _groups_last(leaves: list[Parameter]) -> list[Parameter]:
@@ -81,3 +111,5 @@ def _scalar(value: bool | int | float | str) -> str:
 
 if __name__ == "__main__":
     PARAMETERS_FILE.write_text(render(), encoding="utf-8")
+    page = PARAMETERS_PAGE.read_text(encoding="utf-8")
+    PARAMETERS_PAGE.write_text(with_table(page), encoding="utf-8")

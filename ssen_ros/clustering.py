@@ -10,7 +10,8 @@ from scipy.spatial import KDTree
 from ssen_ros import hdbscan_native
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import SsenError
-from ssen_ros.structures import Clusters
+from ssen_ros.smoothing import smooth
+from ssen_ros.structures import Clusters, Segmentation, VoxelSnapshot
 
 NOISE = -1
 
@@ -18,7 +19,16 @@ NOISE = -1
 Method = Callable[[np.ndarray, ClusteringConfig], np.ndarray]
 
 
-def space(embeddings: np.ndarray, log_probabilities: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+def cluster_things(snapshot: VoxelSnapshot, segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
+    """The clusters of the things of one snapshot, one label each of its `thing_rows`; see `cluster`."""
+    rows = segmentation.thing_rows
+    embeddings = smooth(segmentation.embeddings, snapshot.voxel_coords[rows], config.smoothing)
+    return cluster(clustering_space(embeddings, segmentation.log_probabilities[rows], config), config)
+
+
+def clustering_space(
+    embeddings: np.ndarray, log_probabilities: np.ndarray, config: ClusteringConfig
+) -> np.ndarray:
     """(T, d + C) float32: where the things of one snapshot are clustered.
 
     The (T, d) embeddings, and the probabilities of the C classes, of which the (T, C) logarithms are given,

@@ -18,15 +18,15 @@ START = "start"  # never: it is read once
 
 
 def param(
-    default,
+    default: Any,
     doc: str,
     *,
     unit: str = "",
-    low=None,
-    high=None,
+    low: float | None = None,
+    high: float | None = None,
     choices: tuple[str, ...] = (),
     changes: str = START,
-):
+) -> Any:
     return field(
         default=default,
         metadata=dict(doc=doc, unit=unit, low=low, high=high, choices=choices, changes=changes),
@@ -37,7 +37,8 @@ def param(
 class MapConfig:
     mode: str = param(
         "accumulated",
-        "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it",
+        "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it, and "
+        "nothing is ever taken away",
         choices=("accumulated", "incremental"),
         changes=CONFIGURE,
     )
@@ -62,7 +63,7 @@ class SegmenterConfig:
     precision: str = param(
         "float32",
         "number format of the networks; bfloat16 is faster on a CPU with AMX and on a GPU, and changes some "
-        "labels near the borders of objects",
+        "labels near the borders of objects; other CPUs refuse it",
         choices=("float32", "bfloat16"),
         changes=CONFIGURE,
     )
@@ -72,6 +73,15 @@ class SegmenterConfig:
         "paper's are 10, at ten times the cost of the semantic network",
         low=1,
         high=100,
+        changes=CONFIGURE,
+    )
+    prior: float = param(
+        0.5,
+        "how much of the balance between the classes is undone with which the semantic network was trained: "
+        "log p + this times log(share of the class in the training rooms), where the checkpoint tells the "
+        "shares; 0: as it answers (paper)",
+        low=0.0,
+        high=1.0,
         changes=CONFIGURE,
     )
     num_threads: int = param(
@@ -111,10 +121,9 @@ class ClusteringConfig:
         changes=LIVE,
     )
     class_weight: float = param(
-        0.0,
+        0.5,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
-        "what is clearly not of one class comes apart: pays where classes are good; 0: the embedding alone "
-        "(paper)",
+        "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
         high=100.0,
         changes=LIVE,
@@ -154,7 +163,15 @@ class ClusteringConfig:
 class InstancesConfig:
     relabel: bool = param(
         True,
-        "the voxels of an object take its class; false: each voxel keeps its own (paper)",
+        "the voxels of an object take its class, see relabel_share; false: each voxel keeps its own (paper)",
+        changes=LIVE,
+    )
+    relabel_share: float = param(
+        0.6,
+        "an object gives its voxels its class where so many of them are of one class by themselves: one that "
+        "has swallowed its neighbours does not paint them over; 0: always",
+        low=0.0,
+        high=1.0,
         changes=LIVE,
     )
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)
@@ -166,7 +183,22 @@ class InstancesConfig:
         changes=LIVE,
     )
     max_missed: int = param(
-        3, "updates an undetected instance is kept before it is retired", unit="updates", low=0, changes=LIVE
+        3,
+        "updates an undetected instance is kept before it is retired; it is retired at once if half of its "
+        "voxels have left the map (a loop closure, an empty cloud)",
+        unit="updates",
+        low=0,
+        changes=LIVE,
+    )
+
+
+@dataclass(frozen=True)
+class PublishConfig:
+    unknown: bool = param(
+        False,
+        "give objects that are of none of the networks' classes (class unknown) an id and a box too; false: "
+        "their voxels are labelled unknown and belong to no object",
+        changes=LIVE,
     )
 
 
@@ -178,6 +210,7 @@ class SsenConfig:
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
 
 
 @dataclass(frozen=True)

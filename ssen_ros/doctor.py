@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
-from ssen_ros.point_cloud2 import Message, from_msg, stamp_ns
+from ssen_ros.io.point_cloud2 import Message, from_msg, ns_from_time
 from ssen_ros.structures import Cloud
 
 ERROR = "error"  # nothing useful can come out
@@ -56,7 +56,7 @@ def examine_recording(messages: Iterable[tuple[int, Message]], voxel_size: float
     """What is wrong with recorded clouds, (time of recording [ns], message): the last, all stamps."""
     stamps, last = [], None
     for recorded_ns, last in messages:
-        stamps.append((stamp_ns(last), recorded_ns))
+        stamps.append((ns_from_time(last.header.stamp), recorded_ns))
     return (*examine_message(last, voxel_size), *examine_stamps(stamps))
 
 
@@ -128,6 +128,14 @@ def _frame(frame_id: str) -> tuple[Finding, ...]:
     )
     if not frame_id:
         return (Finding(ERROR, "frame", "the clouds have no frame_id", remedy),)
+    if frame_id.startswith("/"):
+        return (
+            Finding(
+                WARNING, "frame",
+                f"the clouds' frame_id {frame_id!r} begins with a slash, as in ROS 1: tf2 and RViz refuse it",
+                f"publish it as {frame_id.lstrip('/')!r}; ssen_node drops the slash",
+            ),
+        )  # fmt: skip
     if "optical" in frame_id or frame_id.startswith("camera"):
         seen = f"the clouds are in {frame_id!r}, a frame that moves with the camera: no map"
         return (Finding(ERROR, "frame", seen, remedy),)

@@ -15,7 +15,7 @@ def missing_module(error: ModuleNotFoundError) -> str:
     """What to do about it, in words."""
     return (
         f"the Python module {error.name!r} is missing: activate the virtual environment that has it, or pip "
-        "install what the README lists"
+        "install what docs/slam.md lists"
     )
 
 

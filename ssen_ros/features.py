@@ -5,43 +5,48 @@ Height is measured from the floor, which is found in the map itself: a SLAM map'
 camera's first pose.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 FEATURE_WIDTHS = {"rgb": 3, "height": 1, "xyz": 3}
 
-_FLOOR_PERCENTILE = 1.0  # of the voxels' z: below it lie only strays
 _XYZ_SCALE = 1 / 3.0  # 1/m: a room spans about -1..1
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """What heights and positions are measured from; map frame, m."""
+
+    floor: float  # z of the floor, from `ssen_ros.floor.find_floor` of the whole map
+    centre: tuple[float, float]  # x and y of the middle of what a network sees
+
+    @classmethod
+    def over(cls, floor: float, points: np.ndarray) -> "Anchor":
+        """At the mean of the (n, 3) points that a network sees; at the origin for none."""
+        if len(points) == 0:
+            return cls(floor, (0.0, 0.0))
+        # In float64: a sum in float32 is off by decimetres where the map lies a kilometre from its origin.
+        x, y = points[:, :2].mean(axis=0, dtype=np.float64)
+        return cls(floor, (float(x), float(y)))
 
 
 def feature_width(names: tuple[str, ...]) -> int:
     return sum(FEATURE_WIDTHS[name] for name in names)
 
 
-def floor_height(points: np.ndarray) -> float:
-    """z of the floor of (V, 3) map points, m; 0 for an empty map."""
-    return float(np.percentile(points[:, 2], _FLOOR_PERCENTILE)) if len(points) else 0.0
-
-
 def voxel_features(
-    names: tuple[str, ...], points: np.ndarray, colors: np.ndarray, floor: float
+    names: tuple[str, ...], points: np.ndarray, colors: np.ndarray, anchor: Anchor
 ) -> np.ndarray:
     """(V, feature_width(names)) float32.
 
     Args:
         points: (V, 3) float, m, map frame.
         colors: (V, 3), RGB 0..255.
-        floor: z of the floor, m, from `floor_height` of the whole map.
     """
     columns = {
         "rgb": lambda: colors.astype(np.float32) / 255.0 - 0.5,
-        "height": lambda: points[:, 2:] - (floor + 1.0),
-        "xyz": lambda: _centred(points, floor) * _XYZ_SCALE,
+        "height": lambda: points[:, 2:] - (anchor.floor + 1.0),
+        "xyz": lambda: (points - np.array([*anchor.centre, anchor.floor + 1.0])) * _XYZ_SCALE,
     }
     return np.concatenate([columns[name]() for name in names], axis=1).astype(np.float32)
-
-
-def _centred(points: np.ndarray, floor: float) -> np.ndarray:
-    if len(points) == 0:
-        return points
-    # In float64: a sum in float32 is off by decimetres where the map lies a kilometre from its origin.
-    return points - np.array([*points[:, :2].mean(axis=0, dtype=np.float64), floor + 1.0])

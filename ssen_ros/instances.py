@@ -1,6 +1,5 @@
 """From clusters to detections, and from the detections of each pass to instances that last."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,8 +10,17 @@ from scipy.sparse import csr_array
 from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.labels import is_thing
-from ssen_ros.structures import Box, Clusters, Detection, Event, Instance, Segmentation, VoxelSnapshot
+from ssen_ros.labels import UNKNOWN_NAME, is_thing
+from ssen_ros.structures import (
+    Clusters,
+    Detection,
+    Event,
+    Instance,
+    Known,
+    Memory,
+    Segmentation,
+    VoxelSnapshot,
+)
 
 # Share of the smaller of detection and instance that, shared, continues the instance whatever the
 # IoU: an object half seen and then seen whole has a small IoU, but lies inside what it becomes.
@@ -82,41 +90,67 @@ def _detect(
     )
 
 
+def update(
+    memory: Memory,
+    detections: Sequence[Detection],
+    snapshot: VoxelSnapshot,
+    stamp_ns: int,
+    class_names: Sequence[str],
+    config: InstancesConfig,
+    tell_unknown: bool = False,
+) -> tuple[Memory, tuple[Event, ...]]:
+    """Join one pass's detections, rows of `snapshot`, to the instances known so far.
+
+    No id is given up on the word of one pass. An instance that is not detected is kept, as "missing" and with
+    its last voxels, for `max_missed` updates; seen again, it has its id back. After that it is gone: *merged*
+    if another instance's detection now covers most of it, *retired* if not. The one exception is a map that
+    has lost half of its voxels, as happens when a loop closes and objects move: what it was is no longer
+    there, and it is retired at once.
+
+    Objects of no class (UNKNOWN_NAME) are known like others, but told of only if `tell_unknown`: without it
+    nobody hears of their ids, and an object that turns into one is told as retired.
+
+    Returns what is known now, and what changed: the memory's news, then created, split, merged, retired. A
+    part that comes off an instance is "created" and also named by the "split" event of the instance that kept
+    the id.
+    """
+    known, keys = memory.known, voxel_keys.pack(snapshot.voxel_coords)
+    found = associate(known, detections, keys, config.min_overlap)
+    active: list[Known] = []  # in the order of the detections
+    next_id = memory.next_id
+    for detection, column in zip(detections, found.continued, strict=True):
+        before = known[column] if column >= 0 else None
+        active.append(_detected(detection, before, next_id, keys, stamp_ns, class_names))
+        next_id += before is None
+    missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
+    splits = _splits(known, found, active)
+    now = (*sorted(active, key=lambda k: k.id), *missing)
+    now = tuple(replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in now)
+    return Memory(now, next_id), (*memory.news, *_story(known, now, splits, merged))
+
+
+def label(voxel_coords: np.ndarray, known: Sequence[Known]) -> np.ndarray:
+    """(V,) int32 id of the instance at each of (V, 3) voxel indices, sorted by x, y, z; -1 where none is.
+
+    An active instance wins over a missing one.
+    """
+    ids = np.full(len(voxel_coords), -1, dtype=np.int32)
+    keys = voxel_keys.pack(voxel_coords)
+    for one in sorted(known, key=lambda k: k.missed == 0):
+        row = voxel_keys.find(keys, one.keys)
+        ids[row[row >= 0]] = one.id
+    return ids
+
+
 @dataclass(frozen=True)
-class Known:
-    """An instance as the map keeps it."""
+class Association:
+    """Which of K known instances each of D detections continues, and how they share voxels."""
 
-    id: int
-    votes: np.ndarray  # (C,) float64, faded sum of the class votes of all passes
-    score: float  # of the last detection
-    box: Box
-    centroid: np.ndarray
-    keys: np.ndarray  # (n,) int64 voxel keys of the last detection, ascending
-    first_seen_ns: int
-    last_seen_ns: int
-    missed: int = 0  # updates since the last detection
-
-
-@dataclass(frozen=True)
-class InstanceMemory:
-    """All that an `InstanceMap` goes by from one pass to the next."""
-
-    known: tuple[Known, ...] = ()
-    next_id: int = 1  # above all ids ever given
-
-
-@dataclass(frozen=True)
-class _Overlaps:
-    """How D detections share voxels with K known instances."""
-
+    continued: np.ndarray  # (D,) int64, column of the known instance; -1: none, the detection is new
     shared: np.ndarray  # (D, K) int64, voxels in both
     detection_size: np.ndarray  # (D,) int64
     known_size: np.ndarray  # (K,) int64, voxels when last detected
     known_present: np.ndarray  # (K,) int64, of these, voxels that are still in the map
-
-    def of_union(self) -> np.ndarray:
-        """(D, K) intersection over union."""
-        return self.shared / (self.detection_size[:, None] + self.known_size[None, :] - self.shared)
 
     def of_detection(self) -> np.ndarray:
         """(D, K) share of the detection's voxels that were the instance's."""
@@ -127,166 +161,27 @@ class _Overlaps:
         return self.shared / self.known_size[None, :]
 
 
-class InstanceMap:
-    """Persistent instances, joined to the detections of each pass by the voxels they share.
+def associate(
+    known: Sequence[Known], detections: Sequence[Detection], snapshot_keys: np.ndarray, min_overlap: float
+) -> Association:
+    """Join detections, rows of the (V,) ascending voxel keys of a map, to instances by the voxels they share.
 
     A detection may continue an instance if their IoU reaches `min_overlap`, or if they share half
     of the smaller one (see CONTAINMENT). Which continues which is the assignment of largest summed
     IoU, so that a blob over several objects takes the id it resembles most.
-
-    No id is given up on the word of one pass. An instance that is not detected is kept, as
-    "missing" and with its last voxels, for `max_missed` updates; seen again, it has its id back.
-    After that it is gone: *merged* if another instance's detection now covers most of it, *retired*
-    if not. The one exception is a map that has lost half of its voxels, as happens when a loop
-    closes and objects move: what it was is no longer there, and it is retired at once.
     """
-
-    def __init__(self, config: InstancesConfig, class_names: Sequence[str]):
-        self.config = config
-        self.class_names = tuple(class_names)
-        self._known: tuple[Known, ...] = ()
-        self._next_id = 1
-        self._news: tuple[Event, ...] = ()  # events that belong to the next update
-        self._before = self._known, self._news  # the last update
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    @property
-    def memory(self) -> InstanceMemory:
-        with self._lock:
-            return InstanceMemory(self._known, self._next_id)
-
-    def restore(self, memory: InstanceMemory) -> None:
-        """Know these instances and no others; ids given before, here or there, are given to no new object.
-
-        The next update tells of it: what was known is retired, what is known now is created.
-        """
-        with self._lock:
-            retired = [Event("retired", known.id) for known in self._known]
-            self._news += (*retired, *(Event("created", known.id) for known in memory.known))
-            self._known = memory.known
-            self._next_id = max(self._next_id, memory.next_id)
-
-    def undo(self) -> None:
-        """Forget the last update, of which nobody has heard; the ids that it gave are left out."""
-        with self._lock:
-            self._known, self._news = self._before
-
-    def update(
-        self, detections: Sequence[Detection], snapshot: VoxelSnapshot, stamp_ns: int
-    ) -> tuple[tuple[Instance, ...], tuple[Event, ...]]:
-        """Join one pass's detections, rows of `snapshot`, to the instances known so far.
-
-        Returns the instances, active ones first, each group by id, and what changed: created,
-        split, merged, retired. A part that comes off an instance is "created" and also named by
-        the "split" event of the instance that kept the id.
-        """
-        with self._lock:
-            snapshot_keys = voxel_keys.pack(snapshot.voxel_coords)
-            overlaps = _measure_overlaps(detections, self._known, snapshot_keys)
-            continued = _assign(overlaps, self.config.min_overlap)
-            active = self._activate(detections, continued, snapshot_keys, stamp_ns)
-            missing, gone = self._miss(continued, overlaps, [known.id for known in active])
-            created = [Event("created", known.id) for known in active if known.id >= self._next_id]
-            events = (*self._news, *created, *_splits(overlaps, continued, active, self._known), *gone)
-            self._before = self._known, self._news
-            self._news = ()
-            self._next_id += len(created)
-            self._known = tuple(sorted(active, key=lambda k: k.id)) + tuple(missing)
-            return tuple(self._publish(known) for known in self._known), events
-
-    @staticmethod
-    def label(snapshot: VoxelSnapshot, instances: Sequence[Instance]) -> np.ndarray:
-        """(V,) int32 persistent id per row of the snapshot, -1 where no instance is.
-
-        An active instance wins over a missing one.
-        """
-        label = np.full(len(snapshot), -1, dtype=np.int32)
-        snapshot_keys = voxel_keys.pack(snapshot.voxel_coords)
-        for instance in sorted(instances, key=lambda i: i.state == "active"):
-            row = voxel_keys.find(snapshot_keys, voxel_keys.pack(instance.voxel_coords))
-            label[row[row >= 0]] = instance.id
-        return label
-
-    def _activate(
-        self, detections: Sequence[Detection], continued: np.ndarray, snapshot_keys: np.ndarray, stamp_ns: int
-    ) -> list[Known]:
-        """The instance of each detection, continued or new, in the order of the detections."""
-        active = []
-        next_id = self._next_id
-        for detection, column in zip(detections, continued, strict=True):
-            before = self._known[column] if column >= 0 else None
-            active.append(
-                Known(
-                    id=before.id if before else next_id,
-                    votes=detection.class_log_votes + (VOTE_MEMORY * before.votes if before else 0.0),
-                    score=detection.score,
-                    box=detection.box,
-                    centroid=detection.centroid,
-                    keys=snapshot_keys[np.sort(detection.rows)],
-                    first_seen_ns=before.first_seen_ns if before else stamp_ns,
-                    last_seen_ns=stamp_ns,
-                )
-            )
-            next_id += before is None
-        return active
-
-    def _miss(
-        self, continued: np.ndarray, overlaps: _Overlaps, active_ids: Sequence[int]
-    ) -> tuple[list[Known], list[Event]]:
-        """The undetected instances that are kept, by id, and the events of those that are not."""
-        kept: list[Known] = []
-        absorbed: dict[int, list[int]] = {}
-        retired: list[int] = []
-        covered = overlaps.of_known()
-        undetected = np.setdiff1d(np.arange(len(self._known)), continued)
-        for column in undetected:
-            known = self._known[column]
-            present = overlaps.known_present[column] >= LEAST_PRESENT * overlaps.known_size[column]
-            if present and known.missed < self.config.max_missed:
-                kept.append(replace(known, missed=known.missed + 1))
-            elif (covered[:, column] > CONTAINMENT).any():
-                absorbed.setdefault(active_ids[int(covered[:, column].argmax())], []).append(known.id)
-            else:
-                retired.append(known.id)
-        merged = [
-            Event("merged", survivor, tuple(sorted(absorbed[survivor]))) for survivor in sorted(absorbed)
-        ]
-        return sorted(kept, key=lambda k: k.id), merged + [Event("retired", id) for id in sorted(retired)]
-
-    def _publish(self, known: Known) -> Instance:
-        class_id = int(known.votes.argmax())
-        voxel_coords = voxel_keys.unpack(known.keys)
-        voxel_coords.flags.writeable = False
-        return Instance(
-            id=known.id,
-            class_id=class_id,
-            class_name=self.class_names[class_id],
-            score=known.score,
-            box=known.box,
-            centroid=known.centroid,
-            voxel_coords=voxel_coords,
-            first_seen_ns=known.first_seen_ns,
-            last_seen_ns=known.last_seen_ns,
-            state="missing" if known.missed else "active",
-        )
-
-
-def _measure_overlaps(
-    detections: Sequence[Detection], known: Sequence[Known], snapshot_keys: np.ndarray
-) -> _Overlaps:
-    found = [voxel_keys.find(snapshot_keys, k.keys) for k in known]
-    present = [row[row >= 0] for row in found]
+    rows = [voxel_keys.find(snapshot_keys, k.keys) for k in known]
+    present = [row[row >= 0] for row in rows]
     by_detection = _incidence([d.rows for d in detections], len(snapshot_keys))
     by_known = _incidence(present, len(snapshot_keys))
-    return _Overlaps(
+    overlaps = Association(
+        continued=np.full(len(detections), -1, dtype=np.int64),
         shared=(by_detection @ by_known.T).toarray(),
         detection_size=np.array([len(d.rows) for d in detections], dtype=np.int64),
         known_size=np.array([len(k.keys) for k in known], dtype=np.int64),
         known_present=np.array([len(row) for row in present], dtype=np.int64),
     )
+    return replace(overlaps, continued=_assign(overlaps, min_overlap))
 
 
 def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
@@ -296,26 +191,87 @@ def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
     return csr_array((np.ones(len(indices), dtype=np.int64), indices, ends), shape=(len(sets), columns))
 
 
-def _assign(overlaps: _Overlaps, min_overlap: float) -> np.ndarray:
+def _assign(overlaps: Association, min_overlap: float) -> np.ndarray:
     """(D,) column of the known instance that each detection continues, -1 for none."""
-    iou = overlaps.of_union()
+    union = overlaps.detection_size[:, None] + overlaps.known_size[None, :] - overlaps.shared
+    iou = overlaps.shared / union
     contained = np.maximum(overlaps.of_detection(), overlaps.of_known()) >= CONTAINMENT
     allowed = (overlaps.shared > 0) & ((iou >= min_overlap) | contained)
     rows, columns = linear_sum_assignment(np.where(allowed, iou, 0), maximize=True)
-    continued = np.full(len(iou), -1, dtype=np.int64)
+    continued = overlaps.continued.copy()
     chosen = allowed[rows, columns]
     continued[rows[chosen]] = columns[chosen]
     return continued
 
 
-def _splits(
-    overlaps: _Overlaps, continued: np.ndarray, active: Sequence[Known], known: Sequence[Known]
-) -> list[Event]:
+def _detected(
+    detection: Detection,
+    before: Known | None,
+    new_id: int,
+    snapshot_keys: np.ndarray,
+    stamp_ns: int,
+    class_names: Sequence[str],
+) -> Known:
+    """The instance of a detection: the one `before`, which it continues, or a new one."""
+    votes = detection.class_log_votes + (VOTE_MEMORY * before.votes if before else 0.0)
+    class_id = int(votes.argmax())
+    instance = Instance(
+        id=before.id if before else new_id,
+        class_id=class_id,
+        class_name=class_names[class_id],
+        score=detection.score,
+        box=detection.box,
+        centroid=detection.centroid,
+        voxel_count=len(detection.rows),
+        first_seen_ns=before.instance.first_seen_ns if before else stamp_ns,
+        last_seen_ns=stamp_ns,
+    )
+    return Known(instance, snapshot_keys[np.sort(detection.rows)], votes)
+
+
+def _miss(
+    known: Sequence[Known], found: Association, active_ids: Sequence[int], max_missed: int
+) -> tuple[list[Known], list[Event]]:
+    """The undetected instances that are kept, by id, and the mergers of those that are not."""
+    kept: list[Known] = []
+    absorbed: dict[int, list[int]] = {}
+    covered = found.of_known()
+    for column in np.setdiff1d(np.arange(len(known)), found.continued):
+        one = known[column]
+        present = found.known_present[column] >= LEAST_PRESENT * found.known_size[column]
+        if present and one.missed < max_missed:
+            missing = replace(one.instance, state="missing")
+            kept.append(replace(one, instance=missing, missed=one.missed + 1))
+        elif (covered[:, column] > CONTAINMENT).any():
+            absorbed.setdefault(active_ids[int(covered[:, column].argmax())], []).append(one.id)
+    merged = [Event("merged", survivor, tuple(sorted(absorbed[survivor]))) for survivor in sorted(absorbed)]
+    return sorted(kept, key=lambda k: k.id), merged
+
+
+def _splits(known: Sequence[Known], found: Association, active: Sequence[Known]) -> list[Event]:
     """New detections most of whose voxels were those of an instance that another detection continues."""
     parts: dict[int, list[int]] = {}
-    share = overlaps.of_detection()
-    for row in np.flatnonzero(continued < 0):
+    share = found.of_detection()
+    for row in np.flatnonzero(found.continued < 0):
         origin = int(share[row].argmax()) if len(known) else -1
-        if origin >= 0 and origin in continued and share[row, origin] > CONTAINMENT:
+        if origin >= 0 and origin in found.continued and share[row, origin] > CONTAINMENT:
             parts.setdefault(known[origin].id, []).append(active[row].id)
     return [Event("split", id, tuple(parts[id])) for id in sorted(parts)]
+
+
+def _story(
+    before: Sequence[Known], now: Sequence[Known], splits: Sequence[Event], merged: Sequence[Event]
+) -> list[Event]:
+    """What of all this concerns those who were told of `before`, and are told of `now`."""
+    heard, living = ({k.id for k in known if k.told} for known in (before, now))
+    created = [Event("created", id) for id in sorted(living - heard)]
+    splits, merged = _among(splits, heard & living, living), _among(merged, living, heard)
+    absorbed = {id for event in merged for id in event.other_ids}
+    retired = [Event("retired", id) for id in sorted(heard - living - absorbed)]
+    return [*created, *splits, *merged, *retired]
+
+
+def _among(events: Sequence[Event], ids: set[int], other_ids: set[int]) -> list[Event]:
+    """Those about one of `ids` and some of `other_ids`, which they name alone."""
+    kept = [replace(e, other_ids=tuple(id for id in e.other_ids if id in other_ids)) for e in events]
+    return [event for event in kept if event.id in ids and event.other_ids]

@@ -3,56 +3,18 @@
 It is built from a `StepResult` or, on the far side of ROS, from clouds: both give the same files.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.structures import Box, Instance, StepResult
+from ssen_ros.structures import Instance, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
 _SAME_POINT_M = 1e-6
-
-
-@dataclass(frozen=True)
-class InstanceRecord:
-    """One object as it is reported: an `Instance` without its voxels."""
-
-    id: int
-    class_id: int
-    class_name: str
-    score: float  # 0..1
-    box: Box
-    centroid: np.ndarray  # (3,) float64, m
-    voxel_count: int
-    first_seen_ns: int
-    last_seen_ns: int
-    state: str  # "active" | "missing"
-
-    @classmethod
-    def from_instance(cls, instance: Instance) -> "InstanceRecord":
-        return cls(**{field.name: getattr(instance, field.name) for field in fields(cls)})
-
-    def to_json(self) -> dict:
-        """Plain numbers and lists; the keys are the fields of `Instance`."""
-        return {
-            "id": int(self.id),
-            "class_id": int(self.class_id),
-            "class_name": self.class_name,
-            "score": float(self.score),
-            "box": {
-                "center": [float(v) for v in self.box.center],
-                "size": [float(v) for v in self.box.size],
-                "yaw": float(self.box.yaw),
-            },
-            "centroid": [float(v) for v in self.centroid],
-            "voxel_count": int(self.voxel_count),
-            "first_seen_ns": int(self.first_seen_ns),
-            "last_seen_ns": int(self.last_seen_ns),
-            "state": self.state,
-        }
 
 
 @dataclass(frozen=True)
@@ -64,7 +26,7 @@ class LabelledMap:
     semantic_label: np.ndarray  # (V,) int32, index into class_names, -1 unlabelled
     instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
     confidence: np.ndarray  # (V,) float32, 0..1
-    instances: tuple[InstanceRecord, ...]
+    instances: tuple[Instance, ...]
     voxel_size: float  # m
     version: int  # of the map
     stamp_ns: int  # of the map; 0: none
@@ -81,7 +43,7 @@ class LabelledMap:
             semantic_label=result.semantic_label,
             instance_id=result.instance_id,
             confidence=result.confidence,
-            instances=tuple(InstanceRecord.from_instance(i) for i in result.instances),
+            instances=result.instances,
             voxel_size=result.snapshot.voxel_size,
             version=result.snapshot.version,
             stamp_ns=result.stamp_ns,
@@ -93,15 +55,25 @@ class LabelledMap:
         return len(self.points)
 
     def to_json(self) -> dict:
-        """The content of instances.json; lengths in m, times in ns; null what is not known."""
+        """The content of instances.json; lengths in m, times in ns; null what is not known.
+
+        The keys of an instance are the fields of `Instance`.
+        """
         return {
             "frame_id": self.frame_id or None,
             "stamp_ns": int(self.stamp_ns) or None,
             "map_version": int(self.version),
             "voxel_size": float(self.voxel_size),
             "voxels": len(self),
-            "instances": [instance.to_json() for instance in self.instances],
+            "instances": [_plain(instance) for instance in self.instances],
         }
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses and arrays as dictionaries, lists and numbers."""
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
 def voxel_colors(

@@ -1,19 +1,20 @@
 """The method, from a snapshot of the map to instances that last (paper, Fig. 2)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from ssen_ros.clustering import cluster, space
-from ssen_ros.config import ClusteringConfig, SsenConfig
+from ssen_ros import instances
+from ssen_ros.clustering import cluster_things
+from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
-from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
-from ssen_ros.labels import is_thing
-from ssen_ros.smoothing import smooth
-from ssen_ros.structures import Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.labels import UNKNOWN_NAME, is_thing
+from ssen_ros.structures import Clusters, Floor, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
 class Segmenting(Protocol):
@@ -22,24 +23,23 @@ class Segmenting(Protocol):
     voxel_size: float  # m, of the maps it was trained on
     class_names: tuple[str, ...]
 
-    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes."""
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
 
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """(T, d) float32 embeddings of the rows of the snapshot that are things."""
 
 
 class SsenPipeline:
-    """Both networks, the clustering, and the instances known so far; one `step` per map.
+    """Both networks, the clustering, and the instances that last; one `step` per map.
 
-    Only the instances outlast a step. Not for two threads at once, save that `config.clustering` and
-    `config.instances` may be changed, by another `config`, from any: the next step goes by it.
+    Nothing outlasts a step but what its result holds. Not for two threads at once, save that `config` may be
+    replaced from any, in what is not of the networks: the next step goes by it.
     """
 
     def __init__(self, segmenter: Segmenting, config: SsenConfig | None = None):
         self.segmenter = segmenter
         self.config = config or SsenConfig()
-        self.instance_map = InstanceMap(self.config.instances, segmenter.class_names)
         self._is_thing = is_thing(tuple(segmenter.class_names))
 
     @classmethod
@@ -56,59 +56,59 @@ class SsenPipeline:
         config = config or SsenConfig()
         return cls(Segmenter.from_config(config.segmenter), config)
 
-    def step(self, snapshot: VoxelSnapshot, stamp_ns: int) -> StepResult:
+    def step(self, snapshot: VoxelSnapshot, stamp_ns: int, memory: Memory = Memory()) -> StepResult:
         """Segment the whole snapshot, cluster its things, and join the clusters to the known instances.
 
-        An empty map, or one without things, yields a valid result without detections.
+        `memory` is that of the result before; without it this is the first map. An empty map, or one without
+        things, yields a valid result without detections.
         Raises ConfigError if the snapshot's voxels are not of the size that the networks know.
         """
         self._check_voxel_size(snapshot)
         config = self.config  # read once: another thread may put another in its place
-        self.instance_map.config = config.instances
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
+            whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
+            snapshot = _without_strays(whole, floor)
             with _timed(timings_s, "semantic"):
-                log_probabilities, semantic_label = self._classify(snapshot)
+                log_probabilities, semantic_label = self._classify(snapshot, floor.height)
             with _timed(timings_s, "embedding"):
                 thing_rows = np.flatnonzero(self._is_thing[semantic_label])
                 segmentation = Segmentation(
-                    log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
+                    log_probabilities,
+                    semantic_label,
+                    thing_rows,
+                    self._embed(snapshot, thing_rows, floor.height),
                 )
             with _timed(timings_s, "cluster"):
-                clusters = _cluster(snapshot, segmentation, config.clustering)
+                clusters = cluster_things(snapshot, segmentation, config.clustering)
             with _timed(timings_s, "instances"):
-                detections = summarize(
-                    snapshot,
-                    segmentation,
-                    clusters,
-                    self.segmenter.class_names,
-                    config.instances.min_score,
+                names = self.segmenter.class_names
+                detections = instances.summarize(
+                    snapshot, segmentation, clusters, names, config.instances.min_score
                 )
-                instances, events = self.instance_map.update(detections, snapshot, stamp_ns)
-                instance_id = _instance_id(snapshot, segmentation, instances)
+                memory, events = instances.update(
+                    memory, detections, snapshot, stamp_ns, names, config.instances, config.publish.unknown
+                )
+                instance_id = _instance_id(snapshot, segmentation, memory.known)
                 if config.instances.relabel:
-                    semantic_label = _relabel(semantic_label, instance_id, instances)
+                    share = config.instances.relabel_share
+                    semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
+                instance_id = self._told_id(instance_id, semantic_label, memory.known)
         return StepResult(
             snapshot=snapshot,
             segmentation=segmentation,
             clusters=clusters,
             detections=tuple(detections),
-            instances=instances,
+            memory=replace(memory, floor=floor),
             events=events,
             semantic_label=semantic_label,
             instance_id=instance_id,
             confidence=_confidence(segmentation, clusters),
             stamp_ns=stamp_ns,
             timings_s=timings_s,
+            strays=len(whole) - len(snapshot),
+            floor_seen=floor.seen,
         )
-
-    def reset(self, memory: InstanceMemory | None = None) -> None:
-        """Forget all instances, or go on from those remembered; no new object gets an id that was given."""
-        self.instance_map.restore(memory or InstanceMemory())
-
-    def undo(self) -> None:
-        """As if the last step had not been made: its result was not published, and its events not heard."""
-        self.instance_map.undo()
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
         if not np.isclose(snapshot.voxel_size, self.segmenter.voxel_size, rtol=1e-6, atol=0):
@@ -117,17 +117,42 @@ class SsenPipeline:
                 f"{self.segmenter.voxel_size:g} m: build the VoxelMap with segmenter.voxel_size"
             )
 
-    def _classify(self, snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray]:
+    def _told_id(
+        self, instance_id: np.ndarray, semantic_label: np.ndarray, known: Sequence[Known]
+    ) -> np.ndarray:
+        """(V,) int32: -1 where the object is not told of, or is of a class and the voxel of none."""
+        names = tuple(self.segmenter.class_names)
+        told = np.isin(instance_id, [k.id for k in known if k.told])
+        if UNKNOWN_NAME in names:
+            unknown = names.index(UNKNOWN_NAME)
+            of_no_class = np.isin(instance_id, [k.id for k in known if k.instance.class_id == unknown])
+            told &= of_no_class | (semantic_label != unknown)
+        return np.where(told, instance_id, np.int32(-1))
+
+    def _classify(self, snapshot: VoxelSnapshot, floor: float) -> tuple[np.ndarray, np.ndarray]:
         """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
         if len(snapshot) == 0:
             return np.empty((0, len(self._is_thing)), dtype=np.float32), np.empty(0, dtype=np.int32)
-        log_probabilities = self.segmenter.semantic(snapshot)
+        log_probabilities = self.segmenter.semantic(snapshot, floor)
         return log_probabilities, log_probabilities.argmax(axis=1).astype(np.int32)
 
-    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         if len(thing_rows) == 0:
             return np.empty((0, 0), dtype=np.float32)
-        return self.segmenter.embed(snapshot, thing_rows)
+        return self.segmenter.embed(snapshot, thing_rows, floor)
+
+
+def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
+    """The map as the networks are to see it; of a map without a floor nobody can say what lies below it."""
+    kept = above_floor(snapshot, floor)
+    if kept.all() or not floor.seen:
+        return snapshot
+    return replace(
+        snapshot,
+        voxel_coords=snapshot.voxel_coords[kept],
+        points=snapshot.points[kept],
+        colors=snapshot.colors[kept],
+    )
 
 
 @contextmanager
@@ -137,33 +162,30 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     timings_s[stage] = time.perf_counter() - start
 
 
-def _cluster(snapshot: VoxelSnapshot, segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
-    rows = segmentation.thing_rows
-    embeddings = smooth(segmentation.embeddings, snapshot.voxel_coords[rows], config.smoothing)
-    return cluster(space(embeddings, segmentation.log_probabilities[rows], config), config)
-
-
 def _relabel(
-    semantic_label: np.ndarray, instance_id: np.ndarray, instances: tuple[Instance, ...]
+    semantic_label: np.ndarray, instance_id: np.ndarray, known: Sequence[Known], share: float
 ) -> np.ndarray:
-    """(V,) int32: the votes of an object outweigh a voxel's own."""
+    """(V,) int32: the votes of an object outweigh a voxel's own where `share` of its voxels are of one class.
+
+    A cluster that has swallowed its neighbours shall not paint them over.
+    """
     label = semantic_label.copy()
-    for instance in instances:
-        label[instance_id == instance.id] = instance.class_id
+    for one in known:
+        member = np.flatnonzero(instance_id == one.id)
+        if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
+            label[member] = one.instance.class_id
     return label
 
 
-def _instance_id(
-    snapshot: VoxelSnapshot, segmentation: Segmentation, instances: tuple[Instance, ...]
-) -> np.ndarray:
+def _instance_id(snapshot: VoxelSnapshot, segmentation: Segmentation, known: Sequence[Known]) -> np.ndarray:
     """(V,) int32: the ids on this pass's things.
 
     A missing instance keeps its id on what are still things, so that an object that one pass calls
     noise does not flicker; what has become stuff belongs to no instance.
     """
-    label = InstanceMap.label(snapshot, instances)
     instance_id = np.full(len(snapshot), -1, dtype=np.int32)
-    instance_id[segmentation.thing_rows] = label[segmentation.thing_rows]
+    rows = segmentation.thing_rows
+    instance_id[rows] = instances.label(snapshot.voxel_coords[rows], known)
     return instance_id
 
 

@@ -4,11 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssen_ros.cloud_io import write_labelled_ply
+from ssen_ros.io.clouds import write_labelled_ply
+from ssen_ros.io.replacing import replace_text
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.pictures.render import render_map, save_png
 from ssen_ros.structures import StepResult
-from ssen_ros.viewer.render import render_map, save_png
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,6 @@ def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:
         labelled.instance_id,
         labelled.confidence,
     )
-    saved.instances_json.write_text(json.dumps(labelled.to_json(), indent=2) + "\n", encoding="utf-8")
+    replace_text(saved.instances_json, json.dumps(labelled.to_json(), indent=2) + "\n")
     save_png(saved.map_png, render_map(labelled))
     return saved

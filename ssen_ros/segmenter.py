@@ -2,8 +2,7 @@
 
 import logging
 import math
-from functools import partial, reduce
-from importlib.resources import files
+from functools import reduce
 
 import numpy as np
 import torch
@@ -12,17 +11,19 @@ from ssen_ros import voxel_keys
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
-from ssen_ros.models.checkpoint import Checkpoint, load_checkpoint
-from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.features import Anchor
+from ssen_ros.floor import find_floor
+from ssen_ros.models import Checkpoint, Network, load_checkpoint
+from ssen_ros.network_spec import shipped_weights
 from ssen_ros.rotations import turn_z
-from ssen_ros.sparse import CoordinateManager, default_engine
-from ssen_ros.sparse.minkowski import minkowski_coordinates
+from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
+
+LEAST_SHARE = 1e-6  # of a class that no training room had
 
 
 class Segmenter:
@@ -42,6 +43,7 @@ class Segmenter:
         precision: str = "float32",
         engine: str = "auto",
         rotations: int = 1,
+        prior: float = 0.0,
     ):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
@@ -49,15 +51,21 @@ class Segmenter:
                     f"segmenter.{task}_checkpoint: a network for {checkpoint.spec.task!r} was given, "
                     f"expected one for {task!r}; are the two files swapped?"
                 )
-        for name in ("voxel_size", "class_names"):
-            a, b = getattr(semantic.spec, name), getattr(embedding.spec, name)
-            if a != b:
-                raise CheckpointError(f"{name}: semantic network {a}, embedding network {b}; expected equal")
-        self.specs = semantic.spec, embedding.spec
-        self._precision, self._engine, self._rotations = getattr(torch, precision), engine, rotations
-        self._semantic = semantic.model.for_inference()
-        self._embedding = embedding.model.for_inference()
-        self._place(torch.device(device))
+        a, b = semantic.spec, embedding.spec
+        if a.voxel_size != b.voxel_size:
+            raise CheckpointError(
+                f"voxel_size: semantic network {a.voxel_size}, embedding network {b.voxel_size}; "
+                "expected equal"
+            )
+        if any(one != other for one, other in zip(a.class_names, b.class_names)):  # one may know more
+            raise CheckpointError(
+                f"class_names: semantic network {a.class_names}, embedding network {b.class_names}; expected "
+                "the same, as far as both go"
+            )
+        self._rotations, self._offset = rotations, prior * log_shares(semantic)
+        self._semantic, self._embedding = (
+            Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
+        )
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
@@ -73,7 +81,9 @@ class Segmenter:
         if config.num_threads:
             torch.set_num_threads(config.num_threads)
         device = device_of("segmenter.device", config.device)
-        return cls(semantic, embedding, device, config.precision, config.engine, config.rotations)
+        return cls(
+            semantic, embedding, device, config.precision, config.engine, config.rotations, config.prior
+        )
 
     @staticmethod
     def release_memory() -> None:
@@ -86,60 +96,67 @@ class Segmenter:
     @property
     def voxel_size(self) -> float:
         """m, of the maps the networks were trained on."""
-        return self.specs[0].voxel_size
+        return self._semantic.spec.voxel_size
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.specs[0].class_names
+        return self._semantic.spec.class_names
+
+    @property
+    def device(self) -> torch.device:
+        return self._semantic.device
 
     def to(self, device: str | torch.device) -> "Segmenter":
         """Move the networks; in float32 where the device is not fast in the precision asked for."""
-        try:
-            self._place(torch.device(device))
-        except ConfigError as error:
-            if self._precision == torch.float32:
-                raise
-            log.warning("%s: going on in float32", error)
-            self._precision = torch.float32
-            self._place(torch.device(device))
+        for network in (self._semantic, self._embedding):
+            try:
+                network.to(device, network.precision)
+            except ConfigError as error:
+                if network.precision == "float32":
+                    raise
+                log.warning("%s: going on in float32", error)
+                network.to(device, "float32")
         return self
 
-    def _place(self, device: torch.device) -> None:
-        """Compute there, with the fastest engine or with the one asked for."""
-        if self._engine == "minkowski":
-            coordinates = minkowski_coordinates(device.type, self._precision)
-        else:
-            engine = default_engine(device.type, self._precision)
-            coordinates = partial(CoordinateManager, engine=engine)
-        for model in (self._semantic, self._embedding):
-            model.to(device)
-            model.coordinates = coordinates
-        self.device = device
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
-    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II)."""
+        `floor` is the z of the map's floor, m; without it, it is looked for.
+        """
+        floor = find_floor(snapshot).height if floor is None else floor
         views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
-        by_view = [self._log_probabilities(view)[row] for view, row in views]
+        by_view = [self._log_probabilities(view, floor)[row] for view, row in views]
         return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
 
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+    def embed(
+        self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None
+    ) -> np.ndarray:
         """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
-        return self._run(self._embedding, self.specs[1].features, snapshot, thing_rows).cpu().numpy()
+        floor = find_floor(snapshot).height if floor is None else floor
+        anchor = Anchor.over(floor, snapshot.points[thing_rows])
+        return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
-    def _log_probabilities(self, snapshot: VoxelSnapshot) -> torch.Tensor:
-        rows = np.arange(len(snapshot))
-        return torch.log_softmax(self._run(self._semantic, self.specs[0].features, snapshot, rows), dim=1)
+    def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
+        anchor = Anchor.over(floor, snapshot.points)
+        logits = self._semantic(snapshot, np.arange(len(snapshot)), anchor)
+        return torch.log_softmax(logits + self._offset.to(logits), dim=1)
 
-    @torch.inference_mode()
-    def _run(self, model, names, snapshot, rows) -> torch.Tensor:
-        floor = floor_height(snapshot.points)
-        features = voxel_features(names, snapshot.points[rows], snapshot.colors[rows], floor)
-        coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
-        features, coords = (
-            torch.from_numpy(features).to(self.device),
-            torch.from_numpy(coords).to(self.device),
+
+def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
+    """(C,) logarithms of the classes' shares of the training rooms, or zeros where the checkpoint has none.
+
+    Raises CheckpointError where it has those of other classes.
+    """
+    shares = checkpoint.provenance.get("class_shares")
+    names = checkpoint.spec.class_names
+    if shares is None:
+        return torch.zeros(checkpoint.spec.out_channels)
+    if set(shares) != set(names):
+        raise CheckpointError(
+            f"the checkpoint's class_shares are of {', '.join(shares)}, expected {', '.join(names)}; "
+            "write them anew with scripts/class_shares.py"
         )
-        return run_in_tiles(model, features, coords, model.reach)
+    return torch.tensor([shares[name] for name in names]).clamp(min=LEAST_SHARE).log()
 
 
 def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:
@@ -157,8 +174,3 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
     view = voxel_map.snapshot()
     coords = np.floor(points.astype(np.float64) / snapshot.voxel_size)
     return view, voxel_keys.find(voxel_keys.pack(view.voxel_coords), voxel_keys.pack(coords))
-
-
-def shipped_weights(task: str) -> str:
-    """Path of the weights that come with the package; their provenance lies beside them as JSON."""
-    return str(files("ssen_ros") / "weights" / f"{task}.safetensors")

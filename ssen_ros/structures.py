@@ -4,9 +4,11 @@ Letters in shapes: N points, V voxels, T thing voxels, C classes, d embedding wi
 Everything is in the map frame, metres, +Z up, unless said otherwise.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from ssen_ros.labels import NO_COLOR
 
 
 def _check(name: str, array: np.ndarray, shape: tuple, dtype) -> None:
@@ -29,6 +31,11 @@ class Cloud:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def colors_or_grey(self) -> np.ndarray:
+        """(N, 3) uint8 RGB."""
+        return np.full((len(self), 3), NO_COLOR, np.uint8) if self.colors is None else self.colors
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,11 @@ class Detection:
 
 @dataclass(frozen=True)
 class Instance:
-    """One object with an id that lasts."""
+    """One object with an id that lasts.
+
+    Messages, instances.json and saved maps are written from these fields by name: a new fact is a field here,
+    its unit in its name or comment, and one in msg/Instance.msg. Give it a default, for older saved maps.
+    """
 
     id: int  # persistent, from 1, never given again
     class_id: int
@@ -115,14 +126,10 @@ class Instance:
     score: float  # 0..1
     box: Box
     centroid: np.ndarray  # (3,) float64, m
-    voxel_coords: np.ndarray = field(repr=False)  # (n, 3) int32
+    voxel_count: int
     first_seen_ns: int  # stamp of the map in which the object first appeared
     last_seen_ns: int  # stamp of the last map in which it was detected
-    state: str  # "active": detected in the last pass; "missing": not, but kept for now
-
-    @property
-    def voxel_count(self) -> int:
-        return len(self.voxel_coords)
+    state: str = "active"  # "active": detected in the last pass; "missing": not, but kept for now
 
 
 @dataclass(frozen=True)
@@ -135,18 +142,76 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Known:
+    """An instance, and what it is recognised by in the next pass."""
+
+    instance: Instance
+    keys: np.ndarray  # (n,) int64 voxel keys of the last detection, ascending
+    votes: np.ndarray  # (C,) float64, faded sum of the class votes of all passes
+    missed: int = 0  # updates since the last detection
+    told: bool = True  # the last update told of it; of objects of no class it does if `publish.unknown`
+
+    @property
+    def id(self) -> int:
+        return self.instance.id
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The level that heights are measured from."""
+
+    height: float  # m, z in the map frame
+    seen: bool  # False: no level surface at the bottom; the height is that of the lowest upright surfaces
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that one update knows of those before it. By default nothing: the first map.
+
+    A step takes one and yields another. Who drops a result, and hands the memory from before it to the next
+    step, has never made that step.
+    """
+
+    known: tuple[Known, ...] = ()  # active first, then missing, each by id
+    next_id: int = 1  # above all ids ever given
+    news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
+    floor: Floor | None = None  # that the last update went by
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Those that the last update told of."""
+        return tuple(known.instance for known in self.known if known.told)
+
+    def begin(self, other: "Memory") -> "Memory":
+        """Know what `other` knows, and nothing else; no id that either has given is given to a new object.
+
+        The next update tells that what was known is retired, and what is known now created.
+        """
+        retired = [Event("retired", instance.id) for instance in self.instances]
+        known = tuple(replace(one, told=False) for one in other.known)
+        return Memory(known, max(self.next_id, other.next_id), news=(*self.news, *retired))
+
+
+@dataclass(frozen=True)
 class StepResult:
     """All that one update yields; the node publishes it, the CLI saves it, the evaluator scores it."""
 
-    snapshot: VoxelSnapshot
+    snapshot: VoxelSnapshot  # the map without the strays below its floor
     segmentation: Segmentation
     clusters: Clusters
     detections: tuple[Detection, ...]
-    instances: tuple[Instance, ...]  # active first, then missing
+    memory: Memory  # for the next step
     events: tuple[Event, ...]
-    semantic_label: np.ndarray  # (V,) int32, of the segmentation; within a detection the detection's
-    instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff and noise
+    semantic_label: np.ndarray  # (V,) int32, of the segmentation; within an object mostly the object's
+    instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff, noise and what is of no class
     # (V,) float32 in 0..1: semantic probability on stuff, cluster confidence on things
     confidence: np.ndarray
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
+    strays: int = 0  # voxels of the map that lie below its floor, and were left out
+    floor_seen: bool = True  # False: the map shows no floor, and nothing was left out
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """Active first, then missing."""
+        return self.memory.instances

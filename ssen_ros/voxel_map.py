@@ -35,12 +35,15 @@ _DISTANCE = np.array([k * (k + 1) // 2 for k in (max(i - 128, 127 - i) for i in 
 
 @dataclass(frozen=True)
 class MapChange:
-    """What one cloud did to the map, counted in voxels."""
+    """Between two states of a map: the voxels that differ, as ascending (n,) int64 keys (see voxel_keys)."""
 
-    version: int  # of the map after the cloud
-    added: int  # voxels that were not there before
-    removed: int  # voxels that are gone (accumulated mode only)
-    changed: int  # voxels that stayed, with other points or colours in them
+    version: int  # of the map afterwards
+    new: np.ndarray  # were not there before
+    gone: np.ndarray
+    changed: np.ndarray  # stayed, with other points or colours in them
+
+    def __len__(self) -> int:
+        return len(self.new) + len(self.gone) + len(self.changed)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class MapState:
 
 
 _EMPTY_KEYS = np.empty(0, dtype=np.int64)
+EMPTY_STATE = MapState(_EMPTY_KEYS, _EMPTY_KEYS)
 
 
 class VoxelMap:
@@ -71,7 +75,7 @@ class VoxelMap:
             raise ConfigError(f"map.mode = {mode!r}: expected one of {', '.join(MODES)}")
         self.voxel_size = float(voxel_size)
         self.mode = mode
-        self._state = MapState(_EMPTY_KEYS, _EMPTY_KEYS)
+        self._state = EMPTY_STATE
         self._snapshot: VoxelSnapshot | None = None
         self._writing = threading.Lock()  # held while a cloud is worked in
         self._swapping = threading.Lock()  # held for a few assignments only, by readers too
@@ -84,10 +88,10 @@ class VoxelMap:
     def version(self) -> int:
         return self._current().version
 
-    def integrate(self, points: np.ndarray, colors: np.ndarray, anew: bool = False) -> MapChange:
-        """Work one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
+    def integrate(self, points: np.ndarray, colors: np.ndarray, restart: bool = False) -> MapChange:
+        """Pass one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
-        `anew` forgets what was there before, in either mode; the version goes on counting.
+        `restart` forgets what was there before, in either mode; the version goes on counting.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Raises CloudError for wrong shapes or types, for non-finite points and for points beyond
         the range of the keys (+-2^19 voxels an axis); the map is then as it was.
@@ -95,18 +99,18 @@ class VoxelMap:
         with self._writing:
             before = self._current()
             keys, ranks = _representatives(points, colors, self.voxel_size)
-            if self.mode == "incremental" and not anew:
-                keys, ranks, counts = _join(before, keys, ranks)
+            if self.mode == "incremental" and not restart:
+                keys, ranks, voxels = _join(before, keys, ranks)
             else:
-                counts = _difference(before, keys, ranks)
-            return self._replace(before, keys, ranks, counts)
+                voxels = _difference(before, keys, ranks)
+            return self._replace(before, keys, ranks, voxels)
 
     def restore(self, state: MapState) -> MapChange:
         """Hold what another map of the same voxel size held; the version goes on counting."""
         with self._writing:
             before = self._current()
-            counts = _difference(before, state.keys, state.ranks)
-            return self._replace(before, state.keys, state.ranks, counts)
+            voxels = _difference(before, state.keys, state.ranks)
+            return self._replace(before, state.keys, state.ranks, voxels)
 
     @property
     def state(self) -> MapState:
@@ -132,16 +136,22 @@ class VoxelMap:
         with self._swapping:
             return self._state
 
-    def _replace(
-        self, before: MapState, keys: np.ndarray, ranks: np.ndarray, counts: tuple[int, int, int]
-    ) -> MapChange:
-        added, removed, changed = counts
-        if not any(counts):
-            return MapChange(before.version, 0, 0, 0)
-        after = MapState(keys, ranks, before.voxels + added - removed, before.version + 1)
+    def _replace(self, before: MapState, keys: np.ndarray, ranks: np.ndarray, voxels: "_Voxels") -> MapChange:
+        new, gone, changed = voxels
+        if not (len(new) or len(gone) or len(changed)):
+            return MapChange(before.version, new, gone, changed)
+        after = MapState(keys, ranks, before.voxels + len(new) - len(gone), before.version + 1)
         with self._swapping:
             self._state = after
-        return MapChange(after.version, added, removed, changed)
+        return MapChange(after.version, new, gone, changed)
+
+
+_Voxels = tuple[np.ndarray, np.ndarray, np.ndarray]  # keys of those that are new, gone, changed
+
+
+def change_between(before: MapState, after: MapState) -> MapChange:
+    """The voxels that differ between two states, of one map or of two of the same voxel size."""
+    return MapChange(after.version, *_difference(before, after.keys, after.ranks))
 
 
 def _representatives(
@@ -222,8 +232,8 @@ def _run_starts(ascending: np.ndarray) -> np.ndarray:
 
 def _join(
     before: MapState, new_keys: np.ndarray, new_ranks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int]]:
-    """The least rank per key of a state and a part, and what `_difference` would count.
+) -> tuple[np.ndarray, np.ndarray, _Voxels]:
+    """The least rank per key of a state and a part, and what `_difference` would find.
 
     Compares what the part touches alone, and leaves its arguments as they are.
     """
@@ -232,20 +242,20 @@ def _join(
     better = known.copy()
     better[known] = new_ranks[known] < before.ranks[row[known]]
     touched = np.unique(new_keys[better | ~known] >> OCTANT_BITS)
-    changed = int(_occupied(before.keys, touched).sum())
+    was = _occupied(before.keys, touched)
+    voxels = touched[~was], _EMPTY_KEYS, touched[was]
     if len(touched) == 0:
-        return before.keys, before.ranks, (0, 0, 0)
+        return before.keys, before.ranks, voxels
     keys, ranks = before.keys, before.ranks.copy()
     ranks[row[better]] = new_ranks[better]
     if not known.all():
         place = np.searchsorted(keys, new_keys[~known])
         keys = np.insert(keys, place, new_keys[~known])
         ranks = np.insert(ranks, place, new_ranks[~known])
-    return keys, ranks, (len(touched) - changed, 0, changed)
+    return keys, ranks, voxels
 
 
-def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[int, int, int]:
-    """Voxels added, removed and changed between two states."""
+def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> _Voxels:
     row = voxel_keys.find(before.keys, keys)
     same = row >= 0
     same[same] = before.ranks[row[same]] == ranks[same]
@@ -254,7 +264,7 @@ def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> tuple[
     touched = np.union1d(keys[~same] >> OCTANT_BITS, before.keys[gone] >> OCTANT_BITS)
     was = _occupied(before.keys, touched)
     is_now = _occupied(keys, touched)
-    return int((is_now & ~was).sum()), int((was & ~is_now).sum()), int((was & is_now).sum())
+    return touched[is_now & ~was], touched[was & ~is_now], touched[was & is_now]
 
 
 def _occupied(keys: np.ndarray, voxels: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The core never meets ROS: nothing outside ssen_ros/ros imports rclpy or message packages, not even late.
 
-One module meets MinkowskiEngine, late. And no import goes in a circle, not even one for types alone.
+One module meets MinkowskiEngine, late. No import goes in a circle, between modules or between rooms, not even
+one for types alone. And some rooms never know of some others.
 """
 
 import ast
@@ -69,7 +70,7 @@ def violations(source: str, *, is_cli: bool = False) -> list[str]:
 
 
 def is_cli(path: Path) -> bool:
-    return path.relative_to(PACKAGE).parts[0].startswith(("cli.", "cli_"))
+    return path.relative_to(PACKAGE).parts[0] == "cli"
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -98,7 +99,7 @@ def test_the_check_sees_a_violation_at_the_top_and_inside_a_function(line):
 
 
 def test_the_check_lets_the_command_line_start_nodes_late():
-    line = "def f():\n    from ssen_ros.ros.processes import ssen_node_process"
+    line = "def f():\n    from ssen_ros.ros.node_table import ssen_node_process"
     assert violations(line) and not violations(line, is_cli=True)
     assert not violations("import numpy\nfrom ssen_ros.messages import x\nfrom ssen_ros.rosy import y")
 
@@ -118,13 +119,18 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def circle(sources: dict[str, str]) -> list[str]:
-    """Modules, given by name with their source, that import each other in turn; none: empty."""
+def arrows(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Which of the modules, given by name with their source, each of them imports."""
     graph = {}
     for module, source in sources.items():
         names = [name for name, _ in imports(source)]
         taken = [name if name in sources else name.rpartition(".")[0] for name in names]
         graph[module] = {name for name in taken if name in sources}
+    return graph
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Those that import each other in turn; none: empty."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -132,13 +138,74 @@ def circle(sources: dict[str, str]) -> list[str]:
     return []
 
 
+def room_of(module: str) -> str:
+    """The folder below ssen_ros, or the module itself where it lies in none."""
+    return module.split(".")[1] if "." in module else module
+
+
+def between_rooms(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    rooms: dict[str, set[str]] = {}
+    for module, imported in graph.items():
+        room = room_of(module)
+        rooms.setdefault(room, set()).update(map(room_of, imported))
+    return {room: others - {room} for room, others in rooms.items()}
+
+
+ARROWS = arrows({module_of(path): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")})
+
+
 def test_no_import_goes_in_a_circle():
-    assert circle({module_of(path): path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}) == []
+    assert circle(ARROWS) == []
+
+
+def test_no_imports_between_rooms_go_in_a_circle():
+    assert circle(between_rooms(ARROWS)) == []
 
 
 def test_the_check_sees_a_circle():
-    assert circle({"a": "from b import x", "b": "def f():\n    import c", "c": "from a import y"})
-    assert not circle({"a": "import b", "b": "from c import x", "c": "import numpy"})
+    assert circle(arrows({"a": "from b import x", "b": "def f():\n    import c", "c": "from a import y"}))
+    assert not circle(arrows({"a": "import b", "b": "from c import x", "c": "import numpy"}))
+    sources = {"p.io.a": "from p.maps.b import x", "p.maps.b": "import numpy", "p.maps.c": "import p.io.a"}
+    assert not circle(arrows(sources)) and circle(between_rooms(arrows(sources)))
+
+
+NEVERS = {  # a room -> what it never imports, not even late
+    "io": {"datasets", "simulation", "training", "torch"},
+    "datasets": {"simulation", "training", "torch"},
+    "training": {"simulation"},
+    "evaluation": {"simulation", "training"},
+}
+
+
+def strangers(room: str, source: str) -> set[str]:
+    """What a module of this room imports though the room never may."""
+    parts = [name.split(".") for name, _ in imports(source)]
+    tops = {part[1] if part[0] == "ssen_ros" and len(part) > 1 else part[0] for part in parts}
+    measured = set() if room in ("benchmarks", "cli") else {"benchmarks"}
+    return tops & (NEVERS.get(room, set()) | measured)
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_rooms_know_nothing_of_those_above_them(path):
+    assert not strangers(room_of(module_of(path)), path.read_text(encoding="utf-8"))
+
+
+def test_the_check_sees_who_comes_in_from_above():
+    assert strangers("io", "def f():\n    import torch.nn") == {"torch"}
+    assert strangers("datasets", "from ssen_ros.simulation import scan") == {"simulation"}
+    assert strangers("evaluation", "from ssen_ros import training") == {"training"}
+    assert strangers("models", "import ssen_ros.benchmarks.engine") == {"benchmarks"}
+    assert not strangers("simulation", "import torch\nfrom ssen_ros.io.samples import Sample")
+
+
+def test_who_reads_labelled_rooms_needs_no_torch():
+    program = "import sys, ssen_ros.datasets.labelled_ply; assert 'torch' not in sys.modules"
+    subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        check=True,
+        timeout=60,
+    )
 
 
 IMPORT_ALL = """

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ssen_ros.cloud_io import read_ply
-from ssen_ros.datasets.folder import save_gridded
+from ssen_ros.datasets.labelled_voxels import save_gridded
 from ssen_ros.errors import CloudError, DataError
+from ssen_ros.io.clouds import read_ply
+from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import write_missing
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
-from ssen_ros.simulation import Sample
 
 _NAMES = {"label": ("label", "scalar_label"),
           "instance": ("instance", "instance_id", "scalar_instance", "scalar_instance_id")}  # fmt: skip

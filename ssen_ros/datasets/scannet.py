@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.cloud_io import read_ply
-from ssen_ros.datasets.folder import save_gridded
+from ssen_ros.datasets.labelled_voxels import save_gridded
 from ssen_ros.errors import DataError
+from ssen_ros.io.clouds import read_ply
+from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import write_missing
 from ssen_ros.labels import IGNORE_INDEX, is_thing
-from ssen_ros.simulation import Sample
 
 # (20,) The benchmark's id of each of CLASS_NAMES; all other ids are not evaluated.
 NYU40_IDS = np.array((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 24, 28, 33, 34, 36, 39))

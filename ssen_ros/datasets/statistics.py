@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ssen_ros.io.samples import load_sample, made_with
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing, of_the_twenty
-from ssen_ros.simulation import load_sample
 
 MIN_EVALUATED = 100  # points: ScanNet's benchmark does not count smaller instances
 
@@ -37,6 +37,7 @@ class RoomCounts:
     evaluated: np.ndarray  # (20,) int64, instances of MIN_EVALUATED points and more
     total_voxels: int
     file_bytes: int
+    credits: tuple[str, ...]  # of the models, textures and prints of others in it
 
 
 def count_room(path: Path) -> RoomCounts:
@@ -54,6 +55,7 @@ def count_room(path: Path) -> RoomCounts:
         evaluated=np.bincount(class_of[points >= MIN_EVALUATED], minlength=NUM_CLASSES),
         total_voxels=len(sample),
         file_bytes=path.stat().st_size,
+        credits=made_with(path),
     )
 
 
@@ -85,6 +87,10 @@ def statistics(rooms: Sequence[RoomCounts]) -> dict:
         "bytes_per_voxel": sum(room.file_bytes for room in rooms) / max(total, 1),
         "instances_per_room": int(instances.sum()) / len(rooms),
         "evaluated_instances_per_room": int(evaluated.sum()) / len(rooms),
+        **{
+            f"{kind}s_of_others": len({c for room in rooms for c in room.credits if c.startswith(kind)})
+            for kind in ("model", "texture", "print")
+        },
         "rows": rows,
     }
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters
 from ssen_ros.errors import ConfigError
+from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import write_missing
+from ssen_ros.network_spec import shipped_weights
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 
 Load = Callable[[Any], Sample]
 Write = Callable[[Sample, SsenPipeline, Path], None]
@@ -71,9 +73,7 @@ def _claim(folder: Path, run: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "run.json"
     if not record.exists():
-        partial_record = record.with_suffix(".partial")
-        partial_record.write_text(json.dumps(run, indent=2) + "\n")
-        partial_record.replace(record)
+        replace_text(record, json.dumps(run, indent=2) + "\n")
         return
     before = json.loads(record.read_text())
     for name in sorted(run.keys() | before.keys()):
@@ -86,8 +86,6 @@ def _claim(folder: Path, run: dict) -> None:
 
 def _method(config: SsenConfig) -> dict:
     """The parameters that change results, and what the files of the weights hold."""
-    from ssen_ros.segmenter import shipped_weights  # late: torch is slow to import
-
     method = {p.name: p.default for p in parameters(config)}
     for name in ("segmenter.device", "segmenter.num_threads"):
         del method[name]

@@ -16,12 +16,13 @@ from ssen_ros.evaluation.average_precision import (
     match_scene,
     precision_recall_by_size,
 )
-from ssen_ros.evaluation.labelling import label_vertices
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
 from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
+from ssen_ros.evaluation.vertex_labels import label_vertices
+from ssen_ros.io.replacing import replace_text, replacing
+from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,8 @@ class SceneResult:
     matches: SceneMatches
 
     def save(self, path: Path) -> None:
-        partial = path.with_suffix(".partial")
-        with open(partial, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, confusion=self.confusion, **vars(self.matches))
-        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "SceneResult":
@@ -73,7 +72,7 @@ def evaluate_scenes(
     paths = {scene: folder / "scenes" / f"{name}.npz" for name, scene in scenes.items()}
     run_scenes(paths, load, _evaluate_to, config, folder, data, workers, progress)
     scores = summarize_scenes([SceneResult.load(path) for path in paths.values()], protocol)
-    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    replace_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
     return scores
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from ssen_ros.config import SsenConfig
 from ssen_ros.datasets.scannet import NYU40_IDS
 from ssen_ros.errors import DataError
-from ssen_ros.evaluation.labelling import VertexLabels, label_vertices
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
+from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
+from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.samples import Sample
 from ssen_ros.labels import is_thing
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample
 
 MASK_FOLDER = "predicted_masks"
 
@@ -66,6 +67,4 @@ def write_scene(out_dir: Path | str, scene: str, labels: VertexLabels) -> None:
         mask[prediction.rows] = b"1\n"
         (instance / name).write_bytes(mask.tobytes())
         lines.append(f"{name} {id_of_class[prediction.class_id]} {prediction.score:.9g}\n")
-    unfinished = instance / f"{scene}.partial"
-    unfinished.write_text("".join(lines))
-    unfinished.replace(instance / f"{scene}.txt")  # last: a scene whose list is there is whole
+    replace_text(instance / f"{scene}.txt", "".join(lines))  # last: a scene whose list is there is whole

@@ -82,5 +82,49 @@ def size_table(scores: dict) -> str:
     return table(["vertices", "truth", "recall %", "predictions", "precision %"], rows)
 
 
+def rooms_table(scores: dict) -> str:
+    """A row a labelled map, and one for all; in percent, but for the counts of objects."""
+    header = ["map", "network %", "published %", "objects", "located", "found", "published right %",
+              "unknown as things %", "same in yaws %", "things %",
+              *(f"{100 * float(share):g} % strays" for share in scores["strays"])]  # fmt: skip
+    whole = {**scores, **scores["objects"], **{f"strays_{s}": v for s, v in scores["strays"].items()}}
+    shares = ("network_accuracy", "published_accuracy")
+    others = ("published_right", "unknown_as_things", "same_label_in_yaws", "same_label_of_things_in_yaws",
+              *(f"strays_{share}" for share in scores["strays"]))  # fmt: skip
+    rows = [
+        [
+            name,
+            *(_percent(row[key]) for key in shares),
+            *(str(row[key]) for key in ("all", "located", "found")),
+            *(_percent(row[key]) for key in others),
+        ]
+        for name, row in [*((row["room"], row) for row in scores["rooms"]), ("all", whole)]
+    ]
+    return table(header, rows)
+
+
+def objects_table(scores: dict) -> str:
+    """True objects by their longest side, and by whether another touches them."""
+    objects = scores["objects"]
+    named = [("all", objects)]
+    for row in objects["by_extent"]:
+        low, high = row["extent_from_m"], row["extent_to_m"]
+        named.append((f"{low:g} m and more" if high is None else f"{low:g} to {high:g} m", row))
+    named += [("touches another" if row["touches"] else "alone", row) for row in objects["by_contact"]]
+    columns = ("located", "found", "located_50", "found_50")
+    header = ["objects", "true", "located %", "found %", "located, IoU 0.5, %", "found, IoU 0.5, %"]
+    return table(header, [[name, str(row["all"]), *(_percent(row[c] / row["all"] if row["all"] else None)
+                                                    for c in columns)] for name, row in named])  # fmt: skip
+
+
+def rooms_class_table(scores: dict) -> str:
+    """A row a class that is there or was said."""
+    rows = [row for row in scores["rows"] if row["points"] or row["predicted"]]
+    header = ["class", "points", "recall %", "precision %", "objects", "located", "found"]
+    shares, counts = ("recall", "precision"), ("all", "located", "found")
+    return table(header, [[row["class"], f"{row['points']:,}", *(_percent(row[k]) for k in shares),
+                           *(str(row[k]) for k in counts)] for row in rows])  # fmt: skip
+
+
 def _percent(value: float | None) -> str:
     return "-" if value is None else f"{100 * value:.1f}"

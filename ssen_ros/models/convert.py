@@ -24,8 +24,9 @@ from torch import Tensor
 from ssen_ros.errors import CheckpointError
 from ssen_ros.features import feature_width
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models.checkpoint import Checkpoint, NetworkSpec, layout_differences, require_equal_layout
+from ssen_ros.models.checkpoint import Checkpoint, layout_differences, network_of, require_equal_layout
 from ssen_ros.models.minkunet import ARCHITECTURES
+from ssen_ros.network_spec import NetworkSpec
 from ssen_ros.sparse.coordinates import kernel_offsets
 
 KERNEL_ORDER = {"sts": "0.4", "ssen": "0.4", "minkowski": "0.5"}  # of each layout
@@ -67,7 +68,7 @@ def convert(
         embedding_width=embedding_width,
     )
     _require_channels(path, state, spec)
-    model = spec.build()
+    model = network_of(spec)
     expected = model.state_dict()
     state = {name: _reshaped(tensor, expected.get(name)) for name, tensor in state.items()}
     require_equal_layout(path, spec.architecture, state, expected)

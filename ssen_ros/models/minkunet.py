@@ -135,6 +135,13 @@ class MinkUNet14S(MinkUNet):
     LAYERS = (1, 1, 1, 1, 1, 1, 1, 1)
 
 
+class MinkUNet14D(MinkUNet):
+    """Ours: MinkUNet14S, deeper at strides 8 and 16, where a block costs little and sees far."""
+
+    PLANES = MinkUNet14S.PLANES
+    LAYERS = (1, 1, 2, 2, 2, 1, 1, 1)
+
+
 class MinkUNet14A(MinkUNet):
     PLANES = (32, 64, 128, 256, 128, 128, 96, 96)
     LAYERS = (1, 1, 1, 1, 1, 1, 1, 1)
@@ -155,7 +162,8 @@ class MinkUNet34C(MinkUNet):
     LAYERS = (2, 3, 4, 6, 2, 2, 2, 2)
 
 
-ARCHITECTURES = {c.__name__: c for c in (MinkUNet14S, MinkUNet14A, MinkUNet18A, MinkUNet34A, MinkUNet34C)}
+_ALL = (MinkUNet14S, MinkUNet14D, MinkUNet14A, MinkUNet18A, MinkUNet34A, MinkUNet34C)
+ARCHITECTURES = {c.__name__: c for c in _ALL}
 
 
 def build_network(name: str, in_channels: int, out_channels: int, first_kernel_size: int = 5) -> MinkUNet:

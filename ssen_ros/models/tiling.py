@@ -15,7 +15,7 @@ def is_out_of_memory(error: Exception) -> bool:
     return known or "DefaultCPUAllocator" in str(error)
 
 
-def run_in_tiles(
+def run_in_parts(
     run: Callable[[Tensor, Tensor], Tensor], features: Tensor, coords: Tensor, reach: int
 ) -> Tensor:
     """`run(features, coords)`; where that runs out of memory, of halves of the map, and of halves of those.

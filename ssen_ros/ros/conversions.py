@@ -1,8 +1,10 @@
-"""Between numpy and ROS messages; how a PointCloud2 is read stands in ssen_ros/point_cloud2.py."""
+"""Between numpy and ROS messages; how a PointCloud2 is read stands in ssen_ros/io/point_cloud2.py."""
 
 import array
 import math
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -10,12 +12,13 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from ssen_ros.labelled_map import InstanceRecord, LabelledMap, spread_ids, voxel_colors
+from ssen_ros.io.point_cloud2 import DATATYPE_OF, from_msg, ns_from_time, read_column
+from ssen_ros.labelled_map import LabelledMap, spread_ids, voxel_colors
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
-from ssen_ros.point_cloud2 import DATATYPE_OF, from_msg, read_column
 from ssen_ros.structures import Box, Event, Instance, StepResult
 
+_FACTS = {field.name: field.type for field in fields(Instance)}
 _STATES = {"active": InstanceMsg.ACTIVE, "missing": InstanceMsg.MISSING}
 _STATE_OF = {number: state for state, number in _STATES.items()}
 _EVENT_KINDS = {
@@ -91,10 +94,6 @@ def time_from_ns(stamp_ns: int) -> Time:
     return Time(sec=seconds, nanosec=nanoseconds)
 
 
-def ns_from_time(stamp: Time) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
 def to_pose(box: Box) -> Pose:
     """Centre and turn about +Z of a box, in the frame of the map."""
     x, y, z = map(float, box.center)
@@ -133,36 +132,34 @@ def to_instance_msgs(instances: Iterable[Instance]) -> list[InstanceMsg]:
 
 
 def _to_instance(instance: Instance) -> InstanceMsg:
-    x, y, z = map(float, instance.centroid)
-    return InstanceMsg(
-        id=int(instance.id),
-        class_id=int(instance.class_id),
-        class_name=instance.class_name,
-        score=float(instance.score),
-        box_pose=to_pose(instance.box),
-        box_size=to_size(instance.box),
-        centroid=Point(x=x, y=y, z=z),
-        voxel_count=instance.voxel_count,
-        first_seen=time_from_ns(instance.first_seen_ns),
-        last_seen=time_from_ns(instance.last_seen_ns),
-        state=_STATES[instance.state],
-    )
+    """Field by field, under the same name; what a message has no type for is written as it has it."""
+    values: dict[str, Any] = {}
+    for name, kind in _FACTS.items():
+        value = getattr(instance, name)
+        if kind is Box:
+            values |= {"box_pose": to_pose(value), "box_size": to_size(value)}
+        elif kind is np.ndarray:
+            values[name] = Point(**dict(zip("xyz", map(float, value))))
+        elif name.endswith("_ns"):
+            values[name.removesuffix("_ns")] = time_from_ns(int(value))
+        else:
+            values[name] = _STATES[value] if name == "state" else kind(value)
+    return InstanceMsg(**values)
 
 
-def from_instance_msg(msg: InstanceMsg) -> InstanceRecord:
+def from_instance_msg(msg: InstanceMsg) -> Instance:
     """One instance of an array, as it was sent."""
-    return InstanceRecord(
-        id=msg.id,
-        class_id=msg.class_id,
-        class_name=msg.class_name,
-        score=msg.score,
-        box=from_pose_and_size(msg.box_pose, msg.box_size),
-        centroid=_xyz(msg.centroid),
-        voxel_count=msg.voxel_count,
-        first_seen_ns=ns_from_time(msg.first_seen),
-        last_seen_ns=ns_from_time(msg.last_seen),
-        state=_STATE_OF[msg.state],
-    )
+    facts: dict[str, Any] = {}
+    for name, kind in _FACTS.items():
+        if kind is Box:
+            facts[name] = from_pose_and_size(msg.box_pose, msg.box_size)
+        elif kind is np.ndarray:
+            facts[name] = _xyz(getattr(msg, name))
+        elif name.endswith("_ns"):
+            facts[name] = ns_from_time(getattr(msg, name.removesuffix("_ns")))
+        else:
+            facts[name] = _STATE_OF[msg.state] if name == "state" else getattr(msg, name)
+    return Instance(**facts)
 
 
 def _to_events(events: Iterable[Event]) -> list[InstanceEvent]:

@@ -1,40 +1,18 @@
 """The state of the node as one diagnostic_msgs/DiagnosticStatus."""
 
 import os
-import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.lifecycle import ACTIVE
-from ssen_ros.ros.live_map import Counters
 from ssen_ros.structures import StepResult
 
 _RECENT_S = 5.0  # a rejected cloud colours the status for this long
-_MAX_REMEMBERED = 100
-
-
-class ErrorThrottle:
-    """Lets each kind of message through once in a while; numbers in it do not make a new kind."""
-
-    def __init__(self, period_s: float, clock: Callable[[], float] = time.monotonic):
-        self._period_s = period_s
-        self._clock = clock  # s
-        self._last_s: dict[str, float] = {}
-
-    def allows(self, message: str) -> bool:
-        kind = re.sub(r"\d+", "#", message)
-        now_s = self._clock()
-        if now_s - self._last_s.get(kind, -self._period_s) < self._period_s:
-            return False
-        if len(self._last_s) >= _MAX_REMEMBERED:
-            self._last_s.clear()
-        self._last_s[kind] = now_s
-        return True
 
 
 @dataclass
@@ -42,7 +20,7 @@ class Health:
     """What the node remembers in order to report on itself."""
 
     weights: str = ""
-    device: str = ""
+    device: str = ""  # that the networks were loaded on
     last_error: str = ""
     last_error_at_s: float | None = None  # monotonic clock
     has_color: bool = True  # the newest cloud
@@ -52,6 +30,8 @@ class Health:
     longest_callback_s: float = 0.0  # of the subscription
     pass_failed: bool = False  # the last pass
     instances: int = 0
+    below_floor: int = 0  # voxels that were left out of the last pass
+    floor_seen: bool = True  # in the last pass
     processed_version: int = 0
     timings_s: dict[str, float] = field(default_factory=dict)
 
@@ -65,6 +45,7 @@ class Health:
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
         self.instances = len(result.instances)
+        self.below_floor, self.floor_seen = result.strays, result.floor_seen
         self.processed_version = result.snapshot.version
         self.timings_s = dict(result.timings_s)
 
@@ -91,11 +72,19 @@ class Observation:
     enabled: bool = True  # ~/enable
     degraded: bool = False  # to the CPU
     cloud_topic: str = ""
-    cloud_publishers: int = 0
+    cloud_publishers: tuple[str, ...] = ()  # names of nodes
+    whole_maps: bool = True  # each cloud is one, and replaces the one before
     busy: bool = False  # a pass is being made
     other_types: tuple[str, ...] = ()  # that publishers of the topic send
     qos_mismatch: str = ""  # what a publisher does not offer
+    callback_errors: int = 0  # raised by callbacks since the process began; the log has them
     stale_cloud_s: float = 0.0  # age from which a cloud is too old; 0: none is
+
+    @property
+    def rival_publishers(self) -> str:
+        """The names of those who send whole maps on one topic; empty where that is one node's affair."""
+        rivals = self.whole_maps and len(self.cloud_publishers) > 1
+        return ", ".join(sorted(self.cloud_publishers)) if rivals else ""
 
 
 def status_name(node: str) -> str:
@@ -106,31 +95,35 @@ def status_name(node: str) -> str:
 def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray:
     level, message = summarize(seen)
     health, counters = seen.health, seen.counters
+    device = "cpu" if seen.degraded else health.device
     age_s, error_age_s = _age_s(health.received_at_s), _age_s(health.last_error_at_s)
     values = {
         "state": message,
         "lifecycle": seen.lifecycle,
         "enabled": seen.enabled,
         "cloud_topic": seen.cloud_topic,
-        "cloud_publishers": seen.cloud_publishers,
+        "cloud_publishers": len(seen.cloud_publishers),
         "last_cloud_age_s": "" if age_s is None else f"{age_s:.1f}",
         **{f"clouds_{name}": count for name, count in vars(counters).items()},
         "longest_callback_s": f"{health.longest_callback_s:.6f}",
+        "callback_errors": seen.callback_errors,
         "last_error": health.last_error,
         "last_error_age_s": "" if error_age_s is None else f"{error_age_s:.1f}",
         "map_voxels": seen.map_voxels,
         "map_version": health.processed_version,
         "instances": health.instances,
+        "below_floor": health.below_floor,
+        "floor_seen": health.floor_seen,
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
         "memory_mb": f"{memory_mb():.0f}",
-        "device": health.device,
-        "device_memory_mb": f"{device_memory_mb(health.device):.0f}",
+        "device": device,
+        "device_memory_mb": f"{device_memory_mb(device):.0f}",
         "weights": health.weights,
     }
     status = DiagnosticStatus(
         level=level,
         name=status_name(node),
-        hardware_id=health.device,
+        hardware_id=device,
         message=message,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )
@@ -181,8 +174,13 @@ def _warnings(seen: Observation) -> list[str]:
         warnings.append("degraded to the CPU")
     if seen.qos_mismatch:
         warnings.append(f"a publisher of {seen.cloud_topic} does not offer the {seen.qos_mismatch} asked for")
-    if seen.counters.received == 0 and seen.cloud_publishers == 0:
+    if seen.counters.received == 0 and not (seen.cloud_publishers or seen.other_types):
         warnings.append(f"nobody publishes {seen.cloud_topic}")
+    if seen.rival_publishers:
+        warnings.append(
+            f"{len(seen.cloud_publishers)} publishers of {seen.cloud_topic} send whole maps that replace "
+            f"each other: {seen.rival_publishers}"
+        )
     if age_s is not None and 0 < seen.stale_cloud_s < age_s:
         warnings.append(f"no cloud for {age_s:.0f} s")
     return warnings

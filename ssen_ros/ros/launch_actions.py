@@ -8,7 +8,7 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from ssen_ros.ros.processes import Argument, NodeProcess
+from ssen_ros.ros.node_table import Argument, NodeProcess
 
 
 def declare(arguments: Iterable[Argument]) -> list[DeclareLaunchArgument]:

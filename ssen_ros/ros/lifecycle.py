@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 
 from rclpy.context import Context
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ssen_ros.errors import SsenError
@@ -69,6 +70,20 @@ class ManagedNode(LifecycleNode):
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.lifecycle_state = FINALIZED
         return self._attempt(self._release, UNCONFIGURED)
+
+    def _LifecycleNodeMixin__change_state(self, transition: int) -> TransitionCallbackReturn:
+        """Takes the place of rclpy's own method, which triggers and the service ~/change_state go through.
+
+        Up to Jazzy (rclpy 7.1) that one lets the state machine's error about an impossible transition out,
+        and the client never gets an answer.
+        """
+        try:
+            return super()._LifecycleNodeMixin__change_state(transition)
+        except rclpy_implementation.RCLError:
+            self.get_logger().error(
+                f"transition {transition} is not possible: the node is {self.lifecycle_state}"
+            )
+            return TransitionCallbackReturn.ERROR
 
     def _release(self) -> None:
         self.deactivate()

@@ -1,28 +1,28 @@
 """The life of a node process: start, spin, and a clean end with a meaningful exit code."""
 
 import gc
+import logging
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import rclpy
 from rclpy.context import Context
-from rclpy.exceptions import InvalidHandle
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ssen_ros.errors import SsenError
-from ssen_ros.ros.log_forwarding import forward_logs, stop_forwarding
+from ssen_ros.ros.executor import PatientExecutor, WaitingFailed
 
 MakeNode = Callable[[Context, threading.Event], Node]
 
 _EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
     exit code 0, however often they come.
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     context = Context()
     try:
@@ -51,14 +51,15 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
 
 
 def finish(code: int) -> int:
-    """Last act of `main`: returns `code`, or leaves at once where a thread cannot be waited for.
+    """Last act of `main`: returns `code`, or leaves at once where the way out would take long.
 
-    A pass through the networks cannot be interrupted, and taking the interpreter down under it may
-    crash; everything that needs closing is closed by now. A further SIGINT changes nothing.
+    A pass through the networks cannot be interrupted, taking the interpreter down under it may crash, and
+    taking torch down lasts seconds on a busy machine. Everything that needs closing is closed by now. A
+    further SIGINT changes nothing.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if any(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+    if threading.active_count() > 1 or "torch" in sys.modules:
         gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
         sys.stdout.flush()
         sys.stderr.flush()
@@ -70,19 +71,54 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
     try:
         node = make_node(context, stop)
     except SsenError as error:
+        if stop.is_set():  # by a signal, which is why
+            return 0
         get_logger(name).fatal(f"cannot start: {error}")
         return 1
-    executor = MultiThreadedExecutor(_EXECUTOR_THREADS, context=context)
+    executor = PatientExecutor(_EXECUTOR_THREADS, context)
     executor.add_node(node)
     try:
         while not stop.is_set():
-            # A callback may have destroyed what the executor was about to wait for: a subscription that is
-            # replaced, with its event handlers. rclpy lets that through; the next round does without it.
-            with suppress(InvalidHandle):
-                executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
+            executor.spin_once(timeout_sec=_SPIN_TIMEOUT_S)  # returns in time for Python to see a signal
+    except WaitingFailed as error:
+        get_logger(name).fatal(f"cannot go on: {error}")
+        return 1
     finally:
-        # rclpy's shutdown takes away what callbacks that still run are about to use: let them end first.
-        executor._executor.shutdown(wait=True)
         executor.shutdown()
         node.destroy_node()
     return 0
+
+
+class RosLogHandler(logging.Handler):
+    """Forwards what the core logs through `logging` to a ROS logger (console, /rosout), at its level."""
+
+    def __init__(self, logger: RcutilsLogger):
+        super().__init__()
+        self._logger = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        # One call per level: rclpy ties the place of a call to the severity it first had.
+        if record.levelno >= logging.CRITICAL:
+            self._logger.fatal(text)
+        elif record.levelno >= logging.ERROR:
+            self._logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._logger.info(text)
+        else:
+            self._logger.debug(text)
+
+
+def forward_logs(logger: RcutilsLogger) -> RosLogHandler:
+    """Send what `ssen_ros` logs, INFO and above, to `logger`."""
+    handler = RosLogHandler(logger)
+    core = logging.getLogger("ssen_ros")
+    core.addHandler(handler)
+    core.setLevel(logging.INFO)
+    return handler
+
+
+def stop_forwarding(handler: RosLogHandler) -> None:
+    logging.getLogger("ssen_ros").removeHandler(handler)

@@ -1,6 +1,7 @@
-"""The instances as RViz markers: a translucent box and a line of text each."""
+"""The instances as RViz markers: the edges of a box and a line of text each, fainter the lower the score."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
@@ -12,11 +13,19 @@ from ssen_ros.structures import Instance
 
 BOXES, LABELS = "boxes", "labels"  # marker namespaces; the marker id is the instance id
 
-_ALPHA = {"active": 0.35, "missing": 0.12}
-_TEXT_HEIGHT_M = 0.15
+_OPACITY = {"active": 1.0, "missing": 0.4}
+_FAINTEST = 0.3  # opacity, and share of the text's height, at score 0
+_TEXT_HEIGHT_M = 0.16  # at score 1
+_LINE_WIDTH_M = 0.02
+# Of a box of size 1: the two ends of each of its twelve edges, which differ in one coordinate.
+_CORNERS = list(product((-0.5, 0.5), repeat=3))
+_EDGES = [
+    (start, end)
+    for start, end in product(_CORNERS, repeat=2)
+    if start < end and sum(a != b for a, b in zip(start, end)) == 1
+]
 # The topic keeps one sample, and one that is missed must not leave a ghost.
 _DELETIONS = 5
-_LEAST_EDGE_M = 0.01  # RViz refuses a scale of zero
 
 
 class MarkerBoard:
@@ -59,25 +68,36 @@ def _box(header: Header, instance: Instance) -> Marker:
         header=header,
         ns=BOXES,
         id=int(instance.id),
-        type=Marker.CUBE,
+        type=Marker.LINE_LIST,
         action=Marker.ADD,
         pose=to_pose(instance.box),
-        scale=Vector3(**{axis: max(getattr(size, axis), _LEAST_EDGE_M) for axis in "xyz"}),
-        color=ColorRGBA(r=float(red), g=float(green), b=float(blue), a=_ALPHA[instance.state]),
+        scale=Vector3(x=_LINE_WIDTH_M),
+        points=[Point(x=x * size.x, y=y * size.y, z=z * size.z) for edge in _EDGES for x, y, z in edge],
+        color=ColorRGBA(r=float(red), g=float(green), b=float(blue), a=_opacity(instance)),
     )
 
 
 def _text(header: Header, instance: Instance) -> Marker:
     x, y, z = map(float, instance.box.center)
     top = z + float(instance.box.size[2]) / 2
+    height = _TEXT_HEIGHT_M * _strength(instance)
     return Marker(
         header=header,
         ns=LABELS,
         id=int(instance.id),
         type=Marker.TEXT_VIEW_FACING,
         action=Marker.ADD,
-        pose=Pose(position=Point(x=x, y=y, z=top + _TEXT_HEIGHT_M)),
-        scale=Vector3(z=_TEXT_HEIGHT_M),
-        color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
+        pose=Pose(position=Point(x=x, y=y, z=top + height)),
+        scale=Vector3(z=height),
+        color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=_opacity(instance)),
         text=f"{instance.class_name} #{instance.id} {instance.score:.2f}",
     )
+
+
+def _strength(instance: Instance) -> float:
+    """From _FAINTEST at score 0 to 1 at score 1."""
+    return _FAINTEST + (1.0 - _FAINTEST) * min(max(float(instance.score), 0.0), 1.0)
+
+
+def _opacity(instance: Instance) -> float:
+    return _OPACITY[instance.state] * _strength(instance)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from rclpy.node import Node
@@ -10,12 +11,13 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from ssen_ros.errors import ConfigError
 from ssen_ros.labels import instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros import vision
 from ssen_ros.ros.conversions import CloudWriter, to_instance_array
 from ssen_ros.ros.markers import MarkerBoard
-from ssen_ros.ros.parameters import PublishConfig
+from ssen_ros.ros.parameters import TopicsConfig
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.structures import StepResult
 
@@ -59,7 +61,7 @@ def instance_cloud() -> ToMsg:
 
 
 def structure_cloud() -> ToMsg:
-    """Walls and floor, in their own colour."""
+    """Walls, floor and ceiling, in their own colour."""
     writer = CloudWriter(label="u4", confidence="f4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
@@ -98,20 +100,32 @@ class Outputs:
     A topic that is switched off has no publisher: who comes late gets nothing old.
     """
 
-    def __init__(self, node: Node, class_names: tuple[str, ...], config: PublishConfig):
+    def __init__(self, node: Node, class_names: tuple[str, ...], config: TopicsConfig):
         self._node = node
         self._class_names = class_names
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Publisher, ToMsg]] = {}
         self._label_info: Publisher | None = None
+        self._chosen = frozenset(class_names)
+        self._shown: frozenset[int] = frozenset()  # ids in the last update that was published
         self.enable(config)
 
-    def enable(self, config: PublishConfig) -> None:
-        """Open and close topics until they are those asked for."""
+    def enable(self, config: TopicsConfig) -> None:
+        """Open and close topics until they are those asked for.
+
+        Raises ConfigError, and changes nothing, for classes that the networks do not know.
+        """
+        unknown = config.class_names - set(self._class_names)
+        if unknown:
+            raise ConfigError(
+                f"publish.classes: no class {', '.join(map(repr, sorted(unknown)))}; the networks know "
+                f"{', '.join(self._class_names)}"
+            )
         wanted = {name for name in _TOPICS if getattr(config, name)}
         if not vision.available:
             wanted.discard("detections")
         with self._lock:
+            self._chosen = config.class_names or frozenset(self._class_names)
             for name in wanted - self._open.keys():
                 message_type, make = _TOPICS[name]
                 self._open[name] = self._node.create_publisher(message_type, f"~/{name}", LATCHED), make()
@@ -120,13 +134,25 @@ class Outputs:
             self._offer_label_info("detections" in wanted)
 
     def close(self) -> None:
-        self.enable(PublishConfig(**dict.fromkeys(_TOPICS, False)))
+        self.enable(TopicsConfig(**dict.fromkeys(_TOPICS, False)))
 
     def publish(self, header: Header, result: StepResult) -> None:
         """All outputs of one update, stamped with the header of the cloud it was made from."""
         with self._lock:
+            result = self._choose(result)
             for publisher, to_msg in (self._open[name] for name in _TOPICS if name in self._open):
                 publisher.publish(to_msg(header, result))
+
+    def _choose(self, result: StepResult) -> StepResult:
+        """The update as if objects of other classes had not been found: their voxels belong to none."""
+        instances = tuple(i for i in result.instances if i.class_name in self._chosen)
+        before, self._shown = self._shown, frozenset(int(i.id) for i in instances)
+        if len(instances) == len(result.instances):
+            return result
+        told_of = before | self._shown
+        events = tuple(e for e in result.events if not told_of.isdisjoint((e.id, *e.other_ids)))
+        instance_id = np.where(np.isin(result.instance_id, list(self._shown)), result.instance_id, -1)
+        return replace(result, instances=instances, events=events, instance_id=instance_id.astype(np.int32))
 
     def _offer_label_info(self, wanted: bool) -> None:
         if wanted and self._label_info is None:

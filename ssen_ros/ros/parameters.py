@@ -1,9 +1,12 @@
 """ROS parameters derived from the fields of a configuration tree, declared and read in one call."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import yaml
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
@@ -14,6 +17,7 @@ from ssen_ros.config import (
     LIVE,
     START,
     Parameter,
+    PublishConfig,
     SsenConfig,
     param,
     parameters,
@@ -55,7 +59,7 @@ def _output(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class PublishConfig:
+class TopicsConfig(PublishConfig):
     semantic_cloud: bool = _output("semantic_cloud")
     instance_cloud: bool = _output("instance_cloud")
     structure_cloud: bool = _output("structure_cloud")
@@ -64,6 +68,17 @@ class PublishConfig:
     detections: bool = param(
         True, "offer ~/detections and ~/label_info, where vision_msgs is installed", changes=LIVE
     )
+    classes: str = param(
+        "",
+        "classes of the objects in these outputs, with commas between them, such as chair,table; empty: all. "
+        "The services know every object",
+        changes=LIVE,
+    )
+
+    @property
+    def class_names(self) -> frozenset[str]:
+        """The classes asked for; none: all."""
+        return frozenset(filter(None, (name.strip() for name in self.classes.split(","))))
 
 
 def _static(doc: str, unit: str) -> float:
@@ -135,7 +150,7 @@ class NodeConfig(SsenConfig):
         low=0.0,
         changes=LIVE,
     )
-    publish: PublishConfig = field(default_factory=PublishConfig)
+    publish: TopicsConfig = field(default_factory=TopicsConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     cloud_qos: CloudQosConfig = field(default_factory=CloudQosConfig)
 
@@ -161,6 +176,39 @@ def declare(node: Node, config: Config) -> Config:
         _declare_one(node, leaf)
     _warn_of_unknown(node, {leaf.name for leaf in leaves})
     return config
+
+
+def check_sections(arguments: Sequence[str], node: str) -> None:
+    """Each parameter file that a command line names must have a section for the node.
+
+    rcl says nothing of a file that has none, and the node would run with its defaults.
+
+    Raises:
+        ConfigError: a file all of whose sections are for nodes other than `node`, a fully qualified name.
+    """
+    for option, path in zip(arguments, arguments[1:]):
+        if option != "--params-file":
+            continue
+        # rcl has read the file already, so it is YAML, and a mapping.
+        sections = list(_sections(yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}))
+        if sections and not any(re.fullmatch(_pattern(section), node) for section in sections):
+            raise ConfigError(
+                f"{path} has parameters for {', '.join(sections)}, none for this node: name a section {node} "
+                "or /**"
+            )
+
+
+def _sections(tree: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, value in tree.items():
+        if key == "ros__parameters":
+            yield above
+        elif isinstance(value, Mapping):
+            yield from _sections(value, f"{above}/{key.strip('/')}")
+
+
+def _pattern(section: str) -> str:
+    """Of the nodes that a section is for: * is one name, ** any number of them."""
+    return re.escape(section).replace(r"/\*\*", r"(/\w+)*").replace(r"/\*", r"/\w+")
 
 
 def _declare_one(node: Node, leaf: Parameter) -> None:
@@ -215,7 +263,8 @@ def _warn_of_unknown(node: Node, known: set[str]) -> None:
 class LiveParameters(Generic[Config]):
     """Keeps a configuration equal to the parameters of a node that `declare` has read it from.
 
-    What is set together is taken together or refused together, with the reason.
+    What is set together is taken together or refused together, with the reason. `apply` gets the new
+    configuration, and may refuse it by a ConfigError before it has changed anything.
     """
 
     def __init__(
@@ -232,11 +281,11 @@ class LiveParameters(Generic[Config]):
     def _on_set(self, given: Sequence[RclParameter]) -> SetParametersResult:
         try:
             config = self._checked({p.name: p.value for p in given if p.name in self._changes})
+            if config != self.config:
+                self._apply(config)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if config != self.config:
-            self.config = config
-            self._apply(config)
+        self.config = config
         return SetParametersResult(successful=True)
 
     def _checked(self, values: dict[str, Any]) -> Config:

@@ -10,11 +10,10 @@ from rclpy.context import Context
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import PointCloud2
 
-from ssen_ros.bags import BagReader, is_bag
-from ssen_ros.cloud_io import read_cloud
 from ssen_ros.config import param
 from ssen_ros.errors import BagError, ConfigError
-from ssen_ros.labels import NO_COLOR
+from ssen_ros.io.bags import BagReader, is_bag
+from ssen_ros.io.clouds import read_cloud
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.map_publisher import MapPublisherNode, MapStep, PublishingConfig
 from ssen_ros.ros.parameters import declare
@@ -85,9 +84,7 @@ def resolve_growth(growth: str, cloud: Cloud) -> str:
 
 def growing_maps(cloud: Cloud, maps: int, growth: str) -> Iterator[MapStep]:
     """`maps` steps, each with all the points of the one before; the last is the whole cloud."""
-    colors = cloud.colors
-    if colors is None:
-        colors = np.full(cloud.points.shape, NO_COLOR, dtype=np.uint8)
+    colors = cloud.colors_or_grey
     step = _first_step(cloud, maps, growth)
     for current in range(maps):
         seen = step <= current

@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from ssen_ros.errors import SsenError, StateError
-from ssen_ros.map_file import read_map, resolve_below, write_map
+from ssen_ros.io.saved_map import read_map, resolve_below, write_map
 from ssen_ros.ros.conversions import CloudWriter, to_instance_msgs
 from ssen_ros.ros.session import Session
 from ssen_ros.srv import GetInstances, LoadMap, SaveMap
@@ -107,15 +107,17 @@ class Services:
         write_map(path, saved, request.overwrite)
         response.path = str(path)
         self._logger.info(f"map saved as {path}")
-        return f"{saved.state.voxels} voxels, {len(saved.memory.known)} objects"
+        return f"{saved.state.voxels} voxels, {len(saved.memory.instances)} objects"
 
     def _load_map(self, session: Session, request, response) -> str:
         saved = read_map(resolve_below(self._map_directory, request.name))
         session.restore(saved)
         response.frame_id = saved.frame_id
         response.voxel_count = saved.state.voxels
-        response.instance_count = len(saved.memory.known)
-        return f"{saved.state.voxels} voxels, {len(saved.memory.known)} objects in frame {saved.frame_id!r}"
+        response.instance_count = len(saved.memory.instances)
+        return (
+            f"{saved.state.voxels} voxels, {len(saved.memory.instances)} objects in frame {saved.frame_id!r}"
+        )
 
 
 def _is_asked_for(instance: Instance, request: GetInstances.Request) -> bool:

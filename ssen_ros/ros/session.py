@@ -1,9 +1,9 @@
 """What a configured node has and an unconfigured one has not: networks, a map, its objects, publishers."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
@@ -11,23 +11,24 @@ from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import StateError
-from ssen_ros.instances import InstanceMemory
-from ssen_ros.map_file import SavedMap
+from ssen_ros.io.saved_map import SavedMap
+from ssen_ros.live.intake import Intake
+from ssen_ros.live.live_map import LiveMap, Pass
+from ssen_ros.live.throttle import ErrorThrottle
+from ssen_ros.live.worker import InferenceWorker
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.ros.conversions import from_msg, ns_from_time, time_from_ns
-from ssen_ros.ros.diagnostics import ErrorThrottle, Health
-from ssen_ros.ros.intake import Intake
-from ssen_ros.ros.live_map import LiveMap, Work
+from ssen_ros.ros.conversions import from_msg, time_from_ns
+from ssen_ros.ros.diagnostics import Health
 from ssen_ros.ros.outputs import Outputs
 from ssen_ros.ros.parameters import NodeConfig
 from ssen_ros.ros.transforms import MapFrame
-from ssen_ros.ros.worker import InferenceWorker
-from ssen_ros.structures import StepResult
+from ssen_ros.structures import Memory, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
 MakePipeline = Callable[[SsenConfig], SsenPipeline]
 
 _ERROR_PERIOD_S = 10.0  # the same kind of error is logged no more often
+_UPDATE_LOG_PERIOD_S = 60.0
 _STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end, and to a cloud being worked in
 
 
@@ -38,7 +39,7 @@ class Session:
     go together.
     """
 
-    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline, memory: InstanceMemory):
+    def __init__(self, node: Node, config: NodeConfig, make_pipeline: MakePipeline, memory: Memory):
         self._logger = node.get_logger()
         self.health = Health()
         self._throttle = ErrorThrottle(_ERROR_PERIOD_S)
@@ -46,14 +47,13 @@ class Session:
         self.map_frame = MapFrame(node, config.frames)  # first: it refuses faster than networks load
         try:
             self._pipeline = self._load_pipeline(make_pipeline)
+            segmenter = self._pipeline.segmenter
+            self.class_names = tuple(segmenter.class_names)
+            self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
             raise
-        self._pipeline.reset(memory)
-        segmenter = self._pipeline.segmenter
-        self.class_names = tuple(segmenter.class_names)
-        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode))
-        self._outputs = Outputs(node, self.class_names, config.publish)
+        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode), memory)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
         self._intake: Intake[PointCloud2] = Intake(
@@ -62,10 +62,9 @@ class Session:
             depth=config.cloud_qos.depth,
             newest_only=config.map.mode == "accumulated",
         )
-        self._colorless_warned = False
+        self._colorless_warned = self._slash_warned = False
         self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
         self.enabled = True  # passes are made by themselves, not only when asked for
-        self._last: tuple[Work, StepResult, SavedMap] | None = None
 
     def resume(self) -> None:
         """Make passes, from the next `tick` on."""
@@ -100,10 +99,13 @@ class Session:
         self.health.taken(time.perf_counter() - start_s)
 
     def reconfigure(self, config: NodeConfig) -> None:
-        """Go by another configuration, in what may change while networks are loaded."""
+        """Go by another configuration, in what may change while networks are loaded.
+
+        Raises ConfigError, and changes nothing, for classes that the networks do not know.
+        """
+        self._outputs.enable(config.publish)
         before, self._config = self._config, config
         self._pipeline.config = config
-        self._outputs.enable(config.publish)
         if any(
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
@@ -126,13 +128,21 @@ class Session:
     @property
     def last(self) -> tuple[Header, StepResult]:
         """The last published update. Raises StateError where there is none of this map."""
-        work, result, _ = self._current()
+        work, result = self._current()
         return work.header, result
 
     @property
     def saved(self) -> SavedMap:
         """The last published update, to be saved. Raises StateError where there is none of this map."""
-        return self._current()[2]
+        work, result = self._current()
+        return SavedMap(
+            frame_id=work.header.frame_id,
+            stamp_ns=work.stamp_ns,
+            voxel_size=result.snapshot.voxel_size,
+            class_names=self.class_names,
+            state=work.state,
+            memory=result.memory,
+        )
 
     def restore(self, saved: SavedMap) -> None:
         """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
@@ -151,21 +161,17 @@ class Session:
         """A pass is being made."""
         return self._worker.busy
 
-    @property
-    def ids_given(self) -> InstanceMemory:
-        """No objects, but the ids that must not be given again."""
-        return replace(self._pipeline.instance_map.memory, known=())
-
-    def _current(self) -> tuple[Work, StepResult, SavedMap]:
-        last = self._last
-        if last is None or last[0].epoch != self.live_map.epoch:
+    def _current(self) -> tuple[Pass, StepResult]:
+        # Not in the midst of publishing: who has heard of an update and asks for it gets that one.
+        last = self._worker.between_updates(lambda: self.live_map.last)
+        if last is None:
             raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
         return last
 
     def _work_in(self, cloud: PointCloud2) -> None:
         try:
             points, colors, had_color = from_msg(cloud)
-            header, points = self.map_frame.bring(cloud.header, points)
+            header, points = self.map_frame.bring(self._without_slash(cloud.header), points)
         except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
             self.live_map.reject()
             self._explain_rejection(error)
@@ -184,6 +190,19 @@ class Session:
                 "the clouds carry no colour (no rgb, rgba or r, g, b field): taken as grey; "
                 "the networks were trained with colour and will do worse"
             )
+
+    def _without_slash(self, header: Header) -> Header:
+        """ROS 1 allowed a slash in front of a frame's name; tf2 and RViz refuse it."""
+        name = header.frame_id.lstrip("/")
+        if name == header.frame_id:
+            return header
+        if not self._slash_warned:
+            self._slash_warned = True
+            self._logger.warning(
+                f"the clouds' frame_id {header.frame_id!r} begins with a slash, as in ROS 1: "
+                f"taken as {name!r}"
+            )
+        return Header(stamp=header.stamp, frame_id=name)
 
     def _explain_rejection(self, error: Exception) -> None:
         message = str(error) or repr(error)
@@ -206,18 +225,12 @@ class Session:
         )
         return pipeline
 
-    def _publish(self, work: Work, result: StepResult) -> None:
+    def _publish(self, work: Pass, result: StepResult) -> None:
         self._outputs.publish(work.header, result)
-        saved = SavedMap(
-            frame_id=work.header.frame_id,
-            stamp_ns=ns_from_time(work.header.stamp),
-            voxel_size=result.snapshot.voxel_size,
-            class_names=self.class_names,
-            state=work.state,
-            memory=self._pipeline.instance_map.memory,
-        )
-        self._last = work, result, saved
         self.health.passed(result)
+        self._logger.info(
+            f"{_tell(result)} (at most one such line a minute)", throttle_duration_sec=_UPDATE_LOG_PERIOD_S
+        )
 
     def _on_failed_pass(self, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"
@@ -226,3 +239,10 @@ class Session:
             self._logger.error(
                 f"the pass over the map failed, trying once more or with a newer map: {message}"
             )
+
+
+def _tell(result: StepResult) -> str:
+    """One update in one line."""
+    counts = Counter(instance.class_name for instance in result.instances)
+    objects = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "no objects"
+    return f"{objects} in {len(result.snapshot)} voxels, {result.timings_s['total']:.2f} s"

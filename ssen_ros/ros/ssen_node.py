@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 import weakref
+from concurrent.futures import Future, wait
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -18,20 +20,25 @@ from rclpy.context import Context
 from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
-from ssen_ros.instances import InstanceMemory
+from ssen_ros.config import SsenConfig
+from ssen_ros.errors import StateError
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.point_cloud2 import CLOUD_TYPE
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
+from ssen_ros.ros.endpoints import NAMELESS, full_name
+from ssen_ros.ros.executor import PatientExecutor
 from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
-from ssen_ros.ros.parameters import LiveParameters, NodeConfig, declare
+from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, declare
 from ssen_ros.ros.qos import AdaptiveSubscription
 from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
+from ssen_ros.structures import Memory
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 _RELEASE_TIMEOUT_S = 1.0  # for callbacks that are using the networks' session when they are to go
 _RELEASE_POLL_S = 0.02
+_STOP_POLL_S = 0.1
 
 
 class SsenNode(ManagedNode):
@@ -45,10 +52,13 @@ class SsenNode(ManagedNode):
     ):
         super().__init__("ssen", context)
         self._make_pipeline = make_pipeline
+        self._stop = stop
         self._session: Session | None = None  # while configured
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
-        self._ids_given = InstanceMemory()  # in earlier sessions
+        self._next_id = 1  # above all ids given in earlier sessions
+        self._rivals = ""  # who published whole maps on one topic at the last report
+        check_sections(sys.argv, self.get_fully_qualified_name())
         config = declare(self, NodeConfig())
         self._live = LiveParameters(
             self, config, lambda: self.lifecycle_state != UNCONFIGURED, self._reconfigure
@@ -64,7 +74,8 @@ class SsenNode(ManagedNode):
             self.get_logger().info("waiting to be configured by a lifecycle manager")
 
     def configure(self) -> None:
-        self._session = Session(self, self._live.config, self._make_pipeline, self._ids_given)
+        memory = Memory(next_id=self._next_id)
+        self._session = Session(self, self._live.config, self._load, memory)
 
     def activate(self) -> None:
         config, session = self._live.config, self._session
@@ -91,7 +102,7 @@ class SsenNode(ManagedNode):
         try:
             session.close()
         finally:
-            self._ids_given = session.ids_given
+            self._next_id = session.live_map.memory.next_id
         release_memory, held = session.release_memory, weakref.ref(session)
         del session
         give_up_s = time.monotonic() + _RELEASE_TIMEOUT_S
@@ -99,6 +110,19 @@ class SsenNode(ManagedNode):
             gc.collect()  # its worker and intake, which it refers to and they to it
             time.sleep(_RELEASE_POLL_S)
         release_memory()
+
+    def _load(self, config: SsenConfig) -> SsenPipeline:
+        """The networks. Raises StateError where the process is asked to end first.
+
+        They load in a thread of their own, because that cannot be interrupted, only left.
+        """
+        loading: Future[SsenPipeline] = Future()
+        load = partial(_fulfil, loading, self._make_pipeline, config)
+        threading.Thread(target=load, name="ssen_loading", daemon=True).start()
+        while not self._stop.is_set():
+            if wait([loading], _STOP_POLL_S).done:
+                return loading.result()
+        raise StateError("asked to end while the networks load")
 
     def _every(self, period_s: float, callback) -> Timer:
         return self.create_timer(period_s, callback, callback_group=self._timer_group, clock=self._steady)
@@ -118,16 +142,28 @@ class SsenNode(ManagedNode):
     def _report(self) -> None:
         stamp = self.get_clock().now().to_msg()
         name = self.get_fully_qualified_name()
-        self._reports.publish(to_diagnostics(stamp, name, self._observe()))
+        seen = self._observe()
+        self._warn_of_rivals(seen)
+        self._reports.publish(to_diagnostics(stamp, name, seen))
+
+    def _warn_of_rivals(self, seen: Observation) -> None:
+        if NAMELESS in seen.rival_publishers:
+            return  # will be known in a moment
+        if seen.rival_publishers not in ("", self._rivals):
+            self.get_logger().warning(
+                f"several nodes publish whole maps on {seen.cloud_topic}, each in place of the others': "
+                f"{seen.rival_publishers}; stop all but one, give each a topic, or set map.mode incremental"
+            )
+        self._rivals = seen.rival_publishers
 
     def _observe(self) -> Observation:
         session, subscription = self._session, self._subscription
+        errors = self.executor.errors if isinstance(self.executor, PatientExecutor) else 0
         if session is None:
-            return Observation(self.lifecycle_state)
-        if session.degraded:
-            session.health.device = "cpu"
+            return Observation(self.lifecycle_state, callback_errors=errors)
         topic = subscription.topic_name if subscription is not None else ""
-        types = [info.topic_type for info in self.get_publishers_info_by_topic(topic)] if topic else []
+        publishers = self.get_publishers_info_by_topic(topic) if topic else []
+        types = {info.topic_type for info in publishers}
         return Observation(
             self.lifecycle_state,
             session.health,
@@ -136,12 +172,21 @@ class SsenNode(ManagedNode):
             enabled=session.enabled,
             degraded=session.degraded,
             cloud_topic=topic,
-            cloud_publishers=types.count(CLOUD_TYPE),
+            cloud_publishers=tuple(full_name(p) for p in publishers if p.topic_type == CLOUD_TYPE),
+            whole_maps=self._live.config.map.mode == "accumulated",
             busy=session.busy,
-            other_types=tuple(sorted(set(types) - {CLOUD_TYPE})),
+            other_types=tuple(sorted(types - {CLOUD_TYPE})),
             qos_mismatch=subscription.mismatch if types else "",  # who did not match may be gone
+            callback_errors=errors,
             stale_cloud_s=self._live.config.stale_cloud_s,
         )
+
+
+def _fulfil(future: "Future[SsenPipeline]", make_pipeline: MakePipeline, config: SsenConfig) -> None:
+    try:
+        future.set_result(make_pipeline(config))
+    except Exception as error:
+        future.set_exception(error)
 
 
 def make_node(context: Context, stop: threading.Event) -> SsenNode:

@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from ssen_ros.errors import ConfigError, FrameError
-from ssen_ros.ros.conversions import ns_from_time
-from ssen_ros.ros.live_map import TIME_JUMP_S
+from ssen_ros.io.point_cloud2 import ns_from_time
+from ssen_ros.live.live_map import TIME_JUMP_S
 from ssen_ros.ros.parameters import FramesConfig, StaticTransformConfig
 
 _POLL_S = 0.02
@@ -92,16 +92,18 @@ class Tf2Transforms:
                 f"frames.target_frame and frames.gravity_frame need tf2_ros ({error}): install tf2_ros_py of "
                 "your ROS distribution, or set frames.static_transform"
             ) from error
+        self._node = node
         self._timeout_s = timeout_s
         self._exception = tf2_ros.TransformException
-        self._buffer = tf2_ros.Buffer()
+        # With the node, it is emptied when simulated time jumps back, and answers on tf2_frames.
+        self._buffer = tf2_ros.Buffer(node=node)
         self._listener = tf2_ros.TransformListener(self._buffer, node)
-        self._newest_ns = 0
+        self._newest_ns = 0  # stamp of the clouds that were placed
+        self._late = 0  # clouds in a row that were refused and are older than that
 
     def lookup(self, target: str, source: str, stamp: Time) -> Transform:
         if target == source:
             return IDENTITY
-        self._follow(ns_from_time(stamp))
         # tf2_ros's own waiting goes by the node's clock, which may stand still.
         deadline_s = time.monotonic() + self._timeout_s
         while True:
@@ -109,23 +111,32 @@ class Tf2Transforms:
                 found = self._buffer.lookup_transform(target, source, RclTime.from_msg(stamp))
             except self._exception as error:
                 if time.monotonic() >= deadline_s:
+                    self._refused(ns_from_time(stamp))
                     raise FrameError(
                         f"no transform from {source!r} to {target!r} within {self._timeout_s:g} s ({error}): "
                         "check `ros2 run tf2_ros tf2_echo`, and that stamps and use_sim_time go together"
                     ) from error
                 time.sleep(_POLL_S)
             else:
+                self._newest_ns, self._late = ns_from_time(stamp) or self._newest_ns, 0
                 return _from_msg(found.transform)
 
     def close(self) -> None:
         self._listener.unregister()
+        self._node.destroy_service(self._buffer.srv)
+        if (on_jump := getattr(self._buffer, "jump_handle", None)) is not None:  # Humble has none
+            on_jump.unregister()
 
-    def _follow(self, stamp_ns: int) -> None:
-        """Once time has jumped back, the buffer would refuse what it hears as too old."""
+    def _refused(self, stamp_ns: int) -> None:
+        """Where time has jumped back, the buffer refuses what it hears as too old, until it is emptied.
+
+        One old cloud may be a mistake of its sender; the second in a row says that all is older now.
+        """
         if stamp_ns and (self._newest_ns - stamp_ns) / 1e9 > TIME_JUMP_S:
-            self._buffer.clear()
-            self._newest_ns = 0
-        self._newest_ns = max(self._newest_ns, stamp_ns)
+            self._late += 1
+            if self._late > 1:
+                self._buffer.clear()
+                self._newest_ns = self._late = 0
 
 
 def transform_source(node: Node, config: FramesConfig) -> TransformSource | None:

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter, zoom
+from scipy.special import ndtr
 
+from ssen_ros.labels import IGNORE_INDEX
 from ssen_ros.simulation.light import Lighting
+from ssen_ros.simulation.recipe import Recipe
 from ssen_ros.simulation.rooms import Room
 from ssen_ros.simulation.scene import Scene
 
 _NEAR = 0.4  # m, nearest depth
+_PANE = 0.08  # m after which a ray has left the glass it went through
 _BASELINE_FOCAL = 43.5  # m px: 580 px x 0.075 m, disparity = this / depth
 
 
@@ -49,7 +53,7 @@ class Camera:
         self._rng = rng
         self._shape = (config.height, config.width)
         self._focal = config.width / 2 / np.tan(np.radians(rng.uniform(56.0, 70.0)) / 2)
-        self._range = rng.uniform(2.6, 4.6)
+        self._range = rng.uniform(2.6, 4.6 if Recipe.of(room.seed) is Recipe.PLAIN else 5.5)
         self._noise_scale = rng.uniform(0.25, 1.2)
         self._depth_scale = 1.0 + rng.normal(0.0, 0.003)
         self._blind_to_black = rng.uniform(0.1, 0.6)
@@ -74,14 +78,19 @@ class Camera:
         origins = np.ascontiguousarray(np.broadcast_to(position, directions.shape), np.float32)
         triangle, depth, normal = self._scene.cast(origins, directions)
         depth = np.where(triangle >= 0, depth, np.float32(12.0))
+        points = origins + directions * depth[:, None]
+        travel, reflected = directions, np.zeros(len(depth), bool)
+        if self._scene.has_optics:
+            triangle, depth, normal, points, travel, reflected = self._beyond(
+                triangle, depth, normal, points, directions
+            )
         measured, seen = self._measure(depth.reshape(rows, columns))
 
         near = np.flatnonzero((triangle >= 0) & (depth < self._range + 0.3))  # the rest cannot be measured
-        triangle, normal = triangle[near], normal[near]
-        points = origins[near] + directions[near] * depth[near, None]
-        slant = np.einsum("ij,ij->i", normal, directions[near])
+        triangle, normal, points, travel = triangle[near], normal[near], points[near], travel[near]
+        slant = np.einsum("ij,ij->i", normal, travel)
         normal *= -np.sign(slant)[:, None]
-        cosine = np.abs(slant) / np.sqrt(np.einsum("ij,ij->i", directions[near], directions[near]))
+        cosine = np.abs(slant) / np.sqrt(np.einsum("ij,ij->i", travel, travel))
         albedo, dropout = self._scene.surface(triangle, points)
         radiance = np.full((rows * columns, 3), 0.35, np.float32)
         radiance[near] = albedo * self._lighting.shade(self._scene, points, normal)
@@ -91,6 +100,8 @@ class Camera:
         grazing = 1.0 / (1.0 + np.exp((cosine - 0.13) / 0.03))
         keep = near[seen.reshape(-1)[near] & (rng.random(len(near)) > dropout + black + grazing)]
         owner = self._scene.owner(triangle[np.searchsorted(near, keep)])
+        semantic, instance = self._scene.semantic_label[owner], self._scene.instance_label[owner]
+        semantic[reflected[keep]] = instance[reflected[keep]] = IGNORE_INDEX
         map_T_sensor = np.eye(4)
         map_T_sensor[:3, :3] = map_T_room[:3, :3] @ rotation
         map_T_sensor[:3, 3] = map_T_room[:3, :3] @ position + map_T_room[:3, 3]
@@ -98,10 +109,33 @@ class Camera:
         return Frame(
             points=(in_sensor @ map_T_sensor[:3, :3].T + map_T_sensor[:3, 3]).astype(np.float32),
             colors=colors[keep],
-            semantic_label=self._scene.semantic_label[owner],
-            instance_label=self._scene.instance_label[owner],
+            semantic_label=semantic,
+            instance_label=instance,
             map_T_sensor=map_T_sensor,
         )
+
+    def _beyond(self, triangle, depth, normal, points, directions):
+        """Follow rays (n,) that hit glass or a mirror to what the camera sees there.
+
+        Gives the triangle, depth and normal found, where that is (n, 3), the direction of arrival (n, 3), and
+        whether it is a reflection: its depth is that of its image behind the mirror.
+        """
+        clear, mirror = self._scene.optics(triangle)
+        chance = ndtr(1.3 * _smooth_noise(self._rng, self._shape, 9)).reshape(-1)
+        on = np.flatnonzero(chance < clear + mirror)
+        reflected, travel = np.zeros(len(depth), bool), directions.copy()
+        reflected[on] = chance[on] >= clear[on]
+        back = on[reflected[on]]
+        travel[back] -= 2.0 * np.einsum("ij,ij->i", travel[back], normal[back])[:, None] * normal[back]
+        skip = np.where(reflected[on], np.float32(0.005), np.float32(_PANE))
+        origins = np.ascontiguousarray(points[on] + skip[:, None] * travel[on], np.float32)
+        hit, further, faces = self._scene.cast(origins, np.ascontiguousarray(travel[on], np.float32))
+        further = np.where(hit >= 0, further, np.float32(12.0))
+        points = points.copy()
+        points[on] = origins + travel[on] * further[:, None]
+        triangle, depth, normal = triangle.copy(), depth.copy(), normal.copy()
+        triangle[on], depth[on], normal[on] = hit, depth[on] + skip + further, faces
+        return triangle, depth, normal, points, travel, reflected
 
     def _rays(self) -> np.ndarray:
         """(n, 3) float32 viewing directions of the pixels, z = 1, each somewhere within its pixel."""

@@ -1,4 +1,4 @@
-"""Things without a class of their own: they occlude, they colour, they are never trained on."""
+"""Things of no class of their own: they occlude and colour, and are labelled unknown."""
 
 import numpy as np
 
@@ -304,6 +304,16 @@ def folded(rng: np.random.Generator) -> Mesh:
     w, d, h = rng.uniform(0.15, 0.4), rng.uniform(0.15, 0.35), rng.uniform(0.03, 0.12)
     b.cushion((0, 0, h / 2), (w, d, h), b.material(mat.fabric(rng)), squareness=rng.uniform(2.2, 6))
     return b.build()
+
+
+def throw(rng: np.random.Generator, w: float | None = None) -> Mesh:
+    """A blanket laid across a bed or a sofa, `w` m wide, in soft folds."""
+    b = MeshBuilder()
+    w, d, h = w or rng.uniform(0.45, 1.0), rng.uniform(0.4, 0.75), rng.uniform(0.03, 0.07)
+    cloth = b.material(mat.fabric(rng))
+    for k in range(3):
+        b.cushion((0, (k - 1) * d / 3, h / 2), (w, d / 2.4, h * rng.uniform(0.7, 1.0)), cloth, squareness=5)
+    return b.build().grounded()
 
 
 def shoes(rng: np.random.Generator) -> Mesh:

@@ -1,4 +1,4 @@
-"""Clutter: what lies on furniture and floors and hangs on walls, unlabelled but for pictures."""
+"""Clutter: what lies on furniture and floors and hangs on walls; unknown but for pictures."""
 
 from collections.abc import Callable
 
@@ -23,12 +23,13 @@ class Top:
 
     def strew(self, count: int, make: Callable[[np.random.Generator], Mesh] = clutter.tabletop) -> None:
         for _ in range(count):
-            self.put(make(self._layout.rng))
+            model = self._layout.assets.clutter("top") if make is clutter.tabletop else None
+            self.put(model or make(self._layout.rng))
 
-    def put(self, mesh: Mesh, at: tuple[float, float] | None = None, soft: bool = False) -> bool:
+    def put(self, mesh: Mesh, at: tuple[float, float] | None = None, level: float = _LEVEL) -> bool:
         """Put a thing down level: where `at` (x, y in the carrier's frame, m) says, or anywhere.
 
-        `soft` carriers, such as beds, need not be level.
+        `level` m is how uneven it may be there: beds and sofas are.
         """
         rng = self._layout.rng
         yaw = rng.normal(0.0, 0.2) if at is None else rng.normal(0.0, 0.05)
@@ -45,7 +46,7 @@ class Top:
             window = tuple(slice(a, a + n) for a, n in zip(corner, cells))
             patch = self._heights[window]
             top = patch.max()
-            if not 0.05 < top < _HIGHEST or (not soft and patch.min() < top - _LEVEL):
+            if not 0.05 < top < _HIGHEST or patch.min() < top - level:
                 continue
             center = self._origin + (corner + cells / 2) * _CELL
             middle = (mesh.lower + mesh.upper)[:2] / 2
@@ -76,7 +77,7 @@ def hang_pictures(layout: Layout, count: int) -> None:
 def hang_things(layout: Layout, count: int) -> None:
     """Notices, boards, clocks, switches, coats, shelves with things on them."""
     for _ in range(count):
-        mesh, z = clutter.wall_item(layout.rng)
+        mesh, z = layout.assets.hanging() or clutter.wall_item(layout.rng)
         spot = layout.on_wall(mesh.size[0], z, z + mesh.size[2])
         if spot:
             layout.add(mesh, "", spot.position, spot.yaw)
@@ -85,7 +86,7 @@ def hang_things(layout: Layout, count: int) -> None:
 def litter_floor(layout: Layout, count: int) -> None:
     rng = layout.rng
     for _ in range(count):
-        mesh = clutter.floor_item(rng)
+        mesh = layout.assets.clutter("floor") or clutter.floor_item(rng)
         spot = layout.against_wall(mesh.size) if rng.random() < 0.6 else layout.in_the_open(mesh.size)
         if not spot:
             continue

@@ -79,7 +79,7 @@ def work_table(layout: Layout) -> None:
 
 
 def rug(layout: Layout) -> None:
-    mesh = clutter.rug(layout.rng)
+    mesh = layout.assets.clutter("rug") or clutter.rug(layout.rng)
     room = np.array([layout.width, layout.depth])
     half = mesh.size[:2].max() / 2
     if (room > 2 * half + 0.2).all():
@@ -158,7 +158,7 @@ def loose_chair(layout: Layout) -> None:
         spot = layout.in_the_open(mesh.size * (1.2, 1.2, 1.0))
         placed = spot and layout.add(mesh, "chair", spot.position, spot.yaw + rng.normal(0.0, 0.5))
     if placed and rng.random() < 0.25:
-        Top(layout, placed).put(clutter.folded(rng), (0.0, -0.05), soft=True)
+        Top(layout, placed).put(clutter.folded(rng), (0.0, -0.05), level=np.inf)
 
 
 def row_of_chairs(layout: Layout) -> None:
@@ -211,7 +211,7 @@ def armchairs(layout: Layout, most: int) -> None:
         if spot:
             chair = layout.add(mesh, "chair", spot.position, spot.yaw + layout.rng.normal(0, 0.1))
             if layout.rng.random() < 0.4:
-                Top(layout, chair).put(clutter.pillow(layout.rng), (0.0, 0.0), soft=True)
+                Top(layout, chair).put(clutter.pillow(layout.rng), (0.0, 0.0), level=np.inf)
 
 
 # --- desks -----------------------------------------------------------------------------------------
@@ -268,9 +268,11 @@ def seating(layout: Layout) -> None:
     top = Top(layout, sofa)
     w, d = sofa.mesh.size[:2]
     for _ in range(int(rng.integers(0, 6))):
-        top.put(clutter.pillow(rng), (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d), soft=True)
+        top.put(
+            clutter.pillow(rng), (rng.uniform(-0.38, 0.38) * w, rng.uniform(-0.2, 0.15) * d), level=np.inf
+        )
     for _ in range(int(rng.integers(0, 3))):
-        top.put(clutter.folded(rng), (rng.uniform(-0.4, 0.4) * w, rng.uniform(-0.3, 0.1) * d), soft=True)
+        top.put(clutter.folded(rng), (rng.uniform(-0.4, 0.4) * w, rng.uniform(-0.3, 0.1) * d), level=np.inf)
     if rng.random() < 0.8:
         depth = rng.uniform(0.45, 0.75)
         low = layout.draw("low table", depth * rng.uniform(1.0, 2.0), depth, rng.uniform(0.33, 0.5))
@@ -288,16 +290,16 @@ def sleeping_place(layout: Layout, clearance: float = 0.2) -> None:
     top, (w, d) = Top(layout, bed), bed.mesh.size[:2]
     head = bed.mesh.upper[1] - 0.36
     for k in range(int(rng.integers(1, 6))):
-        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), soft=True)
+        top.put(clutter.pillow(rng), ((k % 2 - 0.5) * w * 0.48, head - 0.12 * (k // 2)), level=np.inf)
     for _ in range(int(rng.integers(0, 5))):
         thing = (clutter.folded, clutter.books, clutter.bag, clutter.laptop)[rng.integers(4)](rng)
-        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), soft=True)
+        top.put(thing, (rng.uniform(-0.35, 0.35) * w, rng.uniform(-0.4, 0.1) * d), level=np.inf)
     for side in (-1, 1):
         if rng.random() < 0.6:
-            _night_stand(layout, bed, side)
+            night_stand(layout, bed, side)
 
 
-def _night_stand(layout: Layout, bed: Placed, side: int) -> None:
+def night_stand(layout: Layout, bed: Placed, side: int) -> None:
     mesh = layout.draw("night stand")
     w, d, h = mesh.size
     edge = bed.mesh.upper[0] if side > 0 else -bed.mesh.lower[0]
@@ -338,6 +340,11 @@ def counter(layout: Layout, length: float, with_sink: bool) -> None:
             layout.add(hung, "cabinet", above.position, above.yaw)
 
 
+def counter_here(layout: Layout) -> None:
+    """A short counter anywhere, with a sink or without."""
+    counter(layout, layout.rng.uniform(0.8, 2.2), with_sink=layout.rng.random() < 0.3)
+
+
 def tub(layout: Layout) -> None:
     rng = layout.rng
     placed = insist(layout, "bathtub", clearance=0.0)
@@ -369,7 +376,8 @@ def washplace(layout: Layout) -> None:
     if not spot:
         return
     placed = layout.add_parts(parts, spot)
-    Top(layout, placed[-1]).strew(int(rng.integers(0, 4)), clutter.bottle)
+    counters = [p for p, part in zip(placed, parts) if part.class_name == "counter"]
+    Top(layout, (counters or placed)[-1]).strew(int(rng.integers(0, 4)), clutter.bottle)
     if rng.random() < 0.7:
         w = size[0] * rng.uniform(0.6, 1.0)
         glass = clutter.mirror(rng, w)

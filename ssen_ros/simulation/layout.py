@@ -11,9 +11,11 @@ import numpy as np
 from ssen_ros import voxel_keys
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, STUFF_NAMES, UNKNOWN_NAME
 from ssen_ros.rotations import turn_z
+from ssen_ros.simulation.assets import NO_ASSETS, RoomAssets
 from ssen_ros.simulation.furniture import Part, pick
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
+from ssen_ros.simulation.recipe import Recipe
 
 WALL_THICKNESS = 0.12  # m
 _OUTLINE_SLACK = 0.01  # m a footprint may reach into a wall
@@ -133,12 +135,17 @@ class Layout:
         height: float,
         wall_materials: list[Material],
         may_bend: bool = True,
+        assets: RoomAssets = NO_ASSETS,
     ):
-        """`seed` decides which furniture may be drawn; `may_bend` rooms are sometimes an L."""
+        """`seed` decides what furniture may be drawn, and the recipe; `may_bend` rooms are sometimes an L."""
         self.rng = rng
+        self.assets = assets
         self._seed = seed
+        self.recipe = Recipe.of(seed)
         self.width, self.depth = size
         self.height = height
+        self.alone = may_bend  # not a room of a flat: behind its walls is nothing
+        self.sloped = False  # whether the ceiling comes down over a wall
         self.objects: list[Placed] = []
         self.obstacles: list[Obstacle] = []
         self._reserved: list[np.ndarray] = []
@@ -161,7 +168,7 @@ class Layout:
 
     def draw(self, kind: str, *sizes):
         """A model of this kind, of a design that this room may use: a Mesh, or Parts of a fixture."""
-        return pick(self.rng, kind, self._seed)(self.rng, *sizes)
+        return self.assets.stand_in(kind, sizes) or pick(self.rng, kind, self._seed)(self.rng, *sizes)
 
     def add(self, mesh: Mesh, class_name: str, position, yaw: float = 0.0) -> Placed:
         """Put a mesh down without any check; `class_name` "" is clutter: a thing outside the 20 classes."""

@@ -5,9 +5,9 @@ are needed and a moved object keeps its grain.
 """
 
 import colorsys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, wraps
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -20,6 +20,14 @@ _NOISE_CELLS = 64  # the noise volume repeats after this many cells
 _DARK_GROUT = 0.62
 
 
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """An image that covers surfaces."""
+
+    name: str
+    pixels: np.ndarray  # (h, w, 3) uint8 RGB, top row first
+
+
 @dataclass(frozen=True)
 class Material:
     """How a surface looks to the colour camera and how badly the depth camera sees it."""
@@ -30,6 +38,13 @@ class Material:
     scale: float = 0.2  # m: width of a plank, tile, stripe; size of the largest blot of a print
     axis: int = 0  # 0, 1, 2: direction of wood grain and planks; 2 turns tiles upright for walls
     dropout: float = 0.0  # chance that the depth camera gets nothing back (glass, mirror, chrome)
+    use: str = ""  # what it covers, for whoever looks for a texture: wall, floor, fabric, print ...
+    texture: Texture | None = None  # instead of the pattern, multiplied by the colour
+    corner: Color = (0.0, 0.0, 0.0)  # m, object frame: where the texture begins
+    repeat: Color = (1.0, 1.0, 1.0)  # m along x, y, z after which it begins anew
+    turned: bool = False  # by a quarter
+    clear: float = 0.0  # share of rays that go on to what stands behind (glass)
+    mirror: float = 0.0  # share that is thrown back: the depth of what is reflected, as if it stood behind
 
 
 class MaterialTable:
@@ -42,18 +57,56 @@ class MaterialTable:
         self._axis = np.array([m.axis for m in materials], np.int64)
         self._pattern = np.array([PATTERNS.index(m.pattern) for m in materials], np.int64)
         self.dropout = np.array([m.dropout for m in materials], np.float32)
+        self._atlas = _Atlas(materials)
+        self.clear = np.array([m.clear for m in materials], np.float32)
+        self.mirror = np.array([m.mirror for m in materials], np.float32)
 
-    def colors(self, material: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """(n, 3) float32 albedo in 0..1 of (n,) material indices at (n, 3) object-frame positions in m."""
+    def colors(self, material: np.ndarray, position: np.ndarray, facing: np.ndarray) -> np.ndarray:
+        """(n, 3) float32 albedo in 0..1 of (n,) material indices at (n, 3) object-frame positions in m.
+
+        `facing` (n,) is the axis, 0 to 2, that the surface looks along most.
+        """
         albedo = self._color[material]
-        pattern = self._pattern[material]
-        for index in np.unique(pattern):
+        textured = self._atlas.has[material]
+        rows = np.flatnonzero(textured)
+        albedo[rows] *= self._atlas.texels(material[rows], position[rows], facing[rows])
+        pattern = np.where(textured, -1, self._pattern[material])
+        for index in np.unique(pattern[~textured]):
             rows = np.flatnonzero(pattern == index)
             kind = material[rows]
             albedo[rows] = _PAINTERS[index](
                 position[rows], self._color[kind], self._second[kind], self._scale[kind], self._axis[kind]
             )
         return np.clip(albedo, 0.0, 1.0)
+
+
+class _Atlas:
+    """The textures of a room's materials, one after the other in one array."""
+
+    def __init__(self, materials: Sequence[Material]):
+        self.has = np.array([m.texture is not None for m in materials], bool)
+        images = {id(m.texture): m.texture.pixels for m in materials if m.texture}
+        sizes = [len(image) * image.shape[1] for image in images.values()]
+        start = dict(zip(images, np.cumsum([0, *sizes])))
+        self._texels = np.concatenate([np.zeros((1, 3)), *(i.reshape(-1, 3) for i in images.values())])[1:]
+        self._texels = (self._texels / 255.0).astype(np.float32)
+        self._start = np.array([start.get(id(m.texture), 0) for m in materials], np.int64)
+        self._shape = np.array([m.texture.pixels.shape[:2] if m.texture else (1, 1) for m in materials])
+        self._corner = np.array([m.corner for m in materials], np.float32)
+        self._repeat = np.array([m.repeat for m in materials], np.float32)
+        self._turned = np.array([m.turned for m in materials], bool)
+
+    def texels(self, material: np.ndarray, position: np.ndarray, facing: np.ndarray) -> np.ndarray:
+        """(n, 3) float32: a texture lies flat on what faces an axis, upright on what is upright."""
+        at = (position - self._corner[material]) / self._repeat[material]
+        rows = np.arange(len(at))
+        across, up = at[rows, np.where(facing == 0, 1, 0)], at[rows, np.where(facing == 2, 1, 2)]
+        turned = self._turned[material]
+        across, up = np.where(turned, up, across), np.where(turned, across, up)
+        height, width = self._shape[material].T
+        column = ((across - np.floor(across)) * width).astype(np.int64).clip(0, width - 1)
+        row = height - 1 - ((up - np.floor(up)) * height).astype(np.int64).clip(0, height - 1)
+        return self._texels[self._start[material] + row * width + column]
 
 
 @cache
@@ -151,6 +204,15 @@ _PAINTERS = (
 )
 
 
+def _covers(use: str):
+    """Of functions that draw a material: it is known what it covers."""
+
+    def marked(draw: Callable[..., Material]) -> Callable[..., Material]:
+        return wraps(draw)(lambda *args, **options: replace(draw(*args, **options), use=use))
+
+    return marked
+
+
 def hsv(hue: float, saturation: float, value: float) -> Color:
     return colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
 
@@ -187,10 +249,12 @@ def muted_color(rng: np.random.Generator) -> Color:
     return hsv(rng.uniform(), rng.uniform(0.05, 0.4), rng.uniform(0.2, 0.8))
 
 
+@_covers("furniture")
 def wood(rng: np.random.Generator, axis: int = 0) -> Material:
     return Material(wood_color(rng), "wood", axis=axis)
 
 
+@_covers("furniture")
 def painted(rng: np.random.Generator) -> Material:
     """Lacquer of furniture: mostly whites and greys, sometimes a bold colour."""
     palette = rng.choice(4, p=[0.4, 0.17, 0.2, 0.23])
@@ -210,6 +274,7 @@ def ceramic(rng: np.random.Generator) -> Material:
     return Material(color, dropout=0.04)
 
 
+@_covers("fabric")
 def fabric(rng: np.random.Generator) -> Material:
     pick = rng.choice(6, p=[0.3, 0.2, 0.15, 0.15, 0.12, 0.08])
     if pick == 5:
@@ -219,6 +284,7 @@ def fabric(rng: np.random.Generator) -> Material:
     return Material((muted_color, grey_color, bright_color, white_color)[pick](rng), "fabric")
 
 
+@_covers("fabric")
 def linen(rng: np.random.Generator) -> Material:
     """Sheets and covers: white or pale, now and then dark, striped or printed."""
     pick = rng.choice(5, p=[0.4, 0.2, 0.15, 0.1, 0.15])
@@ -230,6 +296,7 @@ def linen(rng: np.random.Generator) -> Material:
     return Material((white_color(rng), pale, muted_color(rng))[pick], "fabric")
 
 
+@_covers("fabric")
 def curtain_cloth(rng: np.random.Generator) -> Material:
     """Mostly pale and plain, sometimes bold, seldom printed."""
     pick = rng.choice(4, p=[0.45, 0.25, 0.15, 0.15])
@@ -241,12 +308,14 @@ def curtain_cloth(rng: np.random.Generator) -> Material:
     )
 
 
+@_covers("fabric")
 def shower_cloth(rng: np.random.Generator) -> Material:
     if rng.random() < 0.45:
         return Material(white_color(rng), "print", second=muted_color(rng), scale=rng.uniform(0.08, 0.35))
     return Material(white_color(rng) if rng.random() < 0.6 else muted_color(rng), dropout=0.08)
 
 
+@_covers("furniture")
 def laminate(rng: np.random.Generator) -> Material:
     """Coated board of offices: white, greys, beech."""
     pick = rng.choice(3, p=[0.35, 0.3, 0.35])
@@ -254,6 +323,7 @@ def laminate(rng: np.random.Generator) -> Material:
     return Material((white_color(rng), grey_color(rng), beech)[pick], "wood" if pick == 2 else "plain")
 
 
+@_covers("worktop")
 def worktop(rng: np.random.Generator) -> Material:
     return (stone, wood, laminate, stone)[rng.integers(4)](rng)
 
@@ -264,6 +334,7 @@ def appliance(rng: np.random.Generator) -> Material:
     return Material((white_color, metal_color, black_color, muted_color)[pick](rng), dropout=0.05)
 
 
+@_covers("furniture")
 def door_finish(rng: np.random.Generator) -> Material:
     """White lacquer or veneer, seldom a colour."""
     pick = rng.choice(4, p=[0.48, 0.36, 0.1, 0.06])
@@ -286,10 +357,12 @@ def upholstery(rng: np.random.Generator) -> Material:
     return fabric(rng) if rng.random() < 0.75 else leather(rng)
 
 
+@_covers("worktop")
 def stone(rng: np.random.Generator) -> Material:
     return Material(grey_color(rng), "speckle", second=grey_color(rng))
 
 
+@_covers("print")
 def artwork(rng: np.random.Generator) -> Material:
     return Material(bright_color(rng), "print", second=muted_color(rng), scale=rng.uniform(0.15, 0.8))
 
@@ -299,6 +372,7 @@ def glass(rng: np.random.Generator) -> Material:
     return Material(sky, dropout=rng.uniform(0.6, 0.95))
 
 
+@_covers("floor")
 def floor_material(rng: np.random.Generator, wet: bool) -> Material:
     """`wet` rooms (kitchen, bathroom) are tiled more often."""
     pick = rng.choice(3, p=[0.2, 0.7, 0.1] if wet else [0.55, 0.12, 0.33])
@@ -311,6 +385,7 @@ def floor_material(rng: np.random.Generator, wet: bool) -> Material:
     return Material(muted_color(rng) if rng.random() < 0.5 else grey_color(rng), "fabric")
 
 
+@_covers("wall")
 def wall_material(rng: np.random.Generator, wet: bool) -> Material:
     if wet and rng.random() < 0.45:
         light = white_color(rng) if rng.random() < 0.7 else muted_color(rng)

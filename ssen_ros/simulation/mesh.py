@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from ssen_ros.rotations import turn_x, turn_z
 from ssen_ros.simulation.materials import Material
@@ -43,6 +45,24 @@ class Mesh:
     def size(self) -> np.ndarray:
         """(3,) extent, m."""
         return self.upper - self.lower
+
+    @cached_property
+    def boxes(self) -> tuple[np.ndarray, np.ndarray]:
+        """(k, 3) least and greatest coordinates, m, of each of the connected shapes it is made of."""
+        edges = np.concatenate([self.faces[:, :2], self.faces[:, 1:]])
+        count = len(self.vertices)
+        graph = coo_matrix((np.ones(len(edges), np.int8), edges.T), shape=(count, count))
+        pieces, piece = connected_components(graph, directed=False)
+        lower, upper = np.full((pieces, 3), np.inf), np.full((pieces, 3), -np.inf)
+        np.minimum.at(lower, piece, self.vertices)
+        np.maximum.at(upper, piece, self.vertices)
+        return lower, upper
+
+    @cached_property
+    def facing(self) -> np.ndarray:
+        """(m,) int8: the axis, 0 to 2, that each triangle looks along most."""
+        a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
+        return np.abs(np.cross(b - a, c - a)).argmax(axis=1).astype(np.int8)
 
     def surface(self, spacing: float) -> np.ndarray:
         """(n, 3) float32 points all over the triangles, at most `spacing` m apart."""

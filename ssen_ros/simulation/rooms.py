@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssen_ros.labels import IGNORE_INDEX
-from ssen_ros.simulation import groups, shell
+from ssen_ros.simulation import fittings, groups, lived_in, shell
+from ssen_ros.simulation.assets import NO_ASSETS, RoomAssets
 from ssen_ros.simulation.dressing import hang_pictures, hang_things, litter_floor
 from ssen_ros.simulation.layout import WALL_THICKNESS, Layout, Obstacle, Placed, footprint
+from ssen_ros.simulation.recipe import Recipe
 
 _GOLDEN = 0.6180339887498949
 _WALL_GAP = WALL_THICKNESS + 0.01  # m between neighbouring rooms: no two wall faces in one plane
@@ -41,18 +43,18 @@ class _Recipe:
     fillings: tuple[Callable[[Layout], None], ...]  # what gathers there over the years
 
 
-def build_room(seed: int) -> Room:
-    """The room of this seed: the same seed always gives the same room."""
+def build_room(seed: int, assets: RoomAssets = NO_ASSETS) -> Room:
+    """The room of this seed: the same seed, and the same assets, always give the same room."""
     rng = np.random.default_rng((20, seed))
     kind = kind_of(seed)
     if kind == "flat":
-        return _flat(seed, rng)
-    layout = _planned(seed, rng, kind)
+        return _flat(seed, rng, assets)
+    layout = _planned(seed, rng, kind, assets)
     shell.add_doors(layout, 1 + (rng.random() < 0.35 and min(layout.width, layout.depth) > 2.6))
     _furnish(layout, kind)
     size = (layout.width, layout.depth, layout.height)
     floor = footprint((size[0] / 2, size[1] / 2), 0.0, size[0], size[1])
-    return Room(seed, kind, size, tuple(layout.objects), tuple(layout.obstacles), (floor,))
+    return Room(seed, kind, size, assets.dress(layout.objects), tuple(layout.obstacles), (floor,))
 
 
 def kind_of(seed: int) -> str:
@@ -61,18 +63,31 @@ def kind_of(seed: int) -> str:
 
 
 def _planned(
-    seed: int, rng: np.random.Generator, kind: str, height: float | None = None, may_bend: bool = True
+    seed: int,
+    rng: np.random.Generator,
+    kind: str,
+    assets: RoomAssets,
+    height: float | None = None,
+    may_bend: bool = True,
 ) -> Layout:
     recipe = _RECIPES[kind]
     size = (rng.uniform(*recipe.width), rng.uniform(*recipe.depth))
-    materials = shell.wall_materials(rng, recipe.wet)
-    return Layout(seed, rng, size, height or rng.uniform(2.3, 2.9), materials, may_bend)
+    if Recipe.of(seed) is Recipe.VARIED:
+        if may_bend and not recipe.wet and rng.random() < 0.15:
+            size = tuple(np.array(size) * rng.uniform(1.0, 1.5, 2))
+        materials = shell.varied_wall_materials(rng, recipe.wet)
+        height = height or (rng.uniform(2.3, 2.9) if rng.random() < 0.65 else rng.uniform(2.8, 3.25))
+    else:
+        materials = shell.wall_materials(rng, recipe.wet)
+    return Layout(seed, rng, size, height or rng.uniform(2.3, 2.9), materials, may_bend, assets)
 
 
 def _furnish(layout: Layout, kind: str) -> None:
     """Everything but the doors."""
     recipe, rng = _RECIPES[kind], layout.rng
     area = layout.width * layout.depth
+    if layout.recipe is Recipe.VARIED:
+        return _furnish_varied(layout, kind)
     shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
     recipe.furnish(layout)
     for _ in range(round(area * rng.uniform(0.15, 0.45))):
@@ -81,19 +96,39 @@ def _furnish(layout: Layout, kind: str) -> None:
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
     hang_things(layout, int(rng.integers(1, 3 + area / 4)))
     litter_floor(layout, int(rng.integers(1, 4 + area / 2)))
-    shell.build_shell(layout, recipe.wet)
+    shell.build_shell(layout, recipe.wet, kind)
+
+
+def _furnish_varied(layout: Layout, kind: str) -> None:
+    """As others build and live: walls bare or full, boards, partitions, columns; many things, or few."""
+    recipe, rng = _RECIPES[kind], layout.rng
+    area = layout.width * layout.depth
+    furnish, fillings, litter = lived_in.RECIPES[kind]
+    fittings.clear_walls(layout)
+    fittings.build_in(layout, kind)
+    shell.add_windows(layout, int(rng.integers(recipe.windows[0], recipe.windows[1] + 1)))
+    furnish(layout)
+    for _ in range(round(area * rng.choice([rng.uniform(0.0, 0.12), rng.uniform(0.15, 0.45)], p=[0.3, 0.7]))):
+        fillings[rng.integers(len(fillings))](layout)
+    fittings.fit_out(layout, kind)
+    shell.add_radiators(layout)
+    if rng.random() < 0.6:
+        hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
+        hang_things(layout, int(rng.integers(0, 3 + area / 4)))
+    litter(layout, int(rng.integers(0, 4 + area / 2)))
+    shell.build_shell(layout, recipe.wet, kind)
 
 
 # --- flats -----------------------------------------------------------------------------------------
 
 
-def _flat(seed: int, rng: np.random.Generator) -> Room:
+def _flat(seed: int, rng: np.random.Generator, assets: RoomAssets) -> Room:
     """Two or three rooms one beside the other, or two and one behind the first, joined by doorways."""
     height = rng.uniform(2.3, 2.8)
     kinds = [_FLAT_ROOMS[k] for k in rng.permutation(len(_FLAT_ROOMS))[: rng.integers(2, 4)]]
     if rng.random() < 0.5 and "bathroom" not in kinds:
         kinds[-1] = "bathroom"
-    layouts = [_planned(seed, rng, kind, height, may_bend=False) for kind in kinds]
+    layouts = [_planned(seed, rng, kind, assets, height, may_bend=False) for kind in kinds]
     first, offsets = layouts[0], [np.zeros(3)]
     for k, layout in enumerate(layouts[1:], start=1):
         fits_behind = layout.width <= first.width or layouts[1].depth <= first.depth
@@ -141,7 +176,8 @@ def _joined(seed: int, layouts: list[Layout], offsets: list[np.ndarray], kinds: 
                     middle = wall.point((t0 + t1) / 2, -_WALL_GAP / 2) + offset[:2]
                     floors.append(footprint(middle, wall.yaw, t1 - t0, _WALL_GAP + 0.1))
     extent = np.concatenate(floors).max(axis=0)
-    return Room(seed, "flat", (*extent, layouts[0].height), tuple(objects), tuple(obstacles), tuple(floors))
+    objects = layouts[0].assets.dress(objects)
+    return Room(seed, "flat", (*extent, layouts[0].height), objects, tuple(obstacles), tuple(floors))
 
 
 # --- recipes ---------------------------------------------------------------------------------------

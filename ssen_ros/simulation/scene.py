@@ -13,7 +13,7 @@ class Scene:
 
     def __init__(self, room: Room):
         objects = room.objects
-        vertices, faces, materials, material, owner = [], [], [], [], []
+        vertices, faces, materials, material, owner, facing = [], [], [], [], [], []
         count = 0
         for row, placed in enumerate(objects):
             mesh = placed.mesh
@@ -22,12 +22,14 @@ class Scene:
             material.append(mesh.material + len(materials))
             materials += mesh.materials
             owner.append(np.full(len(mesh.faces), row))
+            facing.append(mesh.facing)
             count += len(mesh.vertices)
         corners = np.concatenate(vertices).astype(np.float32)[np.concatenate(faces)]
         self._embree = _embree_scene(corners)
         self._material = np.concatenate(material)
         self._table = MaterialTable(materials)
         self._owner = np.concatenate(owner)
+        self._facing = np.concatenate(facing)
         self._position = np.array([o.position for o in objects], np.float32)
         self._cos = np.cos([o.yaw for o in objects]).astype(np.float32)
         self._sin = np.sin([o.yaw for o in objects]).astype(np.float32)
@@ -50,13 +52,24 @@ class Scene:
         """(n,) row of the room's objects that each triangle belongs to."""
         return self._owner[triangle]
 
+    @property
+    def has_optics(self) -> bool:
+        """Whether any surface is glass that one sees through, or a mirror."""
+        return bool((self._table.clear + self._table.mirror).any())
+
+    def optics(self, triangle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Shares (n,) of the rays that pass triangles (n,), and that they throw back; none where -1."""
+        material = self._material[triangle]
+        hit = triangle >= 0
+        return hit * self._table.clear[material], hit * self._table.mirror[material]
+
     def surface(self, triangle: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Albedo (n, 3) in 0..1 and chance (n,) of losing the depth, at (n, 3) points on (n,) triangles."""
         row, material = self._owner[triangle], self._material[triangle]
         d = points - self._position[row]
         c, s = self._cos[row], self._sin[row]
         local = np.stack([c * d[:, 0] + s * d[:, 1], c * d[:, 1] - s * d[:, 0], d[:, 2]], axis=1)
-        return self._table.colors(material, local), self._table.dropout[material]
+        return self._table.colors(material, local, self._facing[triangle]), self._table.dropout[material]
 
 
 def _embree_scene(corners: np.ndarray):

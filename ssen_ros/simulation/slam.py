@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.grouping import majority
+from ssen_ros.datasets.labelled_voxels import majority
+from ssen_ros.io.samples import VOXEL_SIZE, Sample, save_sample
 from ssen_ros.jobs import write_missing
+from ssen_ros.simulation.assets import NO_ASSETS, Assets, write_attribution
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, CameraConfig, Frame
-from ssen_ros.simulation.models import ModelLibrary, write_attribution
 from ssen_ros.simulation.rooms import build_room
-from ssen_ros.simulation.sample import VOXEL_SIZE, Sample, save_sample
+from ssen_ros.simulation.strays import Strays
 from ssen_ros.simulation.walk import walk
 
 _LABEL_CODES = 1 << 15  # instance_label + 1 times 32 plus semantic_label + 1
@@ -45,6 +46,10 @@ class AccumulatedMap:
         codes = (frame.instance_label.astype(np.int64) + 1) * 32 + frame.semantic_label + 1
         row = np.repeat(rows, np.diff(starts, append=len(keys)))
         self._votes.append(row * _LABEL_CODES + codes[order])
+
+    def __len__(self) -> int:
+        """How many voxels the cloud has."""
+        return int(np.count_nonzero(self._sums[: self._count, 6] >= self._min_hits))
 
     def _rows_of(self, keys: np.ndarray) -> np.ndarray:
         """Rows of sorted unique keys; unknown keys get new rows."""
@@ -89,16 +94,17 @@ class SimulatedSlam:
     frame are the two maps.
     """
 
-    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA, library: ModelLibrary | None = None):
-        room = build_room(seed)
-        self.models: tuple[str, ...] = ()  # ids of those of the library that stand in the room
-        if library is not None:
-            room, self.models = library.furnish(room)
+    def __init__(self, seed: int, config: CameraConfig = DEFAULT_CAMERA, assets: Assets | None = None):
+        of_room = assets.for_room(seed) if assets else NO_ASSETS
+        room = build_room(seed, of_room)
+        self.credits = of_room.credits  # whose models, textures and prints the room is made with
         self._walk = walk(room, config)
         self._frames = iter(self._walk)
-        self._min_hits = int(np.random.default_rng((23, seed)).integers(1, 4))
+        rng = np.random.default_rng((23, seed))
+        self._min_hits = 1 if self._walk.is_partial else int(rng.integers(1, 4))
+        self._strays, self._rng = Strays.of(seed), rng
         self._map = AccumulatedMap(self._min_hits)
-        self._may_move: list[Frame] = []  # what a loop closure to come will move
+        self._may_move: list[list[Frame]] = []  # what a loop closure to come will move
         self.frames_done = 0
 
     def __len__(self) -> int:
@@ -121,18 +127,25 @@ class SimulatedSlam:
             frame = next(self._frames)
             if self.frames_done == self.loop_closure:
                 self._close_loop()
-            elif self.loop_closure is not None and self.frames_done < self.loop_closure:
-                self._may_move.append(frame)
+            known = len(self._map)
             self._map.integrate(frame)
+            added = [frame]
+            if self._strays.share:
+                grown = len(self._map) - known
+                added.append(self._strays.of_frame(frame, grown, self._min_hits, self._rng))
+                self._map.integrate(added[1])
+            if self.loop_closure is not None and self.frames_done < self.loop_closure:
+                self._may_move.append(added)
             self.frames_done += 1
         return self.frames_done > before
 
     def _close_loop(self) -> None:
         self._map = AccumulatedMap(self._min_hits)
-        for k, frame in enumerate(self._may_move):
+        for k, added in enumerate(self._may_move):
             motion = self._walk.correction(k)
-            points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
-            self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
+            for frame in added:
+                points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
+                self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
         self._may_move = []
 
     def cloud(self) -> tuple[np.ndarray, np.ndarray]:
@@ -156,21 +169,21 @@ def generate(
     out_dir: Path | str,
     workers: int = 1,
     progress: bool = True,
-    library: ModelLibrary | None = None,
+    assets: Assets | None = None,
 ) -> list[Path]:
     """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths.
 
-    With a library some of the furniture is its models; `out_dir/ATTRIBUTION.txt` then names them.
+    With assets they are mixed in; `out_dir/ATTRIBUTION.txt` then names them.
     """
     paths = {seed: Path(out_dir) / f"{seed:06d}.npz" for seed in seeds}
     try:
-        return write_missing(paths, functools.partial(_scan_to, library), workers, progress)
+        return write_missing(paths, functools.partial(_scan_to, assets), workers, progress)
     finally:
-        if library is not None:
-            write_attribution(Path(out_dir), library)
+        if assets is not None:
+            write_attribution(Path(out_dir))
 
 
-def _scan_to(library: ModelLibrary | None, seed: int, path: Path) -> None:
-    slam = SimulatedSlam(seed, library=library)
+def _scan_to(assets: Assets | None, seed: int, path: Path) -> None:
+    slam = SimulatedSlam(seed, assets=assets)
     slam.advance(len(slam))
-    save_sample(path, slam.sample(), slam.models)
+    save_sample(path, slam.sample(), slam.credits)

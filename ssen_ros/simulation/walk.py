@@ -5,19 +5,21 @@ estimated pose drifts; some walks close a loop, and all earlier poses snap back 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from ssen_ros.rotations import turn_z
+from ssen_ros.rotations import turn_x, turn_z
 from ssen_ros.simulation.camera import DEFAULT_CAMERA, Camera, CameraConfig, Frame
+from ssen_ros.simulation.recipe import Recipe
 from ssen_ros.simulation.rooms import Room
 
 _CELL = 0.1  # m, of the plan that paths are searched on
 _BODY = 2  # cells that a walker keeps from tall things
+_FEW = 5  # frames of a partial map, at most
 _CLOSED = 0.9  # share of the drift that a loop closure takes away
 
 
@@ -30,6 +32,39 @@ class Trajectory:
 
 
 def plan_trajectory(room: Room, config: CameraConfig, rng: np.random.Generator) -> Trajectory:
+    """A walk through the room; a varied one may see little of it, or the ceiling, or no floor."""
+    if Recipe.of(room.seed) is Recipe.PLAIN:
+        return _tour(room, config, rng)
+    pick = rng.choice(4, p=[0.17, 0.13, 0.35, 0.35])
+    if pick == 0 and not config.frames:
+        return _glance(room, rng)
+    tour = _tour(room, config, rng)
+    if pick == 1:  # stands, and turns round
+        sway = gaussian_filter(rng.normal(0.0, 0.35, tour.positions.shape), (4.0, 0.0))
+        here = tour.positions[rng.integers(len(tour.positions))]
+        return replace(tour, positions=here + sway * (1.0, 1.0, 0.3))
+    if pick == 2:  # looks up: always a little, or now and then
+        steps = np.arange(len(tour.rotations))
+        up = rng.uniform(0.2, 0.85) + rng.uniform(0.0, 0.6) * np.sin(steps / rng.uniform(3.0, 12.0))
+        return replace(tour, rotations=np.stack([r @ turn_x(a) for r, a in zip(tour.rotations, up)]))
+    return tour
+
+
+def _glance(room: Room, rng: np.random.Generator) -> Trajectory:
+    """One to five frames from nearly one place, towards somewhere else in the room."""
+    frames, eye = int(rng.integers(1, _FEW + 1)), rng.uniform(0.6, 1.7)
+    path = _path(room, eye - 0.25, 60, rng)
+    here = path[rng.integers(len(path))]
+    apart = np.linalg.norm(path - here, axis=1)
+    ahead = path[np.abs(apart - rng.uniform(1.0, 2.5)).argmin()] - here
+    yaw = np.arctan2(ahead[1], ahead[0]) + np.cumsum(rng.normal(0.0, 0.25, frames))
+    pitch = rng.uniform(-0.65, 0.2) + np.cumsum(rng.normal(0.0, 0.06, frames))
+    steps = np.cumsum(rng.normal(0.0, 0.06, (frames, 3)), axis=0)
+    rotations = np.stack([_look(a, b, rng.normal(0.0, 0.04)) for a, b in zip(yaw, pitch)])
+    return Trajectory(rotations, np.append(here, eye) + steps)
+
+
+def _tour(room: Room, config: CameraConfig, rng: np.random.Generator) -> Trajectory:
     area = sum(float(np.prod(np.ptp(floor, axis=0))) for floor in room.floors)
     whole = int(np.clip((60 + 2.2 * area) * rng.uniform(0.8, 1.2), 64, 170))
     frames = config.frames or int(whole * (rng.uniform(0.35, 0.8) if rng.random() < 0.2 else 1.0))
@@ -218,6 +253,10 @@ class Walk:
         self._room, self._config = room, config
         rng = np.random.default_rng((21, room.seed))
         self._trajectory = plan_trajectory(room, config, rng)
+        if (
+            self.is_partial and not config.frames
+        ):  # every voxel in view is hit, as by a camera of full resolution
+            self._config = replace(config, width=2 * config.width, height=2 * config.height)
         self._drift = Drift.draw(len(self), rng)
         # SLAM's origin: the room turned and shifted, its floor nearly at zero.
         center = np.array([room.size[0] / 2, room.size[1] / 2, 0.0])
@@ -229,6 +268,11 @@ class Walk:
 
     def __len__(self) -> int:
         return len(self._trajectory.positions)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the camera took so few frames that the map ends in mid-wall."""
+        return len(self) <= _FEW
 
     def __iter__(self) -> Iterator[Frame]:
         # Made here, not at the first frame: what the camera lacks is told before the walk begins.

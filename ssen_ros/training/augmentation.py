@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.config import param
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.rotations import turn_x, turn_z
@@ -24,6 +25,16 @@ class AugmentationConfig:
     grid_shift: float = param(
         1.0, "offset against the voxel grid, up to this an axis (released code: 0.02)", unit="m", low=0.0
     )
+    spacing_share: float = param(
+        0.25, "share of scenes thinned out (ours: SLAM maps are as sparse as that)", low=0.0, high=1.0
+    )
+    max_spacing: float = param(0.07, "of points in a thinned scene, from 3 cm up to this", unit="m", low=0.03)
+    floorless_share: float = param(
+        0.06,
+        "share of scenes cut off 0.2 to 1 m above z = 0 (ours: not every map has its floor)",
+        low=0.0,
+        high=1.0,
+    )
     color_jitter: float = param(
         0.03, "standard deviation a point and channel, of full scale (paper)", low=0.0, high=1.0
     )
@@ -36,6 +47,18 @@ class AugmentationConfig:
     grey_share: float = param(
         0.05, "share of scenes without colour (ours: such maps reach the networks as grey)", low=0.0, high=1.0
     )
+
+
+def kept_points(rng: np.random.Generator, points: np.ndarray, config: AugmentationConfig) -> np.ndarray:
+    """(n,) int64 rows of the (N, 3) points, m, that a sparser map, or one without its floor, would have."""
+    kept = np.arange(len(points))
+    if rng.random() < config.floorless_share:
+        above = np.flatnonzero(points[:, 2] > rng.uniform(0.2, 1.0))
+        kept = above if len(above) else kept
+    if rng.random() < config.spacing_share:
+        cells = np.floor(points[kept] / rng.uniform(0.03, config.max_spacing)).astype(np.int64)
+        kept = kept[np.unique(voxel_keys.pack(cells), return_index=True)[1]]
+    return kept
 
 
 def augment_points(rng: np.random.Generator, points: np.ndarray, config: AugmentationConfig) -> np.ndarray:

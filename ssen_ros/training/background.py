@@ -10,14 +10,14 @@ from functools import partial
 import numpy as np
 import torch
 
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import Anchor
+from ssen_ros.floor import find_floor
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
-from ssen_ros.models import Checkpoint, load_checkpoint
-from ssen_ros.sparse import CoordinateManager, default_engine
+from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.config import TrainConfig
-from ssen_ros.training.dataset import LabelledVoxels
 
 Foreground = Callable[[np.random.Generator, LabelledVoxels], np.ndarray]  # (V,) bool: what is shown
 
@@ -80,22 +80,15 @@ class PredictedThings:
     """Raises CheckpointError for a network of another task or voxel size."""
 
     def __init__(self, checkpoint: Checkpoint, voxel_size: float, device: torch.device):
-        self._spec = checkpoint.spec
         for name, expected in (("task", "semantic"), ("voxel_size", voxel_size)):
             found = getattr(checkpoint.spec, name)
             if found != expected:
                 raise CheckpointError(f"background_checkpoint: {name} {found!r}, expected {expected!r}")
-        self._model = checkpoint.model.for_inference().to(device)
-        engine = default_engine(device.type, torch.float32)
-        self._model.coordinates = partial(CoordinateManager, engine=engine)
-        self._device = device
+        self._network = Network(checkpoint, device)
         self._is_thing = is_thing(checkpoint.spec.class_names)
 
-    @torch.inference_mode()
     def __call__(self, snapshot: VoxelSnapshot) -> np.ndarray:
         """(V,) bool."""
-        floor = floor_height(snapshot.points)
-        features = voxel_features(self._spec.features, snapshot.points, snapshot.colors, floor)
-        coords = np.concatenate([np.zeros((len(snapshot), 1), np.int32), snapshot.voxel_coords], axis=1)
-        features, coords = (torch.from_numpy(a).to(self._device) for a in (features, coords))
-        return self._is_thing[self._model(features, coords).argmax(1).cpu().numpy()]
+        anchor = Anchor.over(find_floor(snapshot).height, snapshot.points)
+        logits = self._network(snapshot, np.arange(len(snapshot)), anchor)
+        return self._is_thing[logits.argmax(1).cpu().numpy()]

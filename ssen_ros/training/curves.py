@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssen_ros.errors import SsenError
+from ssen_ros.io.replacing import replacing
 from ssen_ros.training.run_folder import read_log
 
 _NO_CURVE = {"step", "minutes", "rooms"}
@@ -33,8 +34,10 @@ def draw_curves(runs: Sequence[Path | str], out: Path | str) -> Path:
         plot.set(title=name, xlabel="step")
         plot.grid(alpha=0.3)
     plot.legend()
-    figure.savefig(out, dpi=110)
-    return Path(out)
+    out = Path(out)
+    with replacing(out) as temporary:
+        figure.savefig(temporary, dpi=110, format=out.suffix[1:] or "png")
+    return out
 
 
 def _log(run: Path) -> list[dict[str, float]]:

@@ -1,4 +1,4 @@
-"""Labelled scenes at the networks' resolution, and batches of them."""
+"""Labelled rooms drawn for training: augmented, cropped, and put together in batches."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,32 +8,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssen_ros import voxel_keys
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.errors import ConfigError
-from ssen_ros.features import floor_height, voxel_features
-from ssen_ros.grouping import majority
+from ssen_ros.features import Anchor, voxel_features
+from ssen_ros.floor import above_floor, find_floor
+from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.simulation import Sample, load_sample
-from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.training.augmentation import augment_colors, augment_points
+from ssen_ros.training.augmentation import augment_colors, augment_points, kept_points
 from ssen_ros.training.config import TrainConfig
 
 
-@dataclass(frozen=True)
-class LabelledVoxels:
-    """A snapshot with its ground truth."""
+def class_weight(shares: np.ndarray, balance: float) -> np.ndarray:
+    """(C,) float64 loss weights, share^-balance, with mean 1 over the voxels of these (C,) shares.
 
-    snapshot: VoxelSnapshot
-    semantic_label: np.ndarray  # (V,) int64, IGNORE_INDEX where not annotated
-    instance_label: np.ndarray  # (V,) int64, -1 where of no instance
-
-    def rows(self, keep: np.ndarray) -> "LabelledVoxels":
-        """The voxels where the (V,) bool mask is set."""
-        s = self.snapshot
-        snapshot = VoxelSnapshot(
-            s.voxel_coords[keep], s.points[keep], s.colors[keep], s.voxel_size, s.version
-        )
-        return LabelledVoxels(snapshot, self.semantic_label[keep], self.instance_label[keep])
+    balance 0 weighs voxels alike, 1 would weigh classes alike; no class gets more than 20 times another.
+    """
+    weight = np.maximum(shares, 1e-6) ** -balance
+    weight = np.minimum(weight, 20 * weight.min())
+    return weight / (weight @ shares)
 
 
 @dataclass(frozen=True)
@@ -45,25 +37,6 @@ class Batch:
     semantic_label: Tensor  # (N,) int64
     instance_label: Tensor  # (N,) int64, unique within a scene
     scene: Tensor  # (N,) int64
-
-
-def voxelize(sample: Sample, voxel_size: float) -> LabelledVoxels:
-    """Mean position and colour of each voxel, and the label most of its points carry."""
-    coords = np.floor(sample.points.astype(np.float64) / voxel_size).astype(np.int32)
-    keys, inverse, count = np.unique(voxel_keys.pack(coords), return_inverse=True, return_counts=True)
-    voxel_coords = voxel_keys.unpack(keys)
-    points = _group_mean(sample.points, inverse, count)
-    colors = np.floor(_group_mean(sample.colors, inverse, count) + 0.5)
-    # One code a (class, instance) pair, so that both come from the same points.
-    pair = (sample.semantic_label.astype(np.int64) + 1) << 32 | (sample.instance_label.astype(np.int64) + 1)
-    winner = majority(inverse, pair)
-    snapshot = VoxelSnapshot(voxel_coords, points.astype(np.float32), colors.astype(np.uint8), voxel_size)
-    return LabelledVoxels(snapshot, (winner >> 32) - 1, (winner & 0xFFFFFFFF) - 1)
-
-
-def _group_mean(values: np.ndarray, group: np.ndarray, count: np.ndarray) -> np.ndarray:
-    sums = [np.bincount(group, weights=column, minlength=len(count)) for column in values.T]
-    return np.stack(sums, axis=1) / count[:, None]
 
 
 @lru_cache(maxsize=500)  # some 3 MB each, 40 ms to read
@@ -109,23 +82,19 @@ class RoomDataset:
     def sample(self, index: int) -> Sample:
         return _load(self.paths[index])
 
-    def class_weight(self, balance: float, rooms: int = 60) -> Tensor:
-        """(C,) float32 loss weights, share^-balance, with mean 1 over the voxels of the first rooms.
-
-        balance 0 weighs voxels alike, 1 would weigh classes alike; no class gets more than 20 times another.
-        """
+    def class_shares(self, rooms: int = 60) -> np.ndarray:
+        """(C,) float64: of the annotated voxels of the first rooms, those of each class."""
         labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
         counts = sum(np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels)
-        weight = np.maximum(counts / counts.sum(), 1e-6) ** -balance
-        weight = np.minimum(weight, 20 * weight.min())
-        return torch.tensor(weight * counts.sum() / (weight * counts).sum(), dtype=torch.float32)
+        return counts / max(counts.sum(), 1)
 
     def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:
         """One random room, augmented, voxelized, and cropped as a map still growing would be."""
         sample = self.sample(int(rng.integers(len(self))))
-        points = augment_points(rng, sample.points, config.augmentation)
-        colors = augment_colors(rng, sample.colors, config.augmentation)
-        augmented = Sample(points, colors, sample.semantic_label, sample.instance_label)
+        kept = kept_points(rng, sample.points, config.augmentation)
+        points = augment_points(rng, sample.points[kept], config.augmentation)
+        colors = augment_colors(rng, sample.colors[kept], config.augmentation)
+        augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
         return crop(rng, voxelize(augmented, self.voxel_size), config.max_voxels, config.crop_share)
 
 
@@ -149,17 +118,18 @@ def crop(
 
 
 def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[str, ...]) -> Batch:
-    """One batch of the masked voxels; heights are measured from the floor of the whole scene."""
+    """One batch of the masked voxels, without strays below the floor of the whole scene, from which heights
+    are measured."""
     columns = []
     for index, (voxels, mask) in enumerate(zip(scenes, masks)):
-        floor = floor_height(voxels.snapshot.points)
-        part = voxels.rows(mask)
+        floor = find_floor(voxels.snapshot)
+        part = voxels.rows(mask & above_floor(voxels.snapshot, floor))
         s = part.snapshot
         scene = np.full((len(s), 1), index)
         columns.append(
             (
                 np.concatenate([scene, s.voxel_coords], axis=1).astype(np.int32),
-                voxel_features(names, s.points, s.colors, floor),
+                voxel_features(names, s.points, s.colors, Anchor.over(floor.height, s.points)),
                 part.semantic_label,
                 part.instance_label,
                 scene[:, 0],

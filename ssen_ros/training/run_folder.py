@@ -9,13 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
 from ssen_ros.errors import ConfigError
+from ssen_ros.io.replacing import replace_text, replacing
+from ssen_ros.io.samples import ATTRIBUTION
 from ssen_ros.models import Checkpoint, NetworkSpec, save_checkpoint
 from ssen_ros.models.minkunet import MinkUNet
-from ssen_ros.simulation.models import ATTRIBUTION
 from ssen_ros.training.config import TrainConfig
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class RunFolder:
     def __init__(self, path: str | Path, spec: NetworkSpec, config: TrainConfig):
         self.path, self._spec, self._config = Path(path), spec, config
         self._commit = _commit()  # of the code that runs: the checkout may move on below it
+        self._balance: dict[str, dict[str, float]] = {}
 
     @property
     def weights(self) -> Path:
@@ -48,11 +51,21 @@ class RunFolder:
                 "it, another --out keeps it, or remove it"
             )
 
+    def note_balance(self, shares: np.ndarray, weights: np.ndarray) -> None:
+        """Tell with the weights how common the C classes are, and what each weighed in the loss.
+
+        `segmenter.prior` undoes that balance by the shares; where all weighed alike, nothing is told.
+        """
+        if np.ptp(weights) > 0:
+            names = self._spec.class_names
+            self._balance = {"class_shares": dict(zip(names, shares.tolist())),
+                             "class_weight": dict(zip(names, weights.tolist()))}  # fmt: skip
+
     def begin(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         options = yaml.safe_dump(asdict(self._config), sort_keys=False)
         text = f"# ssen train {self._spec.task}, commit {self._commit}\n{options}"
-        (self.path / "config.yaml").write_text(text)
+        replace_text(self.path / "config.yaml", text)
 
     def restore(self, model: MinkUNet, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         """Go on with the last state, which is returned.
@@ -84,20 +97,19 @@ class RunFolder:
 
     def save(self, state: dict[str, Any], model: MinkUNet) -> None:
         """Keep the state, whose keys are STATE, and the weights with their provenance."""
-        torch.save(state, self.path / "state.tmp")
-        (self.path / "state.tmp").replace(self.path / "state.pt")
+        with replacing(self.path / "state.pt") as temporary:
+            torch.save(state, temporary)
         provenance = {
             "config": {name: value for name, value in asdict(self._config).items() if name != "data"},
             "steps": state["step"],
             "minutes": round(state["elapsed_s"] / 60, 1),
             "rooms": len(state["rooms"]),
             "commit": self._commit,
+            **self._balance,
         }
-        unfinished = self.path / "weights.tmp"
-        save_checkpoint(unfinished, Checkpoint(self._spec, model, provenance))
-        unfinished.replace(self.weights)
+        save_checkpoint(self.weights, Checkpoint(self._spec, model, provenance))
         content = json.dumps({**asdict(self._spec), "training": provenance}, indent=2) + "\n"
-        (self.path / "weights.json").write_text(content)
+        replace_text(self.path / "weights.json", content)
         attribution = Path(self._config.data) / ATTRIBUTION
         if attribution.is_file():  # whoever passes the weights on has to pass it on too
             shutil.copy(attribution, self.path)
@@ -116,9 +128,7 @@ class Journal:
         self._board = _summary_writer(path, first_step) if tensorboard else None
         file = path / "log.jsonl"
         kept = read_log(path, first_step) if first_step and file.is_file() else []
-        unfinished = path / "log.tmp"
-        unfinished.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        unfinished.replace(file)
+        replace_text(file, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = open(file, "a", encoding="utf-8")
 
     def __enter__(self) -> "Journal":

@@ -15,14 +15,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ssen_ros.models import Checkpoint, load_checkpoint
-from ssen_ros.sparse import CoordinateManager, default_engine
+from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, network_of
+from ssen_ros.models.minkunet import BasicBlock, MinkUNet
+from ssen_ros.sparse.choose import coordinates_on
 from ssen_ros.training.background import everything, foreground
 from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
-from ssen_ros.training.dataset import Batch, RoomDataset
+from ssen_ros.training.dataset import Batch, RoomDataset, class_weight
+from ssen_ros.training.distributed import Processes
 from ssen_ros.training.losses import embedding_loss, semantic_loss
-from ssen_ros.training.processes import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder
 
 log = logging.getLogger(__name__)
@@ -56,13 +57,12 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
         device = processes.device
         scenes = processes.share(config.batch_size)
         shown = foreground(config, device) if task == "embedding" else everything
-        model = spec.build()
+        model = network_of(spec)
         if config.start_from and not resume:
-            _start_from(model, load_checkpoint(config.start_from))
+            start_from(model, spec, load_checkpoint(config.start_from))
         model = model.to(device).train()
         processes.share_batch_norms(model)
-        engine = default_engine(device.type, getattr(torch, config.precision))
-        model.coordinates = partial(CoordinateManager, engine=engine)
+        model.coordinates = coordinates_on(device, config.precision)
         optimizer = torch.optim.AdamW(
             model.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
@@ -74,7 +74,12 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             step, elapsed_before, smooth = state["step"], state["elapsed_s"], state["smooth"]
         else:
             folder.check_is_free()
-        balance = rooms.class_weight(config.class_balance).to(device) if task == "semantic" else None
+        balance = None
+        if task == "semantic":
+            shares = rooms.class_shares()
+            weights = class_weight(shares, config.class_balance)
+            balance = torch.tensor(weights, dtype=torch.float32, device=device)
+            folder.note_balance(shares, weights)
         journal = None
         if processes.is_first:
             folder.begin()
@@ -161,23 +166,45 @@ def _tell(bar: tqdm, line: dict[str, float]) -> None:
         bar.set_postfix({name: f"{line[name]:.4g}" for name in line if name not in ("step", "minutes")})
 
 
-def _start_from(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
-    """Take over every tensor that fits; a network of the other task lacks its last layer, or its first."""
-    own = model.state_dict()
+def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> None:
+    """Take over every tensor that fits; a network of the other task lacks its last layer, or its first.
+
+    Blocks that the checkpoint lacks begin as the identity, and outputs that it lacks beside classes in the
+    same order at zero: a deeper network, or one with more classes, begins where the other ended.
+    """
+    own, given = model.state_dict(), dict(checkpoint.model.state_dict())
+    if checkpoint.spec.task == spec.task == "semantic":
+        known = checkpoint.spec.class_names
+        if len(known) < len(spec.class_names) and spec.class_names[: len(known)] == known:
+            for name in ("final.kernel", "final.bias"):
+                given[name] = _padded(given[name], own[name].shape[-1])
     fitting = {
-        name: tensor
-        for name, tensor in checkpoint.model.state_dict().items()
-        if name in own and own[name].shape == tensor.shape
+        name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape
     }
     model.load_state_dict({**own, **fitting})
+    added = [
+        name
+        for name, block in model.named_modules()
+        if isinstance(block, BasicBlock)
+        and block.downsample is None
+        and not any(key.startswith(f"{name}.") for key in given)
+    ]
+    for name in added:
+        torch.nn.init.zeros_(model.get_submodule(name).norm2.bn.weight)  # what remains is the shortcut
     log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
-    left = sorted({name.rpartition(".")[0] for name in own.keys() - fitting.keys()} - {"final"})
+    of_added = tuple(f"{name}." for name in added)
+    anew = {name for name in own.keys() - fitting.keys() if not name.startswith(of_added)}
+    left = sorted({name.rpartition(".")[0] for name in anew} - {"final"})
     if left:
         log.warning(
             "start_from: %s begin anew, the checkpoint has nothing of their shape; with other features the "
             "first layer has to, for the rest expected the same architecture and first_kernel_size",
             ", ".join(left),
         )
+
+
+def _padded(tensor: Tensor, width: int) -> Tensor:
+    return torch.nn.functional.pad(tensor, (0, width - tensor.shape[-1]))
 
 
 def learning_rate(config: TrainConfig, step: int, progress: float) -> float:

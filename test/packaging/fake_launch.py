@@ -51,12 +51,13 @@ class OpaqueFunction:
         return self._function(context)
 
 
-class IfCondition:
-    def __init__(self, predicate: LaunchConfiguration):
-        self._predicate = predicate
+class UnsetLaunchConfiguration:
+    def __init__(self, name: str):
+        self._name = name
 
-    def evaluate(self, context) -> bool:
-        return {"true": True, "1": True, "false": False, "0": False}[self._predicate.perform(context).lower()]
+    def visit(self, context):
+        context.launch_configurations.pop(self._name, None)
+        return []
 
 
 class PythonLaunchDescriptionSource:
@@ -65,15 +66,28 @@ class PythonLaunchDescriptionSource:
 
 
 class IncludeLaunchDescription:
-    def __init__(self, source: PythonLaunchDescriptionSource, *, launch_arguments=()):
-        self._source, self._arguments = source, launch_arguments
+    """As launch does, it looks for required arguments among those given here, not in the scope around."""
 
-    def visit(self, context):
-        context.launch_configurations.update(dict(self._arguments))
+    def __init__(self, source: PythonLaunchDescriptionSource, *, launch_arguments=()):
+        self._source, self._arguments = source, dict(launch_arguments)
+
+    @property
+    def description(self) -> LaunchDescription:
         spec = importlib.util.spec_from_file_location("included", self._source.location)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return [module.generate_launch_description()]
+        return module.generate_launch_description()
+
+    def visit(self, context):
+        description = self.description
+        for argument in arguments_of(description):
+            if argument.default_value is None and argument.name not in self._arguments:
+                raise RuntimeError(
+                    f"Included launch description missing required argument '{argument.name}', "
+                    f"given: [{', '.join(self._arguments)}]"
+                )
+        context.launch_configurations.update(self._arguments)
+        return [description]
 
 
 class GroupAction:
@@ -96,11 +110,11 @@ class GroupAction:
 class Node:
     def __init__(
         self, *, package, executable, name=None, namespace=None, parameters=(), remappings=(), arguments=(),
-        ros_arguments=(), condition=None, output="log",
+        ros_arguments=(), output="log",
     ):  # fmt: skip
         self.package, self.executable, self.name, self.namespace = package, executable, name, namespace
         self.parameters, self.remappings = list(parameters), dict(remappings)
-        self.arguments, self.ros_arguments, self.condition = list(arguments), list(ros_arguments), condition
+        self.arguments, self.ros_arguments = list(arguments), list(ros_arguments)
         assert all(isinstance(part, str) for part in (*self.arguments, *self.ros_arguments))
         assert all(isinstance(entry, str) or entry for entry in self.parameters), "rcl refuses an empty map"
 
@@ -109,8 +123,13 @@ def modules() -> dict[str, ModuleType]:
     """What to put into sys.modules."""
     contents = {
         "launch": (LaunchContext, LaunchDescription),
-        "launch.actions": (DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, OpaqueFunction),
-        "launch.conditions": (IfCondition,),
+        "launch.actions": (
+            DeclareLaunchArgument,
+            GroupAction,
+            IncludeLaunchDescription,
+            OpaqueFunction,
+            UnsetLaunchConfiguration,
+        ),
         "launch.launch_description_sources": (PythonLaunchDescriptionSource,),
         "launch.substitutions": (LaunchConfiguration,),
         "launch_ros": (),
@@ -131,8 +150,17 @@ def nodes(description: LaunchDescription, arguments: dict[str, str]) -> list[Nod
     started, pending = [], [description]
     while pending:
         entity = pending.pop(0)
-        if not isinstance(entity, Node):
-            pending = list(entity.visit(context)) + pending
-        elif entity.condition is None or entity.condition.evaluate(context):
+        if isinstance(entity, Node):
             started.append(entity)
+        else:
+            pending = list(entity.visit(context)) + pending
     return started
+
+
+def arguments_of(description: LaunchDescription) -> list[DeclareLaunchArgument]:
+    """What `ros2 launch --show-args` lists: those declared here, and in what is included at the top."""
+    found = [entity for entity in description.entities if isinstance(entity, DeclareLaunchArgument)]
+    for entity in description.entities:
+        if isinstance(entity, IncludeLaunchDescription):
+            found += arguments_of(entity.description)
+    return found

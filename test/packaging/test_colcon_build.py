@@ -11,7 +11,7 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 NOT_SOURCE = (
     ".git",
-    ".venv",
+    ".venv*",
     ".*_cache",
     ".hypothesis",
     "__pycache__",
@@ -29,14 +29,14 @@ import sys
 from pathlib import Path
 from ament_index_python import get_package_prefix, get_package_share_directory
 from rclpy.serialization import deserialize_message, serialize_message
-import ssen_ros.ros.processes
+import ssen_ros.ros.node_table
 from ssen_ros.msg import Instance, InstanceArray
 from ssen_ros.srv import GetInstances
 
 sent = InstanceArray(instances=[Instance(id=7, class_name="chair")])
 assert deserialize_message(serialize_message(sent), InstanceArray) == sent
 assert GetInstances.Response(instances=sent).instances == sent
-print(ssen_ros.ros.processes.__file__, sys.modules["ssen_ros.msg"].__file__)
+print(ssen_ros.ros.node_table.__file__, sys.modules["ssen_ros.msg"].__file__)
 print(get_package_prefix("ssen_ros"), get_package_share_directory("ssen_ros"))
 """
 

@@ -76,7 +76,7 @@ def test_executables_start_from_where_ros2_run_looks(installed):
 
 
 def test_commands_are_those_of_the_table_of_processes(distribution):
-    from ssen_ros.ros.processes import player_process, simulator_process, ssen_node_process
+    from ssen_ros.ros.node_table import player_process, simulator_process, ssen_node_process
 
     entry_points = distribution.entry_points
     commands = {entry.name: entry.value for entry in entry_points if entry.group == "console_scripts"}

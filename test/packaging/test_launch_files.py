@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ssen_ros.errors import ConfigError
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = sorted([*CHECKOUT.glob("launch/*.launch.py"), *CHECKOUT.glob("examples/*.launch.py")])
 
@@ -27,8 +29,13 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
 
 def generate_launch_description():
-    names = ("namespace", "rviz", "args", "rgb_topic", "camera_model", "ros_params_override_path")
-    declared = [DeclareLaunchArgument(n, default_value=f"default {n}", description=n) for n in names]
+    names = ("namespace", "rviz", "args", "rgb_topic", "camera_model", "use_sim_time")
+    names += ("ros_params_override_path",)
+    required = REQUIRED
+    declared = [
+        DeclareLaunchArgument(n, default_value=None if n in required else f"default {n}", description=n)
+        for n in names
+    ]
     def start(context):
         values = [f"{n}={context.launch_configurations[n]}" for n in names]
         return [Node(package="other", executable="other", arguments=values)]
@@ -42,10 +49,13 @@ def launch(monkeypatch, tmp_path):
     for name, module in fake_launch.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "ssen_ros.ros.launch_actions", raising=False)
-    others = {"rtabmap_launch": "rtabmap.launch.py", "zed_wrapper": "zed_camera.launch.py"}
-    for package, file in others.items():
+    others = {
+        "rtabmap_launch": ("rtabmap.launch.py", ()),
+        "zed_wrapper": ("zed_camera.launch.py", ("camera_model",)),
+    }
+    for package, (file, required) in others.items():
         (tmp_path / package / "launch").mkdir(parents=True)
-        (tmp_path / package / "launch" / file).write_text(OTHER_PACKAGE)
+        (tmp_path / package / "launch" / file).write_text(OTHER_PACKAGE.replace("REQUIRED", repr(required)))
     shares = {package: str(tmp_path / package) for package in others} | {"ssen_ros": str(CHECKOUT)}
     monkeypatch.setattr("ament_index_python.packages.get_package_share_directory", shares.__getitem__)
 
@@ -63,7 +73,7 @@ def test_file_compiles_and_names_none_of_our_nodes(path):
     compile(source, path, "exec")
     assert ast.get_docstring(ast.parse(source))
     for name in ("ssen_node", "simulator_node", "player_node"):
-        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/processes.py"
+        assert f'"{name}"' not in source, f"{name} is named here and in ssen_ros/ros/node_table.py"
 
 
 def test_ssen_launch_starts_the_node_with_the_parameter_file(launch):
@@ -73,21 +83,27 @@ def test_ssen_launch_starts_the_node_with_the_parameter_file(launch):
     assert node.ros_arguments == ["--log-level", "info"]
 
 
-def test_every_argument_of_ssen_launch_reaches_the_node(launch):
+def test_every_argument_of_ssen_launch_reaches_the_node(launch, tmp_path, monkeypatch):
+    (tmp_path / "mine.yaml").touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
     (node,) = launch(
         "ssen.launch.py", cloud_topic="/rtabmap/cloud_map", namespace="robot1", log_level="debug",
-        params_file="mine.yaml", semantic_weights="a.safetensors", embedding_weights="b.safetensors",
-        device="cuda:1", use_sim_time="true",
+        params_file="~/mine.yaml", semantic_weights="a.safetensors", embedding_weights="b.safetensors",
+        device="cuda:1", use_sim_time="true", autostart="false", namespaced_tf="true",
     )  # fmt: skip
-    assert node.namespace == "robot1" and node.remappings == {"cloud_map": "/rtabmap/cloud_map"}
+    assert node.namespace == "robot1"
+    assert node.remappings == {
+        "cloud_map": "/rtabmap/cloud_map", "/tf": "tf", "/tf_static": "tf_static"
+    }  # fmt: skip
     assert node.ros_arguments == ["--log-level", "debug"]
     assert node.parameters == [
-        "mine.yaml",
+        str(tmp_path / "mine.yaml"),
         {
             "segmenter.semantic_checkpoint": "a.safetensors",
             "segmenter.embedding_checkpoint": "b.safetensors",
             "segmenter.device": "cuda:1",
             "use_sim_time": True,
+            "autostart": False,
         },
     ]
 
@@ -95,30 +111,64 @@ def test_every_argument_of_ssen_launch_reaches_the_node(launch):
 def test_the_parameters_that_arguments_set_are_the_nodes(launch):
     pytest.importorskip("rclpy", reason="NodeConfig belongs to the ROS side")
     from ssen_ros.config import parameters
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
     from ssen_ros.ros.parameters import NodeConfig
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
 
-    named = {argument.parameter for argument in SSEN_ARGUMENTS} - {""}
+    named = {argument.parameter for argument in SSEN_ARGUMENTS} - {"", "use_sim_time"}
     assert named and named <= {parameter.name for parameter in parameters(NodeConfig())}
 
 
 def test_rviz_starts_when_asked_and_shows_what_is_published(launch):
-    _, rviz = launch("ssen.launch.py", rviz="true")
-    assert (rviz.package, rviz.remappings) == ("rviz2", {})
+    node, rviz = launch("ssen.launch.py", rviz="true")
+    assert (rviz.package, rviz.remappings, rviz.parameters) == ("rviz2", {}, [])
     assert rviz.arguments == ["-d", str(CHECKOUT / "config" / "ssen.rviz"), "-f", "map"]
-    _, rviz = launch("ssen.launch.py", rviz="true", namespace="robot1", cloud_topic="rtabmap/cloud_map")
-    assert rviz.remappings["/cloud_map"] == "/robot1/rtabmap/cloud_map"
-    assert rviz.remappings["/ssen/semantic_cloud"] == "/robot1/ssen/semantic_cloud"
+    node, rviz = launch(
+        "ssen.launch.py", rviz="true", namespace="robot1", cloud_topic="rtabmap/cloud_map",
+        namespaced_tf="true", use_sim_time="true",
+    )  # fmt: skip
+    assert rviz.namespace == node.namespace == "robot1" and rviz.remappings == node.remappings
+    assert rviz.parameters == [{"use_sim_time": True}]
     _, rviz = launch("ssen.launch.py", rviz="true", cloud_topic="/zed/fused", fixed_frame="odom")
-    assert rviz.remappings == {"/cloud_map": "/zed/fused"} and rviz.arguments[-1] == "odom"
+    assert rviz.remappings == {"cloud_map": "/zed/fused"} and rviz.arguments[-1] == "odom"
+
+
+@pytest.mark.parametrize(
+    ("file", "argument", "value", "message"),
+    [
+        ("ssen.launch.py", "params_file", "/no/such.yaml", "there is no such file"),
+        ("ssen.launch.py", "params_file", "~", "a folder"),
+        ("ssen.launch.py", "use_sim_time", "yes", "expected true or false"),
+        ("ssen.launch.py", "rviz", "on", "expected true or false"),
+        ("ssen.launch.py", "autostart", "no", "expected true or false"),
+        ("ssen.launch.py", "namespaced_tf", "2", "expected true or false"),
+        ("demo.launch.py", "use_sim_time", "yes", "expected true or false"),
+        ("robots.launch.py", "robots", "robot1,", "expected names that differ"),
+        ("robots.launch.py", "robots", "", "expected names that differ"),
+        ("robots.launch.py", "robots", "robot1, robot1", "expected names that differ"),
+    ],
+)
+def test_a_slip_in_an_argument_is_an_error_that_names_it(launch, file, argument, value, message):
+    with pytest.raises(ConfigError, match=f"{argument}:={value}: {message}"):
+        launch(file, **{argument: value})
+
+
+@pytest.mark.parametrize("name", ["ssen.launch.py", "demo.launch.py", "robots.launch.py", "slam.launch.py"])
+def test_all_arguments_are_listed_for_show_args(launch, name):
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
+
+    (path,) = [path for path in LAUNCH_FILES if path.name == name]
+    shown = {argument.name for argument in fake_launch.arguments_of(load(path).generate_launch_description())}
+    each_its_own = {"namespace"} if name == "robots.launch.py" else set()
+    assert {argument.name for argument in SSEN_ARGUMENTS} - each_its_own <= shown
 
 
 @pytest.mark.parametrize("namespace", ["", "robot1"])
 def test_demo_launch_adds_a_simulator_that_the_node_hears(launch, namespace):
-    node, simulator = launch("demo.launch.py", cloud_topic="walk", namespace=namespace)
+    node, simulator, frame = launch("demo.launch.py", cloud_topic="walk", namespace=namespace)
     assert (node.executable, simulator.executable) == ("ssen_node", "simulator_node")
-    assert node.namespace == simulator.namespace == namespace
+    assert node.namespace == simulator.namespace == frame.namespace == namespace
     assert node.remappings == simulator.remappings == {"cloud_map": "walk"}
+    assert (frame.package, frame.arguments[:2]) == ("tf2_ros", ["--frame-id", "map"])
 
 
 def test_several_robots_get_a_node_each(launch):
@@ -152,6 +202,20 @@ def test_simulated_time_is_the_parameter_files_affair_unless_given(launch, given
     node, *_ = launch("ssen.launch.py", **({"use_sim_time": given} if given else {}))
     own = node.parameters[1] if len(node.parameters) > 1 else {}
     assert own.get("use_sim_time") is expected
+
+
+def test_what_the_slam_requires_is_missed_where_it_is_not_given(launch):
+    with pytest.raises(RuntimeError, match="camera_model"):
+        launch("slam.launch.py", slam="zed")
+
+
+def test_what_is_given_for_both_reaches_both_and_the_rest_leaves_the_slam_as_it_is(launch):
+    slam, node = launch("slam.launch.py", slam="zed", camera_model="zed2", namespace="robot1")
+    assert {"use_sim_time=default use_sim_time", "namespace=default namespace"} <= set(slam.arguments)
+    assert node.namespace == "robot1"
+    slam, node = launch("slam.launch.py", slam="rtabmap", use_sim_time="true", device="cpu")
+    assert "use_sim_time=true" in slam.arguments
+    assert node.parameters[1] == {"use_sim_time": True, "segmenter.device": "cpu"}
 
 
 def test_zed_is_told_to_map(launch):
@@ -189,7 +253,7 @@ def test_beside_nvblox_the_cameras_clouds_are_put_together(launch):
     ("name", "executables"),
     [
         ("ssen.launch.py", ["ssen_node", "rviz2"]),
-        ("demo.launch.py", ["ssen_node", "rviz2", "simulator_node"]),
+        ("demo.launch.py", ["ssen_node", "rviz2", "simulator_node", "static_transform_publisher"]),
     ],
 )
 def test_launch_itself_reads_the_files_alike(name, executables):
@@ -203,15 +267,16 @@ def test_launch_itself_reads_the_files_alike(name, executables):
         entity = pending.pop(0)
         if not isinstance(entity, Node):
             pending = list(entity.visit(context) or []) + pending
-        elif entity.condition is None or entity.condition.evaluate(context):
+        else:
             started.append(entity.node_executable)
     assert started == executables
 
 
-def test_every_argument_is_documented_in_the_readme():
-    from ssen_ros.ros.processes import SSEN_ARGUMENTS
+def test_every_argument_is_documented():
+    from ssen_ros.ros.node_table import SSEN_ARGUMENTS
 
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    rows = [line for line in readme.splitlines() if line.startswith("| `")]
+    page = (CHECKOUT / "docs" / "slam.md").read_text(encoding="utf-8")
+    section = page.split("\n## Launch arguments\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
     for argument in SSEN_ARGUMENTS:
         assert any(f"`{argument.name}`" in row.split("|")[1] for row in rows), argument.name

@@ -41,3 +41,30 @@ def test_an_old_python_is_told_which_one_is_needed():
     )
     assert told.returncode == 1
     assert "expected 3.11 or newer" in told.stderr and "Traceback" not in told.stderr
+
+
+def requirements(*arguments: str) -> list[str]:
+    command = [sys.executable, "scripts/requirements.py", *arguments]
+    told = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True)
+    return told.stdout.splitlines()
+
+
+def test_another_distribution_means_other_ros_packages_and_the_same_rest():
+    kilted, jazzy = (
+        requirements("--distro", name, "build", "run", "ros", "bags", "test") for name in ("kilted", "jazzy")
+    )
+    assert requirements("build", "run", "ros", "bags", "test") == kilted
+    ros = {name for name in jazzy if name.startswith("ros-")}
+    assert all(name.startswith("ros-jazzy-") for name in ros)
+    assert {name for name in kilted if not name.startswith("ros-")} == set(jazzy) - ros
+    assert {"ros-jazzy-rclpy", "ros-jazzy-ament-cmake-ros"} <= ros
+    assert not any(name.startswith("ros-") for name in requirements("--distro", "jazzy", "run", "test"))
+
+
+@pytest.mark.parametrize(("distro", "venv"), [("kilted", ".venv"), ("jazzy", ".venv-jazzy")])
+def test_each_distribution_has_a_virtual_environment_of_its_own(distro, venv):
+    told = subprocess.run(
+        ["make", "-n", "test", f"DISTRO={distro}", "TESTS=test/ros"],
+        cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert f"{venv}/bin/pytest test/ros" in told.stdout

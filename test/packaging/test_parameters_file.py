@@ -30,28 +30,38 @@ def test_file_holds_every_parameter_of_the_node_at_its_default():
     assert {n: type(v) for n, v in in_file.items()} == {n: type(v) for n, v in in_code.items()}
 
 
-def test_readme_lists_every_parameter_with_when_it_may_change():
+def test_page_lists_every_parameter_with_when_it_may_change():
     from ssen_ros.config import parameters
     from ssen_ros.ros.parameters import NodeConfig
 
-    section = (
-        (CHECKOUT / "README.md").read_text(encoding="utf-8").split("\n## Parameters\n")[1].split("\n## ")[0]
-    )
-    listed = {}
-    for row in re.findall(r"^\| (`.*?) \|$", section, re.MULTILINE):
-        names, _, changes, _ = row.split(" | ")
-        group = ""
-        for name in re.findall("`(.+?)`", names):  # `.this` is in the group of the one before
-            listed[group + name.lstrip(".") if name.startswith(".") else name] = changes
-            group = group if name.startswith(".") else name[: name.rfind(".") + 1]
-    assert listed == {leaf.name: leaf.changes for leaf in parameters(NodeConfig())}
+    page = (CHECKOUT / "docs" / "node.md").read_text(encoding="utf-8")
+    section = page.split("\n## Parameters\n")[1].split("\n## ")[0]
+    rows = [row.split(" | ") for row in re.findall(r"^\| (`.*?) \|$", section, re.MULTILINE)]
+    assert all(len(row) == 5 for row in rows), "a text with a vertical bar would break the table"
+    listed = [(name.strip("`"), changes, meaning) for name, _, _, changes, meaning in rows]
+    in_code = [(leaf.name, leaf.changes, leaf.doc) for leaf in parameters(NodeConfig())]
+    assert sorted(listed) == sorted(in_code)
 
 
-def test_file_is_the_one_its_script_writes():
-    spec = importlib.util.spec_from_file_location(
-        "parameters_file", CHECKOUT / "scripts" / "parameters_file.py"
-    )
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+@pytest.fixture(scope="module")
+def script():
+    path = CHECKOUT / "scripts" / "parameters_file.py"
+    spec = importlib.util.spec_from_file_location("parameters_file", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_file_and_page_are_those_that_the_script_writes(script):
     written = script.PARAMETERS_FILE.read_text(encoding="utf-8")
     assert written == script.render(), "run `python scripts/parameters_file.py`"
+    page = script.PARAMETERS_PAGE.read_text(encoding="utf-8")
+    assert page == script.with_table(page), "run `python scripts/parameters_file.py`"
+
+
+def test_a_page_without_its_marks_is_refused_and_one_with_an_old_table_gets_the_new_one(script):
+    page = f"before\n{script.BEGIN}old\n{script.END}after\n"
+    assert script.with_table(page) == f"before\n{script.BEGIN}{script.table()}{script.END}after\n"
+    for spoilt in ("before\n", f"{script.END}{script.BEGIN}"):
+        with pytest.raises(ValueError, match="parameters"):
+            script.with_table(spoilt)

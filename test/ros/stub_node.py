@@ -34,6 +34,11 @@ class ColorSegmenter:
     device = "cpu"
 
     def __init__(self, weights):
+        if weights == "slow":
+            print("loading slowly")
+            give_up_s = time.monotonic() + LONGEST_PASS_S
+            while time.monotonic() < give_up_s:
+                time.sleep(0.1)
         if weights == "broken":
             raise RuntimeError("nobody thought of this")
         if weights not in WEIGHTS:
@@ -42,7 +47,7 @@ class ColorSegmenter:
         print(f"networks in memory: {weights!r}")
         weakref.finalize(self, print, f"networks gone: {weights!r}")
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         red, _, blue = snapshot.colors.T
         if (blue == FAILS).any():
             raise RuntimeError("the pass was told to fail")
@@ -55,7 +60,7 @@ class ColorSegmenter:
         log_probabilities[np.arange(len(snapshot)), red] = -0.01
         return log_probabilities
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         green = snapshot.colors[thing_rows, 1].astype(np.float32)
         spread = np.random.default_rng(0).normal(scale=0.1, size=(len(green), 3))
         return (spread + np.column_stack([10.0 * green, 0.0 * green, 0.0 * green])).astype(np.float32)

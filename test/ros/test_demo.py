@@ -17,17 +17,17 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros import config
-from ssen_ros.cloud_io import read_ply_vertices
 from ssen_ros.errors import SsenError
+from ssen_ros.io.clouds import read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
+from ssen_ros.ros.commands.demo import _LiveScreen, _Received, walk_process
+from ssen_ros.ros.commands.running import private_environment
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array, to_labelled_map
-from ssen_ros.ros.demo import _LiveScreen, _Received, walk_process
-from ssen_ros.ros.running import private_environment
 from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
-from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult
+from ssen_ros.structures import Box, Clusters, Instance, Known, Memory, Segmentation, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
 ROOT = Path(__file__).parents[2]
@@ -109,7 +109,7 @@ def test_every_fast_dds_gets_the_profile_unless_the_user_has_one(
     monkeypatch.setenv("ROS_DISTRO", distribution)
     if own:
         monkeypatch.setenv(own, "/some/profile.xml")
-    monkeypatch.setattr("ssen_ros.ros.running._shared_memory_suffices", lambda: True)
+    monkeypatch.setattr("ssen_ros.ros.commands.running._shared_memory_suffices", lambda: True)
     environment = private_environment(tmp_path)
     assert names & set(environment) == (set() if own else {name})
     if not own:
@@ -131,7 +131,7 @@ def messages() -> tuple[StepResult, list]:
     chair = Instance(
         id=3, class_id=CHAIR, class_name="chair", score=0.5,
         box=Box(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.4, 0.5]), yaw=2.5),
-        centroid=np.array([0.1, 0.2, 0.25]), voxel_coords=snapshot.voxel_coords[rows],
+        centroid=np.array([0.1, 0.2, 0.25]), voxel_count=len(rows),
         first_seen_ns=STAMP_NS - 5, last_seen_ns=STAMP_NS, state="missing",
     )  # fmt: skip
     segmentation = Segmentation(
@@ -141,8 +141,9 @@ def messages() -> tuple[StepResult, list]:
         np.zeros(len(rows), np.int32), np.zeros(len(rows), bool), np.ones(len(rows), np.float32)
     )
     confidence = np.linspace(0, 1, len(snapshot), dtype=np.float32)
+    memory = Memory((Known(chair, keys=rows, votes=np.zeros(20)),))
     result = StepResult(
-        snapshot, segmentation, clusters, (), (chair,), (), label, ids, confidence, STAMP_NS, {"total": 0.1}
+        snapshot, segmentation, clusters, (), memory, (), label, ids, confidence, STAMP_NS, {"total": 0.1}
     )  # fmt: skip
     header = Header(stamp=time_from_ns(STAMP_NS), frame_id="map")
     semantic = CloudWriter(label="u4", confidence="f4").write(

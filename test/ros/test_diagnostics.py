@@ -7,12 +7,12 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.diagnostics import Health, Observation, summarize, to_diagnostics
-from ssen_ros.ros.live_map import Counters
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 WORKING = Observation(
-    "active", counters=Counters(received=3, processed=3), cloud_topic="/map", cloud_publishers=1
+    "active", counters=Counters(received=3, processed=3), cloud_topic="/map", cloud_publishers=("/slam",)
 )
 
 
@@ -41,8 +41,11 @@ def standing_clock(monkeypatch):
         (replace(WORKING, health=health(has_color=False)), WARN, "no colour"),
         (replace(WORKING, enabled=False), OK, "disabled by ~/enable"),
         (replace(WORKING, counters=Counters()), OK, "waiting for a map"),
-        (replace(WORKING, counters=Counters(), cloud_publishers=0), WARN, "nobody publishes /map"),
-        (replace(WORKING, cloud_publishers=0), OK, "up to date"),  # the map is there
+        (replace(WORKING, counters=Counters(), cloud_publishers=()), WARN, "nobody publishes /map"),
+        (replace(WORKING, cloud_publishers=()), OK, "up to date"),  # the map is there
+        (replace(WORKING, cloud_publishers=("/b", "/a")), WARN, "2 publishers of /map send whole maps"),
+        (replace(WORKING, cloud_publishers=("/b", "/a")), WARN, "replace each other: /a, /b"),
+        (replace(WORKING, cloud_publishers=("/b", "/a"), whole_maps=False), OK, "up to date"),
         (replace(WORKING, degraded=True), WARN, "degraded to the CPU"),
         (replace(WORKING, qos_mismatch="durability"), WARN, "does not offer the durability asked for"),
         (replace(WORKING, health=health(rejected_age_s=1.0)), WARN, "a cloud was rejected"),
@@ -59,6 +62,11 @@ def test_the_level_is_that_of_what_is_amiss(standing_clock, seen, level, words):
     assert found_level == level and words in message
 
 
+def test_a_topic_of_another_type_is_not_said_to_have_no_publisher(standing_clock):
+    seen = replace(WORKING, counters=Counters(), cloud_publishers=(), other_types=("std_msgs/msg/String",))
+    assert summarize(seen) == (WARN, "a publisher of /map sends std_msgs/msg/String, not PointCloud2")
+
+
 def test_all_reasons_are_given_the_worst_first(standing_clock):
     seen = replace(WORKING, degraded=True, health=health(rejected_age_s=1.0, pass_failed=True))
     assert summarize(seen) == (ERROR, "the last pass failed; a cloud was rejected; degraded to the CPU")
@@ -72,3 +80,9 @@ def test_a_status_bears_the_name_of_its_robot_and_the_age_of_the_newest_cloud(st
     assert values["last_cloud_age_s"] == "30.0"
     assert values["lifecycle"] == "active" and float(values["memory_mb"]) > 10.0
     assert values["device_memory_mb"] == "0"
+
+
+def test_networks_that_had_to_leave_the_gpu_are_reported_where_they_are(standing_clock):
+    moved = replace(WORKING, degraded=True, health=health(device="cuda:0"))
+    (status,) = to_diagnostics(Time(), "/ssen", moved).status
+    assert status.hardware_id == "cpu" and {v.key: v.value for v in status.values}["device"] == "cpu"

@@ -1,20 +1,26 @@
 """The examples, run as a user runs them, beside a real node."""
 
+import importlib.util
 import json
 import signal
 import sys
+import time
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from geometry_msgs.msg import PolygonInstanceStamped
-from rclpy.qos import QoSDurabilityPolicy, QoSProfile
+import rclpy
+from geometry_msgs.msg import PolygonInstanceStamped, Pose
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
 
-from ssen_ros.cloud_io import read_cloud
+from ssen_ros.io.clouds import read_cloud
+from ssen_ros.io.point_cloud2 import ns_from_time
 from ssen_ros.msg import InstanceArray
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-ALL = QoSProfile(depth=100, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @pytest.fixture
@@ -104,14 +110,18 @@ def inside(polygon, points):
     return bool((edges[:, 0] * to_points[..., 1] - edges[:, 1] * to_points[..., 0] > 0).all())
 
 
-def test_obstacles_become_polygons_that_vanish_with_them(bench, room):
+def test_obstacles_become_polygons_that_are_repeated_and_vanish_with_them(bench, room):
     parts, show = room
-    polygons = bench.collect(PolygonInstanceStamped, "keep_out", ALL)
-    node = bench.start(EXAMPLES / "keep_out.py", classes="chair", margin_m=0.2)
+    polygons = bench.collect(PolygonInstanceStamped, "keep_out", qos_profile_sensor_data)  # as nav2 listens
+    node = bench.start(EXAMPLES / "keep_out.py", classes="chair", margin_m=0.2, period_s=0.1)
     objects = show(*parts, stamp_ns=1)
-    bench.spin_until(lambda: len(polygons) >= 2 or not node.running)
+    bench.spin_until(lambda: len(polygons) >= 8 or not node.running)
     assert {objects[msg.polygon.id].class_name for msg in polygons} == {"chair"}
     assert {msg.header.frame_id for msg in polygons} == {"map"}
+    stamps_ns = [ns_from_time(msg.header.stamp) for msg in polygons]
+    assert len(set(stamps_ns)) == len(stamps_ns) and time.time_ns() - stamps_ns[-1] < 5e9
+    ids = {msg.polygon.id for msg in polygons}
+    assert len(ids) == 2 and all(sum(msg.polygon.id == id_ for msg in polygons) > 2 for id_ in ids)
     near = next(msg for msg in polygons if abs(msg.polygon.polygon.points[0].x) < 1.5)
     footprint = parts["near chair"][0][:, :2]
     assert inside(near.polygon.polygon, footprint)
@@ -120,15 +130,91 @@ def test_obstacles_become_polygons_that_vanish_with_them(bench, room):
     show("far chair", "table", stamp_ns=2)  # the near one is carried away
     bench.spin_until(lambda: any(not msg.polygon.polygon.points for msg in polygons))
     assert [msg.polygon.id for msg in polygons if not msg.polygon.polygon.points] == [near.polygon.id]
-    assert len(polygons) == 3  # the far chair stayed where it was
+    polygons.clear()
+    bench.spin_until(lambda: len(polygons) > 3)
+    assert {msg.polygon.id for msg in polygons} == ids - {near.polygon.id}
     node.signal(signal.SIGINT)
     assert node.wait() == 0 and "Traceback" not in node.log, node.log
 
 
 def test_what_hangs_high_is_passed_under(bench, room):
     parts, show = room
-    polygons = bench.collect(PolygonInstanceStamped, "keep_out", ALL)
+    polygons = bench.collect(PolygonInstanceStamped, "keep_out", qos_profile_sensor_data)
     node = bench.start(EXAMPLES / "keep_out.py", clearance_m=-1)  # all is higher than that
     updates = show(*parts, stamp_ns=1)
     bench.spin_for(2.0)
     assert updates and not polygons and node.running
+
+
+class Message:
+    """A stand-in for a message of MoveIt, of which there are no wheels."""
+
+    ADD, REMOVE, BOX = b"\x00", b"\x01", 1  # of CollisionObject and SolidPrimitive
+
+    def __init__(self, **fields):
+        vars(self).update(fields)
+
+
+@pytest.fixture
+def moveit(monkeypatch):
+    """The example for MoveIt as a module; what it would send lies in its `sent`."""
+    for package, names in {
+        "moveit_msgs": ("CollisionObject", "PlanningScene", "PlanningSceneWorld"),
+        "shape_msgs": ("SolidPrimitive",),
+    }.items():
+        module = ModuleType(f"{package}.msg")
+        for name in names:
+            setattr(module, name, type(name, (Message,), {}))
+        monkeypatch.setitem(sys.modules, package, ModuleType(package))
+        monkeypatch.setitem(sys.modules, f"{package}.msg", module)
+    spec = importlib.util.spec_from_file_location("moveit_objects", EXAMPLES / "moveit_objects.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.sent = []
+    create = Node.create_publisher
+    monkeypatch.setattr(
+        Node,
+        "create_publisher",
+        lambda node, kind, name, qos, **more: (
+            SimpleNamespace(publish=module.sent.append)
+            if name == "planning_scene"
+            else create(node, kind, name, qos, **more)
+        ),
+    )
+    return module
+
+
+def test_objects_become_boxes_in_moveits_scene_and_go_with_them(bench, room, moveit):
+    parts, show = room
+    rclpy.init(args=["--ros-args", "-p", "period_s:=3600", "-p", "padding_m:=0.1"], domain_id=bench.domain)
+    node = moveit.MoveItObjects()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+
+    def shown(*names, stamp_ns):
+        moveit.sent.clear()
+        objects = show(*names, stamp_ns=stamp_ns)
+        deadline_s = time.monotonic() + 30.0
+        while not moveit.sent and time.monotonic() < deadline_s:
+            executor.spin_once(timeout_sec=0.1)
+        (scene,) = moveit.sent
+        assert scene.is_diff
+        return objects, {box.id: box for box in scene.world.collision_objects}
+
+    try:
+        objects, boxes = shown(*parts, stamp_ns=1)
+        assert set(boxes) == {f"{found.class_name}_{id_}" for id_, found in objects.items()}
+        for id_, found in objects.items():
+            box = boxes[f"{found.class_name}_{id_}"]
+            assert box.operation == Message.ADD and box.header.frame_id == "map"
+            assert box.pose == found.box_pose and box.primitive_poses == [Pose()]
+            size = found.box_size
+            expected = np.array([size.x, size.y, size.z]) + 0.2
+            np.testing.assert_allclose(box.primitives[0].dimensions, expected)
+        _, boxes = shown("far chair", "table", stamp_ns=2)
+        (gone,) = [box for box in boxes.values() if box.operation == Message.REMOVE]
+        assert gone.id.startswith("chair_") and len(boxes) == 3
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown()

@@ -1,13 +1,19 @@
 """The loop that keeps a node alive."""
 
+import logging
 import signal
+import threading
+import time
 
 import pytest
 from rclpy.exceptions import InvalidHandle
-from rclpy.executors import MultiThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 
 from ssen_ros.ros import main_loop
+from ssen_ros.ros.executor import PatientExecutor
 
 
 @pytest.fixture
@@ -19,23 +25,104 @@ def signals():
         signal.signal(number, handler)
 
 
-def test_a_subscription_destroyed_while_it_is_waited_for_does_not_end_the_node(monkeypatch, signals):
-    """As happens, rarely, where a publisher offers less and the subscription is replaced."""
+def waits(monkeypatch, error: Exception, times: float) -> list[int]:
+    """Waiting for callbacks raises that often at first; gives the list of rounds so far."""
     rounds = []
-    spin_once = MultiThreadedExecutor.spin_once
+    wait = Executor.wait_for_ready_callbacks
 
-    def destroyed_at_first(executor, timeout_sec):
+    def fails_at_first(executor, *args, **kwargs):
         rounds.append(len(rounds))
-        if len(rounds) == 1:
-            raise InvalidHandle("destruction was requested")
-        spin_once(executor, timeout_sec)
+        if len(rounds) <= times:
+            raise error
+        return wait(executor, *args, **kwargs)
 
-    monkeypatch.setattr(MultiThreadedExecutor, "spin_once", destroyed_at_first)
+    monkeypatch.setattr(Executor, "wait_for_ready_callbacks", fails_at_first)
+    return rounds
 
-    def make_node(context, stop):
-        node = Node("survivor", context=context)
-        node.create_timer(0.05, stop.set)
-        return node
 
-    assert main_loop.run("survivor", make_node) == 0
-    assert len(rounds) > 1
+def stops_by_itself(context, stop):
+    node = Node("survivor", context=context)
+    node.create_timer(0.05, stop.set)
+    return node
+
+
+@pytest.mark.parametrize(
+    "error", [InvalidHandle("destruction was requested"), RuntimeError("of rclpy's own")]
+)
+def test_what_goes_wrong_in_waiting_does_not_end_the_node(monkeypatch, signals, error):
+    """As happens, rarely, where a publisher offers less and the subscription is replaced."""
+    rounds = waits(monkeypatch, error, times=3)
+    assert main_loop.run("survivor", stops_by_itself) == 0
+    assert len(rounds) > 3
+
+
+def test_where_waiting_never_succeeds_the_process_ends(monkeypatch, signals):
+    monkeypatch.setattr("ssen_ros.ros.executor._LONGEST_PAUSE_S", 0.01)
+    rounds = waits(monkeypatch, RuntimeError("of rclpy's own"), times=float("inf"))
+    assert main_loop.run("survivor", stops_by_itself) == 1
+    assert len(rounds) < 100
+
+
+@pytest.fixture
+def spinning(bench):
+    """spinning(node, condition): the executor of the loop, after it has worked until the condition held."""
+    executors = []
+
+    def spin(node, condition):
+        executor = PatientExecutor(2, bench.context)
+        executors.append(executor)
+        executor.add_node(node)
+        deadline_s = time.monotonic() + 20.0
+        while not condition() and time.monotonic() < deadline_s:
+            executor.spin_once(timeout_sec=0.05)
+            bench.spin_for(0.01)
+        assert condition()
+        return executor
+
+    yield spin
+    for executor in executors:
+        executor.shutdown()
+
+
+def test_callbacks_that_raise_are_counted_and_logged_and_called_again(bench, spinning, caplog):
+    node = Node("survivor", context=bench.context)
+    called = []
+
+    def fails(*_):
+        called.append(threading.current_thread().name)
+        raise RuntimeError(f"nobody thought of this, {len(called)}")
+
+    node.create_timer(0.02, fails)
+    node.create_service(Trigger, "fails", fails)
+    client = bench.node.create_client(Trigger, "fails")
+    client.call_async(Trigger.Request())
+    with caplog.at_level(logging.ERROR, "ssen_ros"):
+        executor = spinning(node, lambda: len(called) > 10)
+    assert executor.errors >= 10 and threading.current_thread().name not in called
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 2  # of each kind one: they come time and again
+    assert any("a callback of fails failed" in text for text in messages)
+    assert all("RuntimeError: nobody thought of this" in text and "Traceback" in text for text in messages)
+    node.destroy_node()
+
+
+def test_what_fails_before_its_callback_is_called_is_waited_for_again(bench, spinning, monkeypatch):
+    """rclpy raises while it takes a message, and leaves the subscription marked as busy, with its group."""
+    heard, taken = [], []
+    node = Node("survivor", context=bench.context)
+    node.create_subscription(String, "words", lambda msg: heard.append(msg.data), 10)
+    take = Executor._take_subscription
+
+    def fails_at_first(executor, subscription):
+        taken.append(subscription)
+        if len(taken) == 1:
+            raise RuntimeError("failed to take")
+        return take(executor, subscription)
+
+    monkeypatch.setattr(PatientExecutor, "_take_subscription", fails_at_first)
+    publisher = bench.node.create_publisher(String, "words", 10)
+    bench.spin_until(lambda: publisher.get_subscription_count() > 0)
+    publisher.publish(String(data="tea"))
+    executor = spinning(node, lambda: heard)
+    assert heard == ["tea"] and executor.errors == 1
+    node.destroy_node()

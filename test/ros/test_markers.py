@@ -11,11 +11,11 @@ from ssen_ros.structures import Box, Instance
 HEADER = Header(frame_id="map")
 
 
-def instance(id_):
-    box = Box(np.zeros(3), np.ones(3), 0.0)
+def instance(id_, score=0.5, size=(1.0, 1.0, 1.0), state="active"):
+    box = Box(np.zeros(3), np.array(size), 0.0)
     return Instance(
-        id=id_, class_id=4, class_name="chair", score=0.5, box=box, centroid=np.zeros(3),
-        voxel_coords=np.zeros((1, 3), np.int32), first_seen_ns=0, last_seen_ns=0, state="active",
+        id=id_, class_id=4, class_name="chair", score=score, box=box, centroid=np.zeros(3),
+        voxel_count=1, first_seen_ns=0, last_seen_ns=0, state=state,
     )  # fmt: skip
 
 
@@ -66,3 +66,25 @@ def test_deletes_end_and_never_meet_an_instance_that_came_back():
     for _ in range(5):
         assert len(board.update(HEADER, []).markers) == 2
     assert board.update(HEADER, []).markers == []
+
+
+def test_a_box_is_its_twelve_edges():
+    size = np.array((2.0, 1.0, 0.5))
+    box = MarkerBoard().update(HEADER, [instance(1, size=size)]).markers[1]
+    ends = np.array([(p.x, p.y, p.z) for p in box.points]).reshape(-1, 2, 3)
+    assert (
+        box.type == Marker.LINE_LIST and box.scale.x > 0 and len({tuple(edge.ravel()) for edge in ends}) == 12
+    )
+    np.testing.assert_allclose(np.abs(ends), np.broadcast_to(size / 2, ends.shape))
+    lengths = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    np.testing.assert_allclose(np.sort(lengths), np.repeat(np.sort(size), 4))
+
+
+def test_text_and_box_fade_with_the_score_and_while_missing():
+    shown = [instance(1, 0.0), instance(2, 0.5), instance(3, 1.0), instance(4, 1.0, state="missing")]
+    markers = MarkerBoard().update(HEADER, shown).markers[1:]
+    for drawn in (markers[::2], markers[1::2]):
+        none, half, full, missing = (marker.color.a for marker in drawn)
+        assert 0.0 < none < half < full == 1.0 and 0.0 < missing < full
+    heights = [marker.scale.z for marker in markers[1::2]]
+    assert 0.03 < heights[0] < heights[1] < heights[2] == heights[3]

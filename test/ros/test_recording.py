@@ -11,13 +11,13 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
-from ssen_ros.bags import BagReader, BagWriter
 from ssen_ros.errors import BagError
+from ssen_ros.io.bags import BagReader, BagWriter
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.msg import Instance, InstanceArray
-from ssen_ros.point_cloud2 import CLOUD_TYPE
+from ssen_ros.ros.commands.recorder import message_class, read_definition
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns
 from ssen_ros.ros.qos import LATCHED
-from ssen_ros.ros.recorder_node import message_class, read_definition
 
 RELIABLE = QoSProfile(depth=20)
 

@@ -1,19 +1,26 @@
 """ssen_node in another process, over DDS, with known labels (stub_node)."""
 
 import signal
+import time
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import PointCloud2, PointField
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
+from ssen_ros.io.point_cloud2 import ns_from_time
 from ssen_ros.msg import InstanceArray, InstanceEvent
-from ssen_ros.ros.conversions import CloudWriter, from_msg, ns_from_time
+from ssen_ros.ros.conversions import CloudWriter, from_msg
 from ssen_ros.ros.main_loop import run
+from ssen_ros.ros.qos import LATCHED
 from ssen_ros.ros.ssen_node import make_node
+from ssen_ros.srv import GetInstances
 
 SLOW, FAILS = 200, 250  # blue, see stub_node
 STAMP_NS = 1_234_567_890_123_456_789
@@ -295,7 +302,7 @@ def test_another_type_on_the_topic_is_said_to_be_no_cloud(bench):
     images = bench.node.create_publisher(Image, "cloud_map", 1)
     bench.ready(bench.start())
     seen = "a publisher of /cloud_map sends sensor_msgs/msg/Image, not PointCloud2"
-    bench.spin_until(lambda: bench.diagnostics()["state"] == f"{seen}; nobody publishes /cloud_map")
+    bench.spin_until(lambda: bench.diagnostics()["state"] == seen)
     bench.node.destroy_publisher(images)
     bench.spin_until(lambda: bench.diagnostics()["state"] == "nobody publishes /cloud_map")
 
@@ -423,3 +430,88 @@ def test_the_period_and_the_topics_change_while_the_node_runs(bench):
     bench.spin_until(lambda: instances)
     markers = bench.collect(MarkerArray, "/ssen/markers")
     bench.spin_until(lambda: markers and not bench.node.count_publishers("/ssen/instance_cloud"))
+
+
+def test_two_publishers_of_whole_maps_are_named_until_one_goes(bench):
+    publish = bench.cloud_publisher()
+    other = rclpy.create_node("other_slam", context=bench.context, namespace="robot2")
+    other.create_publisher(PointCloud2, "/cloud_map", LATCHED)
+    node = bench.ready(bench.start(), publish)
+    bench.spin_until(lambda: bench.diagnostics()["level"] == DiagnosticStatus.WARN)
+    report = bench.wait_for(cloud_publishers=2)
+    assert "replace each other: /bench, /robot2/other_slam" in report["message"]
+    bench.diagnostics()
+    assert len(node.lines("several nodes publish whole maps on /cloud_map")) == 1
+    other.destroy_node()
+    bench.wait_for(cloud_publishers=1, message="waiting for a map")
+
+
+def test_a_slash_in_front_of_a_frame_is_dropped_and_warned_of_once(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    for number in (1, 2):
+        publish(*bench.box_cloud((0.0, 0.1 * number, 0.0), bench.CHAIR, 1), frame_id="/map")
+        bench.spin_until(lambda number=number: len(instances) == number)
+    assert {msg.header.frame_id for msg in instances} == {"map"}
+    assert len(node.lines("'/map' begins with a slash")) == 1 and not node.lines("starting anew")
+
+
+def test_of_many_updates_one_line_tells(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    for number in (1, 2, 3):
+        publish(*bench.box_cloud((0.0, 0.1 * number, 0.0), bench.CHAIR, 1))
+        bench.spin_until(lambda number=number: len(instances) == number)
+    (line,) = node.lines("at most one such line a minute")
+    assert "[INFO]" in line and "1 chair in " in line
+
+
+@pytest.mark.parametrize("led", [False, True], ids=["by itself", "by a manager"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_networks_load_ends_the_node(bench, number, led):
+    """In the main thread as the node starts, or in a callback where a manager leads it."""
+    node = bench.start(segmenter__semantic_checkpoint="slow", autostart=not led)
+    if led:
+        bench.spin_until(lambda: node.lines("waiting to be configured"))
+        client = bench.node.create_client(ChangeState, "/ssen/change_state")
+        bench.spin_until(client.service_is_ready)
+        client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
+    bench.spin_until(lambda: node.lines("loading slowly"))
+    shared = node.shared_memory()
+    start_s = time.monotonic()
+    node.signal(number)
+    assert node.wait() == 0
+    assert time.monotonic() - start_s < 5.0  # a second on a machine that has time
+    assert "Traceback" not in node.log and node.lines("asked to end while the networks load")
+    left = [path for path in shared if path.exists() and "_port" not in path.name]
+    assert shared and not left
+
+
+def test_objects_of_the_classes_asked_for_are_published_and_others_are_not(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(publish__classes="table"), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    clouds = bench.collect(PointCloud2, "/ssen/instance_cloud")
+    markers = bench.collect(MarkerArray, "/ssen/markers")
+    publish(*scene(bench))
+    bench.spin_until(lambda: instances and clouds and markers)
+    (table,) = instances[0].instances
+    assert table.class_name == "table" and [event.id for event in instances[0].events] == [table.id]
+    assert set(column(clouds[0], "instance_id")) <= {-1, table.id}
+    assert set(column(clouds[0], "label")) == {bench.CHAIR, bench.TABLE}
+    assert {m.id for m in markers[0].markers if m.action == Marker.ADD} == {table.id}
+    assert len(bench.call(GetInstances, "get_instances").instances.instances) == 2
+
+    refusal = bench.set_parameters(publish__classes="table,dragon")
+    assert "no class 'dragon'; the networks know wall" in refusal
+    assert not bench.set_parameters(publish__classes="chair, table")
+    bench.spin_until(lambda: len(instances) > 1)
+    assert {i.class_name for i in instances[-1].instances} == {"chair", "table"}
+
+
+def test_classes_that_the_networks_do_not_know_end_the_start(bench):
+    node = bench.start(publish__classes="dragon")
+    assert node.wait() == 1
+    assert len(node.lines("publish.classes: no class 'dragon'")) == 2  # configure failed; cannot start

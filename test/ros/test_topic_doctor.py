@@ -9,8 +9,8 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile, QoSReliabilityPolicy
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import String
 
+from ssen_ros.ros.commands.topic_doctor import lost_clouds
 from ssen_ros.ros.qos import SubscriptionEventCallbacks
-from ssen_ros.ros.topic_doctor import lost_clouds
 from ssen_ros.simulation import scan
 
 BEST_EFFORT = QoSProfile(

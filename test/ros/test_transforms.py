@@ -1,5 +1,6 @@
 """Frames: transforms from parameters, from tf2 (a stand-in: there is no wheel), and from nowhere."""
 
+import math
 import sys
 from dataclasses import replace
 from types import ModuleType, SimpleNamespace
@@ -79,10 +80,14 @@ class Buffer:
         self.table = {}
         self.refusals = 0  # before the transform arrives
         self.cleared = 0
+        self.newest_s = math.inf
+        self.srv = "tf2_frames"
+        self.jump_handle = SimpleNamespace(unregister=self.table.clear)
 
     def lookup_transform(self, target, source, time):
         self.refusals -= 1
-        if self.refusals >= 0 or (target, source) not in self.table:
+        too_new = time.nanoseconds > self.newest_s * 1e9
+        if self.refusals >= 0 or (target, source) not in self.table or too_new:
             raise TransformException(
                 f"{source} passed to lookup_transform does not exist at {time.nanoseconds}"
             )
@@ -101,8 +106,8 @@ def tf2(monkeypatch):
     """The buffer that the frames under test listen to."""
     module, buffer = ModuleType("tf2_ros"), Buffer()
     module.TransformException = TransformException
-    module.Buffer = lambda: buffer
-    module.TransformListener = lambda buffer, node: SimpleNamespace(unregister=lambda: buffer.table.clear())
+    module.Buffer = lambda node: buffer
+    module.TransformListener = lambda buffer, node: SimpleNamespace(unregister=lambda: None)
     monkeypatch.setitem(sys.modules, "tf2_ros", module)
     return buffer
 
@@ -113,11 +118,13 @@ def test_tf2_is_asked_and_waited_for(tf2):
         translation=Vector3(x=1.0, y=0.0, z=0.0), rotation=Quaternion(z=half, w=half)
     )
     tf2.refusals = 3
-    frames = MapFrame(None, FramesConfig("map", tf_timeout_s=3.0))
+    destroyed = []
+    node = SimpleNamespace(destroy_service=destroyed.append)
+    frames = MapFrame(node, FramesConfig("map", tf_timeout_s=3.0))
     _, points = frames.bring(header("odom"), POINTS)
     np.testing.assert_allclose(points, [[1 - 2, 1, 3], [1, 0, 1]], atol=1e-6)
     frames.close()
-    assert not tf2.table
+    assert not tf2.table and destroyed == ["tf2_frames"]
 
 
 def test_what_tf2_does_not_know_is_refused_with_its_reason(tf2):
@@ -126,15 +133,35 @@ def test_what_tf2_does_not_know_is_refused_with_its_reason(tf2):
         frames.bring(header("odom"), POINTS)
 
 
-def test_tf2_forgets_once_time_has_jumped_back(tf2):
+@pytest.fixture
+def placed(tf2):
+    """placed(stamps in s): for each cloud, whether it was placed."""
     tf2.table["map", "odom"] = Transform(rotation=Quaternion(w=1.0))
-    frames = MapFrame(None, FramesConfig("map"))
-    for stamp_s in (100.0, 99.5, 101.0):
-        frames.bring(header("odom", stamp_s), POINTS)
+    frames = MapFrame(None, FramesConfig("map", tf_timeout_s=0.0))
+
+    def one(stamp_s):
+        try:
+            frames.bring(header("odom", stamp_s), POINTS)
+        except FrameError:
+            return False
+        return True
+
+    return lambda *stamps_s: [one(stamp_s) for stamp_s in stamps_s]
+
+
+def test_a_refused_cloud_leaves_no_trace_in_what_tf2_knows(tf2, placed):
+    tf2.newest_s = 110.0
+    assert placed(100.0, 160.0, 101.0, 102.0) == [True, False, True, True]  # from the future
+    tf2.refusals = 1
+    assert placed(3.0, 103.0) == [False, True]  # from long ago
     assert tf2.cleared == 0
-    for stamp_s in (3.0, 4.0):
-        frames.bring(header("odom", stamp_s), POINTS)
-    assert tf2.cleared == 1
+
+
+def test_tf2_forgets_once_time_has_jumped_back_and_it_refuses_what_it_hears(tf2, placed):
+    assert placed(100.0, 99.5, 101.0) == [True] * 3
+    tf2.refusals = 2
+    assert placed(3.0, 4.0) == [False, False] and tf2.cleared == 1
+    assert placed(5.0, 4.5, 6.0) == [True] * 3 and tf2.cleared == 1
 
 
 def test_the_node_keeps_its_map_in_the_target_frame_and_refuses_what_it_cannot_place(bench):

@@ -1,6 +1,6 @@
 """`ssen bench transport` with clouds and times that a test can wait for."""
 
-from ssen_ros.ros.transport_benchmark import benchmark_transport
+from ssen_ros.ros.commands.transport_benchmark import benchmark_transport
 
 
 def test_the_clouds_that_arrive_are_counted_and_segmented(monkeypatch):

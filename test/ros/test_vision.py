@@ -53,7 +53,7 @@ def instance(id_, state="active"):
     return Instance(
         id=id_, class_id=4, class_name="chair", score=0.75,
         box=Box(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.6, 0.7]), yaw=np.pi / 2),
-        centroid=np.zeros(3), voxel_coords=np.zeros((1, 3), np.int32),
+        centroid=np.zeros(3), voxel_count=1,
         first_seen_ns=0, last_seen_ns=0, state=state,
     )  # fmt: skip
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.bags import BagReader, BagWriter, is_bag, typestore
-from ssen_ros.cloud_io import read_cloud
 from ssen_ros.errors import BagError, CloudError
-from ssen_ros.point_cloud2 import CLOUD_TYPE
+from ssen_ros.io.bags import BagReader, BagWriter, is_bag, typestore
+from ssen_ros.io.clouds import read_cloud
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 
 MESSAGES = Path(__file__).resolve().parents[2] / "msg"
 STORE = typestore()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ssen_ros.cli import main
-from ssen_ros.cli_options import parse_settings
+from ssen_ros.cli.options import parse_settings
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.labels import CLASS_NAMES
@@ -177,7 +177,7 @@ def test_wrong_usage_is_exit_code_2(arguments, capsys):
 
 
 @pytest.mark.parametrize(
-    ("first", "told"), [(98, "2 of the rooms (seeds 98 to 99) are held out"), (100, ""), (1000, "")]
+    ("first", "told"), [(98, "3 of the rooms (seeds 98 to 100) are held out"), (200, ""), (1000, "")]
 )
 def test_simulate_warns_of_held_out_rooms(first, told, monkeypatch, caplog, tmp_path):
     made = []
@@ -193,6 +193,7 @@ def test_simulate_warns_of_held_out_rooms(first, told, monkeypatch, caplog, tmp_
         (["--split", "smoke"], range(4)),
         (["--split", "validation", "--rooms", "7"], range(7)),
         (["--split", "validation"], range(100)),
+        (["--split", "validation_hard"], range(100, 200)),
         (["--rooms", "2"], range(1000, 1002)),
     ],
 )

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssen_ros.clustering import cluster, space
+from ssen_ros.clustering import cluster, clustering_space
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import ConfigError, SsenError
 
@@ -157,10 +157,10 @@ def test_classes_divide_what_the_embedding_does_not():
     embeddings = np.concatenate([ball(rng, np.zeros(8), 600), ball(rng, 3 * np.eye(8)[0], 300)])
     logs = np.log(np.eye(20) + 1e-9)[np.repeat([4, 6, 4], 300)].astype(np.float32)
     alone = replace(CONFIG, class_weight=0.0)
-    assert space(embeddings, logs, alone) is embeddings
-    assert cluster(space(embeddings, logs, alone), alone).count == 2
+    assert clustering_space(embeddings, logs, alone) is embeddings
+    assert cluster(clustering_space(embeddings, logs, alone), alone).count == 2
     both = replace(CONFIG, class_weight=0.5)
-    label = cluster(space(embeddings, logs, both), both).instance_label
+    label = cluster(clustering_space(embeddings, logs, both), both).instance_label
     assert [set(label[300 * k : 300 * (k + 1)].tolist()) for k in range(3)] == [{0}, {1}, {2}]
 
 

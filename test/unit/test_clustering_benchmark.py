@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from ssen_ros.benchmarks import clustering as clustering_benchmark
+from ssen_ros.benchmarks.clustering import DATA, bridged_clusters, small_recall
 from ssen_ros.cli import main
-from ssen_ros.evaluation import clustering_benchmark
-from ssen_ros.evaluation.clustering_benchmark import DATA, bridged_clusters, small_recall
-from ssen_ros.simulation import HELD_OUT_SEEDS
+from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 
 
 def test_bridged_clusters_are_what_they_claim():

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from ssen_ros.cloud_io import read_cloud
 from ssen_ros.doctor import (
     ERROR,
     WARNING,
@@ -18,6 +17,7 @@ from ssen_ros.doctor import (
     examine_stamps,
     neighbour_distances,
 )
+from ssen_ros.io.clouds import read_cloud
 from ssen_ros.simulation import SimulatedSlam, scan
 from ssen_ros.structures import Cloud
 
@@ -203,6 +203,12 @@ def message(cloud: Cloud, stamp_s: float = 1.0, frame_id: str = "map") -> Simple
 
 def test_a_healthy_message_has_nothing_wrong(room):
     assert examine_message(message(room), VOXEL_SIZE) == ()
+
+
+def test_a_slash_in_front_of_a_frame_is_warned_of(room):
+    (finding,) = examine_message(message(room, frame_id="/map"), VOXEL_SIZE)
+    assert (finding.check, finding.severity) == ("frame", WARNING)
+    assert "'/map'" in finding.seen and "'map'" in finding.remedy
 
 
 @pytest.mark.parametrize("frame_id", ["", "camera_color_optical_frame", "camera_link"])

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from ssen_ros.benchmarks.engine import benchmark_engines, contenders, useful_flops
+from ssen_ros.benchmarks.rooms import room
+from ssen_ros.benchmarks.update import benchmark_update
 from ssen_ros.errors import EngineError
-from ssen_ros.evaluation.benchmark_rooms import room
-from ssen_ros.evaluation.engine_benchmark import benchmark_engines, contenders, useful_flops
-from ssen_ros.evaluation.update_benchmark import benchmark_update
-from ssen_ros.simulation import VOXEL_SIZE
+from ssen_ros.io.samples import VOXEL_SIZE
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.instances import InstanceMap, InstanceMemory, summarize
-from ssen_ros.structures import Clusters, Detection, Event, Segmentation, VoxelSnapshot
+from ssen_ros.instances import associate, label, summarize, update
+from ssen_ros.structures import Clusters, Detection, Event, Memory, Segmentation, VoxelSnapshot
 
 NAMES = ("floor", "chair", "table")
 CHAIR, TABLE = 1, 2
+NAMES_AND_UNKNOWN, UNKNOWN = ("floor", "chair", "unknown"), 2
 CONFIG = InstancesConfig()  # min_overlap 0.25, max_missed 3
 
 
@@ -34,10 +35,12 @@ def detection(snapshot, coords, class_id=CHAIR, weight=1.0):
 
 
 class Run:
-    """Feeds an InstanceMap blocks of voxels, one update per call."""
+    """One update per call, of blocks of voxels, each with the memory of the one before."""
 
-    def __init__(self, config=CONFIG):
-        self.map = InstanceMap(config, NAMES)
+    def __init__(self, names=NAMES, config=CONFIG):
+        self.names, self.config = names, config
+        self.tell_unknown = False
+        self.memory = Memory()
         self.stamp_ns = 0
 
     def update(self, *blocks, world=None, **kwargs):
@@ -46,8 +49,24 @@ class Run:
             np.concatenate([block(0, 100), block(0, 100, y=5)] if world is None else world)
         )
         detections = [detection(snapshot, b, **kwargs) for b in blocks]
-        self.instances, self.events = self.map.update(detections, snapshot, self.stamp_ns)
+        self.memory, self.events = update(
+            self.memory,
+            detections,
+            snapshot,
+            self.stamp_ns,
+            self.names,
+            self.config,
+            self.tell_unknown,
+        )
         return {i.id: i for i in self.instances}
+
+    @property
+    def instances(self):
+        return self.memory.instances
+
+    def voxels(self, id_):
+        (known,) = (k for k in self.memory.known if k.id == id_)
+        return voxel_keys.unpack(known.keys)
 
     def ids(self, state="active"):
         return [i.id for i in self.instances if i.state == state]
@@ -62,18 +81,16 @@ def test_new_instances_are_created_in_the_order_of_detections():
     assert first.class_name == "chair" and first.class_id == CHAIR and first.score == 0.5
     assert first.state == "active" and first.voxel_count == 10
     assert first.first_seen_ns == first.last_seen_ns == 10
-    np.testing.assert_array_equal(first.voxel_coords, block(0, 10))
+    np.testing.assert_array_equal(run.voxels(1), block(0, 10))
     np.testing.assert_allclose(first.box.size, (0.9, 0, 0), atol=1e-6)
-    with pytest.raises(ValueError):
-        first.voxel_coords[0] = 7
 
 
 @given(st.permutations(range(5)))
 def test_ids_do_not_depend_on_the_order_of_detections(order):
     run = Run()
     run.update(*[block(15 * i, 15 * i + 10) for i in range(5)])
-    instances = run.update(*[block(15 * i + 1, 15 * i + 11) for i in order])
-    assert [instances[i + 1].voxel_coords[0, 0] for i in range(5)] == [1, 16, 31, 46, 61]
+    run.update(*[block(15 * i + 1, 15 * i + 11) for i in order])
+    assert [run.voxels(i + 1)[0, 0] for i in range(5)] == [1, 16, 31, 46, 61]
     assert run.events == ()
 
 
@@ -94,14 +111,14 @@ def test_little_overlap_is_another_object():
 
 def test_min_overlap_decides():
     for min_overlap, expected in ((0.05, [1]), (0.25, [2])):
-        run = Run(InstancesConfig(min_overlap=min_overlap))
+        run = Run(config=InstancesConfig(min_overlap=min_overlap))
         run.update(block(0, 10))
         run.update(block(8, 18))
         assert run.ids() == expected
 
 
 def test_no_shared_voxel_never_continues():
-    run = Run(InstancesConfig(min_overlap=0.0))
+    run = Run(config=InstancesConfig(min_overlap=0.0))
     run.update(block(0, 10))
     run.update(block(10, 20))
     assert run.ids() == [2]
@@ -110,9 +127,9 @@ def test_no_shared_voxel_never_continues():
 def test_best_total_iou_decides_between_neighbours():
     run = Run()
     run.update(block(0, 20), block(20, 40))
-    instances = run.update(block(12, 32), block(33, 40))
+    run.update(block(12, 32), block(33, 40))
     # the first shares 8 with 1 and 12 with 2; the second can only be 2
-    assert instances[1].voxel_coords[0, 0] == 12 and instances[2].voxel_coords[0, 0] == 33
+    assert run.voxels(1)[0, 0] == 12 and run.voxels(2)[0, 0] == 33
 
 
 def test_a_missing_instance_keeps_its_voxels_returns_with_its_id_or_is_retired():
@@ -174,7 +191,7 @@ def test_one_blurred_pass_costs_no_id():
 
 
 def test_without_patience_a_merge_is_immediate():
-    run = Run(InstancesConfig(max_missed=0))
+    run = Run(config=InstancesConfig(max_missed=0))
     run.update(block(0, 30), block(30, 40))
     run.update(block(0, 40))
     assert run.events == (Event("merged", 1, (2,)),)
@@ -199,55 +216,106 @@ def test_votes_settle_the_class_and_later_passes_can_overrule_it():
     assert instances[1].class_name == "table"
 
 
-def test_a_map_without_memory_forgets_but_never_gives_an_id_again():
+def test_a_map_begun_anew_forgets_but_never_gives_an_id_again():
     run = Run()
     run.update(block(0, 10))
-    run.map.restore(InstanceMemory())
-    assert len(run.map) == 0
+    run.memory = run.memory.begin(Memory())
+    assert run.instances == ()
     run.update(block(0, 10))
     assert run.ids() == [2] and run.events == (Event("retired", 1), Event("created", 2))
 
 
-def test_what_a_restored_memory_brings_is_created_and_what_was_there_before_retired():
+def test_what_another_memory_brings_is_created_and_what_was_there_before_retired():
     earlier, run = Run(), Run()
     earlier.update(block(0, 10), block(20, 30))
     run.update(block(50, 60))
-    run.map.restore(earlier.map.memory)
+    run.memory = run.memory.begin(earlier.memory)
     run.update(block(0, 10), block(20, 30))
     assert run.events == (Event("retired", 1), Event("created", 1), Event("created", 2))
     run.update(block(0, 10), block(20, 30))
     assert run.events == ()
 
 
-def test_an_update_undone_is_told_by_the_next_one_and_ages_nothing():
-    run = Run(InstancesConfig(max_missed=1))
+def test_an_update_takes_nothing_from_the_memory_it_was_given():
+    run = Run(config=InstancesConfig(max_missed=1))
     run.update(block(0, 10))
-    run.map.undo()
-    run.update(block(0, 10))
-    assert run.events == (Event("created", 2),)
-    for _ in range(3):  # one more update without it would retire it
+    before = run.memory
+    for _ in range(3):  # one more update with the memory of the one before would retire it
         run.update()
-        run.map.undo()
-    run.update()
-    assert run.ids("missing") == [2] and run.events == ()
-    run.map.restore(InstanceMemory())
-    run.update()
-    run.map.undo()
-    run.update()
-    assert run.events == (Event("retired", 2),)
+        assert run.ids("missing") == [1] and run.events == ()
+        run.memory = before
+    run.update(block(0, 10))
+    assert run.ids() == [1] and run.events == ()
+
+
+def test_an_object_of_no_class_is_known_but_not_told_of_unless_asked_for():
+    run = Run(NAMES_AND_UNKNOWN)
+    run.update(block(0, 10), block(20, 30), class_id=UNKNOWN)
+    assert run.instances == () and run.events == () and len(run.memory.known) == 2
+    run.tell_unknown = True
+    run.update(block(0, 10), block(20, 30), class_id=UNKNOWN)
+    assert [i.class_name for i in run.instances] == ["unknown"] * 2
+    assert run.events == (Event("created", 1), Event("created", 2))
+    run.tell_unknown = False
+    run.update(block(0, 10), block(20, 30), class_id=UNKNOWN)
+    assert run.instances == () and run.events == (Event("retired", 1), Event("retired", 2))
+
+
+def test_an_object_that_turns_out_to_be_of_no_class_is_retired_and_comes_back_under_its_id():
+    run = Run(NAMES_AND_UNKNOWN)
+    run.update(block(0, 10), class_id=CHAIR)
+    run.update(block(0, 10), class_id=UNKNOWN, weight=3)
+    assert run.instances == () and run.events == (Event("retired", 1),)
+    run.update(block(0, 10), class_id=CHAIR, weight=9)
+    assert run.ids() == [1] and run.events == (Event("created", 1),)
+
+
+def test_mergers_and_splits_with_objects_of_no_class_are_told_as_what_they_are_to_others():
+    run = Run(NAMES_AND_UNKNOWN, InstancesConfig(max_missed=0))
+    run.update(block(0, 10), class_id=CHAIR)
+    run.update(block(0, 10), block(10, 40), class_id=UNKNOWN, weight=9)
+    run.update(block(0, 10), class_id=CHAIR, weight=99)
+    run.update(block(0, 40), class_id=UNKNOWN, weight=999)  # swallows the chair
+    assert run.instances == () and run.events == (Event("retired", 1),)
+    run.update(block(0, 6), block(6, 40), class_id=CHAIR, weight=9999)
+    assert run.events == tuple(Event("created", id) for id in sorted(run.ids()))
 
 
 intervals = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 25)), max_size=6)
 
 
+def blocks(spans):
+    ends = np.cumsum([0] + [length for _, length in spans])
+    return [block(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True) if b <= 100]
+
+
+@given(st.lists(st.tuples(intervals, st.sampled_from([CHAIR, UNKNOWN]), st.booleans()), max_size=8))
+def test_the_events_tell_the_whole_story_of_those_that_are_told_of(passes):
+    """Whatever turns into an object of no class and back, and whether these are told of or not."""
+    run = Run(NAMES_AND_UNKNOWN, InstancesConfig(max_missed=1))
+    living = set()
+    for spans, class_id, run.tell_unknown in passes:
+        run.update(*blocks(spans), class_id=class_id, weight=len(spans))
+        for event in run.events:
+            if event.kind == "created":
+                assert event.id not in living
+                living.add(event.id)
+            elif event.kind == "retired":
+                living.remove(event.id)
+            else:
+                assert {event.id, *event.other_ids} <= living and event.other_ids
+                living -= set(event.other_ids) if event.kind == "merged" else set()
+        assert {i.id for i in run.instances} == living
+        assert run.tell_unknown or all(i.class_name == "chair" for i in run.instances)
+
+
 @given(st.lists(intervals, max_size=8))
 def test_the_events_tell_the_whole_story(passes):
     """Ids are unique and new ones rise; the living are the created less the retired and the merged."""
-    run = Run(InstancesConfig(max_missed=1))
+    run = Run(config=InstancesConfig(max_missed=1))
     living, highest = set(), 0
     for spans in passes:
-        ends = np.cumsum([0] + [length for _, length in spans])
-        run.update(*[block(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True) if b <= 100])
+        run.update(*blocks(spans))
         for event in run.events:
             if event.kind == "created":
                 assert event.id == highest + 1
@@ -269,14 +337,25 @@ def test_label_gives_rows_their_id_and_the_active_win():
     run.update(block(0, 10))
     run.update(block(8, 18))
     world = snapshot_of(np.concatenate([block(-3, 25), block(0, 3, y=2)]), version=2)
-    label = InstanceMap.label(world, run.instances)
-    assert label.dtype == np.int32
+    ids = label(world.voxel_coords, run.memory.known)
+    assert ids.dtype == np.int32
     expected = [
         2 if 8 <= x < 18 and y == 0 else 1 if 0 <= x < 8 and y == 0 else -1 for x, y, _ in world.voxel_coords
     ]
-    assert label.tolist() == expected
-    assert InstanceMap.label(world, run.instances[::-1]).tolist() == expected
-    assert InstanceMap.label(snapshot_of([]), run.instances).shape == (0,)
+    assert ids.tolist() == expected
+    assert label(world.voxel_coords, run.memory.known[::-1]).tolist() == expected
+    assert label(snapshot_of([]).voxel_coords, run.memory.known).shape == (0,)
+
+
+def test_association_says_which_detection_continues_what_and_what_they_share():
+    run = Run()
+    run.update(block(0, 10), block(20, 40))
+    snapshot = snapshot_of(block(0, 35))
+    found = [detection(snapshot, b) for b in (block(22, 30), block(5, 15), block(15, 19))]
+    joined = associate(run.memory.known, found, voxel_keys.pack(snapshot.voxel_coords), min_overlap=0.25)
+    assert joined.continued.tolist() == [1, 0, -1]
+    assert joined.shared.tolist() == [[0, 8], [5, 0], [0, 0]]
+    assert joined.known_size.tolist() == [10, 20] and joined.known_present.tolist() == [10, 15]
 
 
 def segmented(probabilities, thing_rows):
@@ -354,9 +433,8 @@ def test_a_hundred_instances_keep_their_ids():
     box = fit_box(np.zeros((1, 3)))
     rows = [np.arange(i * 1000, (i + 1) * 1000) for i in range(100)]
     detections = [Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), r) for r in rows]
-    instance_map = InstanceMap(CONFIG, NAMES)
-    first, _ = instance_map.update(detections, snapshot, 0)
-    again, events = instance_map.update(detections[::-1], snapshot, 1)
-    assert events == () and [i.id for i in again] == [i.id for i in first]
-    label = InstanceMap.label(snapshot, again)
-    assert [np.unique(label[r]).tolist() for r in rows] == [[i.id] for i in first]
+    first, _ = update(Memory(), detections, snapshot, 0, NAMES, CONFIG)
+    again, events = update(first, detections[::-1], snapshot, 1, NAMES, CONFIG)
+    assert events == () and [k.id for k in again.known] == [k.id for k in first.known]
+    ids = label(snapshot.voxel_coords, again.known)
+    assert [np.unique(ids[r]).tolist() for r in rows] == [[k.id] for k in first.known]

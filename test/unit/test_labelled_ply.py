@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from ssen_ros.cli import main
-from ssen_ros.cloud_io import write_labelled_ply
 from ssen_ros.datasets.labelled_ply import load_labelled_ply
 from ssen_ros.errors import CloudError
+from ssen_ros.io.clouds import write_labelled_ply
+from ssen_ros.io.samples import load_sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.simulation import load_sample
 from ssen_ros.training.dataset import RoomDataset
 
 WALL, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("wall", "chair", "table"))
@@ -68,7 +68,7 @@ def test_the_properties_that_segment_writes(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label": LABEL + 20 * (LABEL == CHAIR)}, "label 24 at 3 vertices; expected 0 to 19, or -1"),
+        ({"label": LABEL + 20 * (LABEL == CHAIR)}, "label 24 at 3 vertices; expected 0 to 21, or -1"),
         ({"label": LABEL - 9, "kinds": ("int", "int")}, "label -9 at 6 vertices"),
         ({"instance": INSTANCE - 2}, "instance -2 at 2 vertices; expected 0 and more, or -1"),
         ({"label": LABEL + 0.5, "kinds": ("float", "int")}, "label 0.5; expected whole numbers"),

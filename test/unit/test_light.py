@@ -45,7 +45,7 @@ def test_nothing_but_glass_stands_between_the_sun_and_what_it_lights():
         assert in_the_way.mean() < 0.1  # frames of neighbouring walls and things on the sill, grazed
 
 
-@pytest.mark.parametrize("seed", [100, 103])
+@pytest.mark.parametrize("seed", [100, 102])
 def test_light_is_finite_and_falls_below_furniture(seed):
     room = build_room(seed)
     scene, (points, normals) = Scene(room), floor_of(room)

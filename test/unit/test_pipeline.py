@@ -1,14 +1,17 @@
 """The pipeline with a stub in the place of the networks: colour says the class, place says the object."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
+from ssen_ros.config import ClusteringConfig, InstancesConfig, PublishConfig, SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.smoothing import smooth
+from ssen_ros.structures import Memory
 from ssen_ros.voxel_map import VoxelMap
 
 VOXEL_SIZE = 0.1
@@ -23,18 +26,20 @@ class StubSegmenter:
 
     voxel_size = VOXEL_SIZE
     class_names = NAMES
+    colors = CLASS_OF_COLOR
 
     def __init__(self):
         self.calls = []
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         self.calls.append("semantic")
-        label = np.array([CLASS_OF_COLOR[tuple(c)] for c in snapshot.colors.tolist()])
-        probabilities = np.full((len(snapshot), len(NAMES)), (1 - SURE) / (len(NAMES) - 1), dtype=np.float32)
+        label = np.array([self.colors[tuple(c)] for c in snapshot.colors.tolist()])
+        classes = len(self.class_names)
+        probabilities = np.full((len(snapshot), classes), (1 - SURE) / (classes - 1), dtype=np.float32)
         probabilities[np.arange(len(snapshot)), label] = SURE
         return np.log(probabilities)
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         self.calls.append("embed")
         place = snapshot.points[thing_rows]
         square = np.floor(place[:, :2] / 3)
@@ -65,11 +70,32 @@ def pipeline(**instances):
     return SsenPipeline(StubSegmenter(), config)
 
 
+class Run:
+    """Steps of a pipeline, each with the memory of the one before."""
+
+    def __init__(self, **instances):
+        self.pipeline, self.memory = pipeline(**instances), Memory()
+
+    def step(self, snapshot, stamp_ns):
+        result = self.pipeline.step(snapshot, stamp_ns, self.memory)
+        self.memory = result.memory
+        return result
+
+
 def map_of(*parts):
     voxel_map = VoxelMap(VOXEL_SIZE)
     if parts:
         voxel_map.integrate(*cloud(*parts))
     return voxel_map.snapshot()
+
+
+STAGES = {
+    "empty": map_of(),
+    "both": map_of(FLOOR, CHAIR, TABLE),
+    "chair": map_of(FLOOR, CHAIR),
+    "half a chair": map_of(FLOOR, fill((1, 1, 0), (1.2, 1.5, 0.5), RED), TABLE),
+    "chair as a table": map_of(FLOOR, fill((1, 1, 0), (1.5, 1.5, 0.5), BLUE)),
+}
 
 
 def test_two_objects_become_two_instances():
@@ -108,9 +134,11 @@ def test_confidence_is_the_probability_on_stuff_and_the_clusters_on_things():
 
 def test_an_embedding_that_alternates_on_a_surface_leaves_it_one_object():
     class Alternating(StubSegmenter):
-        def embed(self, snapshot, thing_rows):
+        def embed(self, snapshot, thing_rows, floor):
             odd = snapshot.voxel_coords[thing_rows].sum(axis=1) % 2
-            return super().embed(snapshot, thing_rows) + np.outer(odd, [1, 0, 0, 0, 0]).astype(np.float32)
+            return super().embed(snapshot, thing_rows, floor) + np.outer(odd, [1, 0, 0, 0, 0]).astype(
+                np.float32
+            )
 
     snapshot = map_of(FLOOR, CHAIR, TABLE)
     for smoothing, objects in ((0.5, 2), (0.0, 4)):
@@ -133,9 +161,31 @@ def test_the_voxels_of_an_object_take_its_class_unless_told_otherwise():
         assert (result.instance_id[changed] == of_chair).all()
 
 
+@pytest.mark.parametrize(("share", "painted_over"), [(0.0, True), (0.6, True), (0.7, False), (1.0, False)])
+def test_an_object_paints_over_only_what_is_clearly_of_its_class(share, painted_over):
+    """A cluster of 125 voxels, of which the lower three fifths are a chair, the upper two a table."""
+
+    class Swallowing(StubSegmenter):
+        def semantic(self, snapshot, floor):
+            log_probabilities = super().semantic(snapshot, floor)
+            top = snapshot.points[:, 2] > 0.3
+            chair, table = (self.class_names.index(name) for name in ("chair", "table"))
+            log_probabilities[np.ix_(top, [table, chair])] = log_probabilities[np.ix_(top, [chair, table])]
+            return log_probabilities
+
+    clustering = ClusteringConfig(min_cluster_size=20, class_weight=0.0)
+    instances = InstancesConfig(relabel_share=share)
+    run = SsenPipeline(Swallowing(), SsenConfig(clustering=clustering, instances=instances))
+    result = run.step(map_of(FLOOR, CHAIR), 0)
+    (chair,) = result.instances
+    assert (chair.class_name, chair.voxel_count) == ("chair", 125)
+    changed = result.semantic_label != result.segmentation.semantic_label
+    assert changed.sum() == (50 if painted_over else 0)
+
+
 def test_label_and_object_agree_when_a_pass_sees_another_class():
     """The votes of past passes decide for both."""
-    run = pipeline()
+    run = Run()
     for _ in range(5):
         run.step(map_of(FLOOR, CHAIR), 0)
     result = run.step(map_of(FLOOR, fill((1, 1, 0), (1.5, 1.5, 0.5), BLUE)), 1)
@@ -146,7 +196,7 @@ def test_label_and_object_agree_when_a_pass_sees_another_class():
 
 def test_ids_persist_while_the_map_grows():
     """The chair is seen from its left edge on, then the table appears beside it."""
-    run = pipeline()
+    run = Run()
     stages = [
         (FLOOR, fill((1, 1, 0), (1.1, 1.5, 0.5), RED)),
         (FLOOR, fill((1, 1, 0), (1.3, 1.5, 0.5), RED)),
@@ -164,10 +214,10 @@ def test_ids_persist_while_the_map_grows():
 
 
 def test_an_object_a_pass_misses_keeps_its_label_on_what_are_things():
-    run = pipeline()
+    run = Run()
     run.step(map_of(FLOOR, CHAIR, TABLE), 0)
     few = ClusteringConfig(min_cluster_size=200)  # the chair's 125 voxels become noise
-    run.config = SsenConfig(clustering=few)
+    run.pipeline.config = SsenConfig(clustering=few)
     result = run.step(map_of(FLOOR, CHAIR, TABLE), 1)
     (missing,) = (i for i in result.instances if i.state == "missing")
     chair = result.segmentation.semantic_label == 2
@@ -187,12 +237,12 @@ def test_no_things():
 
 @pytest.mark.parametrize("before", [(), (FLOOR, CHAIR)])
 def test_an_empty_map_is_a_valid_result_and_retires_what_was(before):
-    run = pipeline()
+    run = Run()
     if before:
         run.step(map_of(*before), 0)
-        run.segmenter.calls.clear()
+        run.pipeline.segmenter.calls.clear()
     result = run.step(map_of(), 1)
-    assert run.segmenter.calls == []
+    assert run.pipeline.segmenter.calls == []
     assert result.instances == () and len(result.instance_id) == len(result.confidence) == 0
     assert [e.kind for e in result.events] == (["retired"] if before else [])
     assert result.segmentation.log_probabilities.shape == (0, len(NAMES))
@@ -202,18 +252,29 @@ def test_min_score_drops_detections():
     assert len(pipeline(min_score=0.95).step(map_of(FLOOR, CHAIR, TABLE), 0).instances) == 0
 
 
-def test_reset_forgets_instances():
-    run = pipeline()
-    run.step(map_of(FLOOR, CHAIR), 0)
-    run.reset()
-    assert [i.id for i in run.step(map_of(FLOOR, CHAIR), 1).instances] == [2]
+@settings(max_examples=15)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STAGES)), st.booleans()), max_size=6))
+def test_a_pass_that_is_dropped_leaves_no_trace(passes):
+    """Those that are dropped might as well not have been made: ids, events, ages and votes are the same."""
+    kept, all_of_them = Run(max_missed=1), Run(max_missed=1)
+    for stamp_ns, (stage, dropped) in enumerate(passes):
+        before = all_of_them.memory
+        result = all_of_them.step(STAGES[stage], stamp_ns)
+        if dropped:
+            all_of_them.memory = before
+            continue
+        expected = kept.step(STAGES[stage], stamp_ns)
+        assert result.events == expected.events
+        np.testing.assert_equal(asdict(result.memory), asdict(expected.memory))
+        np.testing.assert_array_equal(result.instance_id, expected.instance_id)
+        np.testing.assert_array_equal(result.semantic_label, expected.semantic_label)
 
 
 def test_another_configuration_counts_from_the_next_step_on():
-    run = pipeline(max_missed=0)
+    run = Run(max_missed=0)
     run.step(map_of(FLOOR, CHAIR, TABLE), 0)
-    run.config = replace(
-        run.config,
+    run.pipeline.config = replace(
+        run.pipeline.config,
         clustering=ClusteringConfig(min_cluster_size=200),
         instances=InstancesConfig(max_missed=1),
     )
@@ -222,12 +283,72 @@ def test_another_configuration_counts_from_the_next_step_on():
 
 
 def test_a_pipeline_goes_on_from_what_another_remembers():
-    first, second = pipeline(), pipeline()
-    before = first.step(map_of(FLOOR, CHAIR, TABLE), 0).instances
-    second.reset(first.instance_map.memory)
-    result = second.step(map_of(FLOOR, CHAIR, TABLE), 1)
-    assert [i.id for i in result.instances] == [i.id for i in before]
-    assert [(e.kind, e.id) for e in result.events] == [("created", i.id) for i in before]
+    before = pipeline().step(map_of(FLOOR, CHAIR, TABLE), 0)
+    result = pipeline().step(map_of(FLOOR, CHAIR, TABLE), 1, before.memory)
+    assert [i.id for i in result.instances] == [i.id for i in before.instances]
+    assert result.events == ()
+
+
+PLANT, GREEN = fill((4, -2, 0), (4.6, -1.4, 0.8), (0, 200, 0)), 4
+
+
+class KnowsUnknown(StubSegmenter):
+    """And a plant, green, as unknown; a ceiling, black."""
+
+    class_names = (*NAMES, "unknown", "ceiling")
+    colors = {**CLASS_OF_COLOR, (0, 200, 0): 4, (0, 0, 0): 5}
+
+
+def with_unknown(**instances):
+    run = Run(**instances)
+    run.pipeline = SsenPipeline(KnowsUnknown(), run.pipeline.config)
+    return run
+
+
+def test_what_is_of_no_class_is_labelled_and_in_no_object_unless_asked_for():
+    snapshot = map_of(FLOOR, CHAIR, PLANT, fill((-3, -3, 2.4), (6, 3, 2.5), (0, 0, 0)))
+    run = with_unknown()
+    hidden = run.step(snapshot, 0)
+    assert [i.class_name for i in hidden.instances] == ["chair"]
+    green = snapshot.colors[:, 1] == 200
+    assert (hidden.semantic_label[green] == GREEN).all() and (hidden.instance_id[green] == -1).all()
+    assert [e.id for e in hidden.events] == [i.id for i in hidden.instances]
+    ceiling = (snapshot.colors == 0).all(axis=1)
+    assert not np.isin(np.flatnonzero(ceiling), hidden.segmentation.thing_rows).any()
+    run.pipeline.config = replace(run.pipeline.config, publish=PublishConfig(unknown=True))
+    shown = run.step(snapshot, 1)
+    assert sorted(i.class_name for i in shown.instances) == ["chair", "unknown"]
+    (plant,) = (i for i in shown.instances if i.class_name == "unknown")
+    assert (shown.instance_id[green] == plant.id).all() and plant.voxel_count == green.sum()
+    np.testing.assert_allclose(plant.box.size, (0.5, 0.5, 0.7), atol=1e-3)
+
+
+@pytest.mark.parametrize("relabel", [True, False])
+def test_no_voxel_of_no_class_is_of_an_object_that_has_one(relabel):
+    chair = cloud(CHAIR, fill((1.1, 1.1, 0.5), (1.2, 1.2, 0.6), (0, 200, 0)))  # something lies on it
+    snapshot = map_of(FLOOR, chair)
+    result = with_unknown(relabel=relabel).step(snapshot, 0)
+    (of_chair,) = result.instances
+    on_top = snapshot.colors[:, 1] == 200
+    assert (result.semantic_label[on_top] == (of_chair.class_id if relabel else GREEN)).all()
+    assert (result.instance_id[on_top] == (of_chair.id if relabel else -1)).all()
+    assert (result.instance_id[snapshot.colors[:, 0] == 200] == of_chair.id).all()
+
+
+def test_strays_below_the_floor_are_counted_and_not_seen():
+    clean, strays = map_of(FLOOR, CHAIR), fill((0, 0, -0.9), (0.3, 0.1, -0.8), RED)
+    assert pipeline().step(clean, 0).snapshot is clean
+    result = pipeline().step(map_of(FLOOR, CHAIR, strays), 0)
+    assert (result.strays, result.floor_seen) == (3, True)
+    np.testing.assert_array_equal(result.snapshot.voxel_coords, clean.voxel_coords)
+    assert len(result.instance_id) == len(result.semantic_label) == len(clean)
+
+
+def test_of_a_map_without_a_floor_nothing_is_left_out():
+    poles = [fill((x, 0, 0), (x + 0.1, 0.1, 2), RED) for x in np.arange(0, 4, 0.4)]
+    snapshot = map_of(*poles, fill((5, 5, -1), (5.1, 5.1, -0.9), RED))
+    result = pipeline().step(snapshot, 0)
+    assert result.snapshot is snapshot and (result.strays, result.floor_seen) == (0, False)
 
 
 def test_every_stage_is_timed():

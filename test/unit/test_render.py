@@ -3,12 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssen_ros.labelled_map import InstanceRecord, LabelledMap
+from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors, semantic_colors
-from ssen_ros.structures import Box
-from ssen_ros.viewer.camera import fit_camera, view_axes
-from ssen_ros.viewer.cutaway import make_plan, visible_rows
-from ssen_ros.viewer.render import (
+from ssen_ros.pictures.camera import fit_camera, view_axes
+from ssen_ros.pictures.cutaway import make_plan, visible_rows
+from ssen_ros.pictures.render import (
     BACKGROUND,
     GAP,
     PANEL_WIDTH,
@@ -18,7 +17,8 @@ from ssen_ros.viewer.render import (
     render_map,
     save_png,
 )
-from ssen_ros.viewer.splat import splat
+from ssen_ros.pictures.splat import splat
+from ssen_ros.structures import Box, Instance
 
 WALL, FLOOR, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("wall", "floor", "chair", "table"))
 VOXEL = 0.05
@@ -31,10 +31,10 @@ def grid(x: tuple, y: tuple, z: tuple) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
 
 
-def record(id_: int, class_id: int, points: np.ndarray) -> InstanceRecord:
+def record(id_: int, class_id: int, points: np.ndarray) -> Instance:
     low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
     box = Box(center=(low + high) / 2, size=high - low + VOXEL, yaw=0.0)
-    return InstanceRecord(
+    return Instance(
         id_, class_id, CLASS_NAMES[class_id], 0.9, box, points.mean(axis=0), len(points), 10, 20, "active"
     )
 

@@ -3,12 +3,21 @@ import json
 import numpy as np
 from PIL import Image
 
-from ssen_ros.cloud_io import read_cloud, read_ply_vertices
+from ssen_ros.io.clouds import read_cloud, read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.pictures.render import PANEL_WIDTH
 from ssen_ros.results import save_result
-from ssen_ros.structures import Box, Clusters, Instance, Segmentation, StepResult, VoxelSnapshot
-from ssen_ros.viewer.render import PANEL_WIDTH
+from ssen_ros.structures import (
+    Box,
+    Clusters,
+    Instance,
+    Known,
+    Memory,
+    Segmentation,
+    StepResult,
+    VoxelSnapshot,
+)
 
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 
@@ -35,7 +44,7 @@ def step_result() -> StepResult:
         score=np.float32(0.75),
         box=Box(np.array([0.1, 0.02, 0.04]), np.array([0.04, 0.04, 0.08]), yaw=0.5),
         centroid=np.array([0.1, 0.02, 0.04]),
-        voxel_coords=coords[2:],
+        voxel_count=2,
         first_seen_ns=1_000_000_000,
         last_seen_ns=2_000_000_000,
         state="active",
@@ -45,7 +54,7 @@ def step_result() -> StepResult:
         segmentation=segmentation,
         clusters=Clusters(np.zeros(2, np.int32), np.zeros(2, bool), np.ones(2, np.float32)),
         detections=(),
-        instances=(chair,),
+        memory=Memory((Known(chair, keys=np.array([2, 3]), votes=np.zeros(20)),)),
         events=(),
         semantic_label=segmentation.semantic_label,
         instance_id=np.array([-1, -1, 12, 12], np.int32),

@@ -6,8 +6,8 @@ import pytest
 from ssen_ros.cli import main
 from ssen_ros.datasets.scannet import NYU40_IDS, load_scene, read_label_map, read_split
 from ssen_ros.errors import CloudError, DataError
+from ssen_ros.io.samples import load_sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.simulation import load_sample
 from ssen_ros.training.dataset import RoomDataset
 
 WALL, CHAIR, SOFA, TOILET = (CLASS_NAMES.index(n) for n in ("wall", "chair", "sofa", "toilet"))

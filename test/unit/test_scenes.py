@@ -10,15 +10,15 @@ from ssen_ros.cli import main
 from ssen_ros.config import SsenConfig, with_values
 from ssen_ros.errors import ConfigError, DataError
 from ssen_ros.evaluation.average_precision import Prediction
-from ssen_ros.evaluation.labelling import VertexLabels
 from ssen_ros.evaluation.scene_runs import run_scenes
 from ssen_ros.evaluation.scenes import SceneResult, evaluate_scene, evaluate_scenes, summarize_scenes
 from ssen_ros.evaluation.submission import write_scene
 from ssen_ros.evaluation.tables import PAPER_COLUMNS, class_table, paper_table, size_table
+from ssen_ros.evaluation.vertex_labels import VertexLabels
+from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec, save_checkpoint
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of, save_checkpoint
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.simulation import Sample, save_sample
 
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
 
@@ -101,7 +101,7 @@ def test_several_workers_give_what_one_gives(tmp_path, capsys):
     for task, width in (("semantic", 0), ("embedding", 4)):
         spec = NetworkSpec(task, "MinkUNet14S", 0.1, ("rgb",), CLASS_NAMES, 3, width)
         path = tmp_path / f"{task}.safetensors"
-        save_checkpoint(path, Checkpoint(spec, spec.build()))
+        save_checkpoint(path, Checkpoint(spec, network_of(spec)))
         networks += ["--set", f"segmenter.{task}_checkpoint={path}"]
     (tmp_path / "rooms").mkdir()
     for n in (2, 3):

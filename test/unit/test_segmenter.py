@@ -10,9 +10,9 @@ import torch
 
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
-from ssen_ros.features import floor_height, voxel_features
+from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models import Checkpoint, NetworkSpec
+from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.segmenter import Segmenter, turned
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
@@ -24,7 +24,7 @@ EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_
 
 def checkpoint(spec: NetworkSpec) -> Checkpoint:
     torch.manual_seed(0)
-    return Checkpoint(spec, spec.build().eval())
+    return Checkpoint(spec, network_of(spec).eval())
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,33 @@ def test_probabilities_are_averaged_over_the_rotations(segmenter):
     np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, atol=1e-5)
 
 
+def test_the_prior_adds_the_logarithms_of_the_shares(segmenter):
+    shares = dict(zip(CLASS_NAMES, np.arange(20) / 190))  # of the first, none
+    semantic = dataclasses.replace(checkpoint(SEMANTIC), provenance={"class_shares": shares})
+    s = snapshot()
+    plain = segmenter.semantic(s).astype(np.float64)
+    for prior in (0.0, 0.5, 1.0):
+        found = np.exp(Segmenter(semantic, checkpoint(EMBEDDING), prior=prior).semantic(s).astype(np.float64))
+        expected = np.exp(plain) * np.maximum(list(shares.values()), 1e-6) ** prior
+        np.testing.assert_allclose(
+            found, expected / expected.sum(axis=1, keepdims=True), rtol=1e-3, atol=1e-7
+        )
+
+
+def test_the_prior_of_a_network_that_tells_no_shares_changes_nothing(segmenter):
+    s = snapshot()
+    found = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), prior=1.0).semantic(s)
+    np.testing.assert_array_equal(found, segmenter.semantic(s))
+
+
+def test_shares_of_other_classes_are_refused():
+    semantic = dataclasses.replace(
+        checkpoint(SEMANTIC), provenance={"class_shares": {"wall": 0.5, "lamp": 0.5}}
+    )
+    with pytest.raises(CheckpointError, match="class_shares are of wall, lamp, expected wall, floor"):
+        Segmenter(semantic, checkpoint(EMBEDDING), prior=0.5)
+
+
 def test_background_does_not_reach_the_embedding_network(segmenter):
     s = snapshot()
     rows = np.flatnonzero(s.voxel_coords[:, 0] < 0)
@@ -112,7 +139,7 @@ def test_bfloat16_changes_few_labels(segmenter):
 def test_a_move_to_a_device_without_bfloat16_goes_on_in_float32(segmenter, caplog):
     """As from a GPU that has run out of memory to the CPU."""
     moved = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))
-    moved._precision = torch.bfloat16
+    moved._semantic.precision = "bfloat16"
     moved.to("cpu")
     assert "going on in float32" in caplog.text
     np.testing.assert_array_equal(moved.semantic(snapshot()), segmenter.semantic(snapshot()))
@@ -147,7 +174,7 @@ def test_bad_device(device):
 def test_features_by_hand():
     points = np.array([[0.0, 0.0, 0.2], [2.0, 0.0, 1.2]])
     colors = np.array([[255, 0, 0], [0, 255, 51]], np.uint8)
-    rows = voxel_features(("rgb", "height", "xyz"), points, colors, floor=0.2)
+    rows = voxel_features(("rgb", "height", "xyz"), points, colors, Anchor.over(0.2, points))
     expected = [[0.5, -0.5, -0.5, -1.0, -1 / 3, 0, -1 / 3], [-0.5, 0.5, -0.3, 0.0, 1 / 3, 0, 0.0]]
     np.testing.assert_allclose(rows, expected, atol=1e-6)
 
@@ -155,12 +182,5 @@ def test_features_by_hand():
 def test_positions_are_those_of_the_room_however_far_from_the_origin():
     room = np.random.default_rng(0).uniform(0, 5, (100_000, 3)).astype(np.float32)
     far = room + np.float32(4096)
-    near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), 0.0) for p in (room, far))
+    near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), Anchor.over(0.0, p)) for p in (room, far))
     np.testing.assert_allclose(there[:, :2], near[:, :2], atol=1e-3)
-
-
-def test_floor_ignores_strays():
-    z = np.concatenate([np.full(5, -3.0), np.full(500, 0.1), np.linspace(0.1, 2, 500)])
-    points = np.stack([z, z, z], axis=1)
-    assert floor_height(points) == pytest.approx(0.1)
-    assert floor_height(np.zeros((0, 3))) == 0.0

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ssen_ros.simulation import VOXEL_SIZE, Sample
-from ssen_ros.viewer.sheet import contact_sheet
+from ssen_ros.io.samples import VOXEL_SIZE, Sample
+from ssen_ros.pictures.sheet import contact_sheet
 
 
 def corner(color) -> Sample:

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 
 from ssen_ros.config import SsenConfig
+from ssen_ros.datasets.labelled_voxels import voxelize
+from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 from ssen_ros.evaluation.scenes import evaluate_scene, summarize_scenes
 from ssen_ros.models import load_checkpoint
+from ssen_ros.network_spec import shipped_weights
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.segmenter import Segmenter, shipped_weights
-from ssen_ros.simulation import HELD_OUT_SEEDS, scan
+from ssen_ros.segmenter import Segmenter
+from ssen_ros.simulation import scan
 from ssen_ros.sparse import CoordinateManager, NativeEngine
-from ssen_ros.training.dataset import crop, voxelize
+from ssen_ros.training.dataset import crop
 
 
 @pytest.mark.parametrize("task", ["semantic", "embedding"])
@@ -35,6 +38,16 @@ def test_provenance_lies_beside_the_weights(task):
     assert not set(range(first, last + 1)) & set(HELD_OUT_SEEDS)
 
 
+def test_the_semantic_network_tells_the_shares_of_its_classes():
+    """Without them `segmenter.prior` would quietly do nothing."""
+    path = Path(shipped_weights("semantic"))
+    checkpoint = load_checkpoint(path)
+    shares = checkpoint.provenance["class_shares"]
+    assert shares == json.loads(path.with_suffix(".json").read_text())["training"]["class_shares"]
+    assert set(shares) == set(checkpoint.spec.class_names)
+    assert sum(shares.values()) == pytest.approx(1.0, abs=0.01) and shares["wall"] > 50 * shares["sink"]
+
+
 def test_a_held_out_room_is_mostly_right():
     """Far above chance, well below the figures in the README: guards against broken weights or features."""
     pipeline = SsenPipeline.from_config(SsenConfig())
@@ -50,6 +63,6 @@ def test_bfloat16_changes_few_labels():
     segmenter = Segmenter.from_config(SsenConfig().segmenter)
     corner = crop(np.random.default_rng(0), voxelize(scan(3), segmenter.voxel_size), max_voxels=6000)
     full = segmenter.semantic(corner.snapshot).argmax(axis=1)
-    segmenter._semantic.coordinates = partial(CoordinateManager, engine=NativeEngine("plain_tiles"))
+    segmenter._semantic.model.coordinates = partial(CoordinateManager, engine=NativeEngine("plain_tiles"))
     half = segmenter.semantic(corner.snapshot).argmax(axis=1)
     assert 0 < (half != full).mean() < 0.005

@@ -11,8 +11,8 @@ from ssen_ros.datasets.statistics import (
     count_room,
     statistics,
 )
+from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.simulation import Sample, save_sample
 
 FLOOR, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("floor", "chair", "table"))
 
@@ -30,7 +30,8 @@ def rooms(tmp_path):
         points = np.column_stack([np.arange(count) * 0.02 + 0.01, np.zeros((count, 2)) + 0.01])
         colors = np.zeros((count, 3), np.uint8)
         sample = Sample(points, colors, pairs[:, 0].astype(np.int8), pairs[:, 1].astype(np.int16))
-        save_sample(tmp_path / f"{number}.npz", sample)
+        credits = ["model a: A, by B; CC0 1.0", f"print {number}; public domain"]
+        save_sample(tmp_path / f"{number}.npz", sample, credits)
     return tmp_path
 
 
@@ -42,6 +43,7 @@ def test_known_counts(rooms):
     assert result["instances_per_room"] == 2.0
     assert result["evaluated_instances_per_room"] == 1.0, "of 100 points and more: one chair, one table"
     assert result["bytes_per_voxel"] == sum(path.stat().st_size for path in paths) / 1001
+    assert [result[f"{kind}s_of_others"] for kind in ("model", "texture", "print")] == [1, 0, 2]
     rows = {row["class"]: row for row in result["rows"]}
     assert list(rows) == list(CLASS_NAMES)
     assert rows["floor"]["voxels_percent"] == pytest.approx(100 * 400 / 900)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ssen_ros.models import build_network
-from ssen_ros.models.tiling import run_in_tiles
+from ssen_ros.models.tiling import run_in_parts
 
 
 def corridor(length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,7 +45,7 @@ def test_parts_equal_the_whole(model):
     with torch.no_grad():
         whole = model(features, coords)
         small = Small(model, len(coords) * 2 // 5)
-        parts = run_in_tiles(small, features, coords, model.reach)
+        parts = run_in_parts(small, features, coords, model.reach)
     assert len(small.sizes) > 2 and whole.std() > 1e-3
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-5 * float(whole.abs().max()))
 
@@ -65,7 +65,7 @@ def test_nothing_is_changed_beyond_the_reach_and_something_just_within(model):
 def test_a_map_that_no_half_is_smaller_than_raises_what_was_raised(model):
     features, coords = corridor(60)
     with torch.no_grad(), pytest.raises(torch.cuda.OutOfMemoryError, match="too many"):
-        run_in_tiles(Small(model, 10), features, coords, model.reach)
+        run_in_parts(Small(model, 10), features, coords, model.reach)
 
 
 class Stub:
@@ -90,13 +90,13 @@ def test_a_wall_at_the_far_end_does_not_stop_the_halving(error):
     )
     xyz = torch.cat([strip, wall.reshape(-1, 3)]).long()
     coords = torch.cat([torch.zeros(len(xyz), 1, dtype=torch.long), xyz], 1)
-    output = run_in_tiles(Stub(450, error), torch.zeros(len(xyz), 1), coords, reach=10)
+    output = run_in_parts(Stub(450, error), torch.zeros(len(xyz), 1), coords, reach=10)
     assert torch.equal(output[:, 0], xyz[:, 0].double())
 
 
 def test_one_plane_and_other_errors_raise_what_was_raised():
     lone = torch.zeros(1, 4, dtype=torch.long)
     with pytest.raises(MemoryError):
-        run_in_tiles(Stub(0, MemoryError()), torch.zeros(1, 1), lone, reach=10)
+        run_in_parts(Stub(0, MemoryError()), torch.zeros(1, 1), lone, reach=10)
     with pytest.raises(RuntimeError, match="something else"):
-        run_in_tiles(Stub(0, RuntimeError("something else")), torch.zeros(1, 1), lone, reach=10)
+        run_in_parts(Stub(0, RuntimeError("something else")), torch.zeros(1, 1), lone, reach=10)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
@@ -19,20 +20,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros.cli import main
+from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
-from ssen_ros.labels import LABEL_NAMES, CLASS_NAMES
-from ssen_ros.models import ARCHITECTURES, Checkpoint, NetworkSpec, load_checkpoint, save_checkpoint
-from ssen_ros.simulation import Sample, save_sample
+from ssen_ros.io.samples import Sample, save_sample
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
+from ssen_ros.models import (
+    ARCHITECTURES,
+    Checkpoint,
+    NetworkSpec,
+    load_checkpoint,
+    network_of,
+    save_checkpoint,
+)
 from ssen_ros.sparse.native_engine import instruction_sets
-from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points
+from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points, kept_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig, load_config
 from ssen_ros.training.curves import draw_curves
-from ssen_ros.training.dataset import RoomDataset, collate, crop, voxelize
-from ssen_ros.training.processes import Processes
+from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop
+from ssen_ros.training.distributed import Processes
 from ssen_ros.training.run_folder import Journal, RunFolder, read_log
-from ssen_ros.training.train import learning_rate, train
+from ssen_ros.training.train import learning_rate, start_from, train
 
 OURS = AugmentationConfig()
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -83,16 +92,6 @@ def small_config(rooms, **changes) -> TrainConfig:
     return TrainConfig(**{**values, "clip_norm": 5.0, "num_threads": 1, "schedule": "cosine", **changes})
 
 
-def test_voxelize_takes_the_majority():
-    points = np.array([[0.01, 0.01, 0.01]] * 3 + [[-0.01, 0.01, 0.01]], np.float32)
-    colors = np.array([[0, 0, 0], [3, 0, 0], [6, 0, 0], [9, 9, 9]], np.uint8)
-    sample = Sample(points, colors, np.array([4, 6, 4, 1], np.int8), np.array([7, 8, 7, -1], np.int16))
-    voxels = voxelize(sample, 0.1)
-    assert voxels.snapshot.voxel_coords.tolist() == [[-1, 0, 0], [0, 0, 0]]
-    assert voxels.semantic_label.tolist() == [1, 4] and voxels.instance_label.tolist() == [-1, 7]
-    assert voxels.snapshot.colors.tolist() == [[9, 9, 9], [3, 0, 0]]
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32))
 def test_augmentation_keeps_the_geometry(seed):
@@ -139,12 +138,17 @@ def test_embedding_sees_the_unannotated_but_little_background():
 
 def test_rare_classes_weigh_more(rooms):
     dataset = RoomDataset(rooms, 0.1)
-    assert dataset.class_weight(0.0).tolist() == [1.0] * len(LABEL_NAMES)
-    weight = dataset.class_weight(0.5)
-    counts = sum(np.bincount(dataset.sample(i).semantic_label + 1, minlength=21)[1:] for i in range(2))
+    shares = dataset.class_shares()
+    assert shares.sum() == pytest.approx(1.0)
+    assert class_weight(shares, 0.0).tolist() == pytest.approx([1.0] * len(LABEL_NAMES))
+    weight = class_weight(shares, 0.5)
+    counts = sum(
+        np.bincount(dataset.sample(i).semantic_label + 1, minlength=len(LABEL_NAMES) + 1)[1:]
+        for i in range(2)
+    )
     assert counts[1] > counts[4] > 0
     assert weight[4] / weight[1] == pytest.approx((counts[1] / counts[4]) ** 0.5, rel=1e-4)
-    assert (weight.numpy() * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
+    assert (weight * counts).sum() == pytest.approx(counts.sum(), rel=1e-4)
     assert weight.max() / weight.min() <= 20.001
 
 
@@ -439,7 +443,7 @@ def test_backgrounds():
 def test_training_on_what_a_semantic_network_calls_things(rooms, tmp_path):
     spec = NetworkSpec("semantic", "Tiny", 0.15, ("rgb", "height"), CLASS_NAMES, 3)
     torch.manual_seed(0)
-    network = Checkpoint(spec, spec.build())
+    network = Checkpoint(spec, network_of(spec))
     save_checkpoint(tmp_path / "semantic.safetensors", network)
     config = small_config(
         rooms, steps=1, background="predicted", background_checkpoint=str(tmp_path / "semantic.safetensors")
@@ -473,6 +477,35 @@ def test_config_and_commit_stand_beside_the_results(rooms, tmp_path):
     provenance = json.loads((tmp_path / "run" / "weights.json").read_text())["training"]
     assert provenance["config"]["seed"] == 4 and provenance["commit"] in text
     assert provenance["config"]["augmentation"]["scale"] == 0.2
+
+
+def test_the_balance_that_the_prior_undoes_stands_in_the_checkpoint(rooms, tmp_path):
+    config = small_config(rooms, steps=1)
+    alike = load_checkpoint(train("semantic", replace(config, class_balance=0.0), tmp_path / "alike"))
+    assert not {"class_shares", "class_weight"} & alike.provenance.keys(), "nothing to undo"
+    path = train("semantic", replace(config, class_balance=0.5), tmp_path / "balanced")
+    told = load_checkpoint(path).provenance
+    shares = RoomDataset(rooms, 0.1).class_shares()
+    assert list(told["class_shares"]) == list(LABEL_NAMES)
+    assert list(told["class_shares"].values()) == shares.tolist()
+    assert list(told["class_weight"].values()) == class_weight(shares, 0.5).tolist()
+
+
+def test_shares_are_written_into_a_checkpoint_that_has_none(rooms, tmp_path):
+    spec = NetworkSpec("semantic", "MinkUNet14S", 0.1, ("rgb",), CLASS_NAMES, 3)
+    path = tmp_path / "old.safetensors"
+    model = network_of(spec)
+    save_checkpoint(path, Checkpoint(spec, model, {"steps": 3}))
+    path.with_suffix(".json").write_text(json.dumps({"task": "semantic", "training": {"steps": 3}}))
+    script = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "class_shares.py"))
+    shares = script["write_shares"](path, rooms)
+    again = load_checkpoint(path)
+    assert again.provenance == {"steps": 3, "class_shares": shares}
+    assert json.loads(path.with_suffix(".json").read_text())["training"] == again.provenance
+    assert list(shares) == list(CLASS_NAMES) and sum(shares.values()) == pytest.approx(1.0)
+    counted = RoomDataset(rooms, 0.1).class_shares()
+    assert shares["floor"] / shares["chair"] == pytest.approx(counted[1] / counted[4])
+    assert again.model.state_dict()["final.kernel"].equal(model.state_dict()["final.kernel"])
 
 
 def test_a_state_of_another_version_is_refused(rooms, tmp_path):
@@ -566,6 +599,37 @@ def test_a_room_of_one_voxel_is_trained_on(tmp_path):
     for task in ("semantic", "embedding"):
         weights = train(task, small_config(tmp_path, steps=2, batch_size=1), tmp_path / task)
         assert all(tensor.isfinite().all() for tensor in load_checkpoint(weights).model.state_dict().values())
+
+
+def test_a_deeper_network_with_more_classes_begins_where_the_other_ended():
+    torch.manual_seed(0)
+    small = NetworkSpec("semantic", "MinkUNet14S", 0.04, ("rgb", "height"), CLASS_NAMES, 3)
+    deep = replace(small, architecture="MinkUNet14D", class_names=LABEL_NAMES)
+    given, begun = network_of(small), network_of(deep)
+    start_from(begun, deep, Checkpoint(small, given))
+    rng = np.random.default_rng(0)
+    coords = np.unique(rng.integers(0, 24, (3000, 3)), axis=0)
+    coords = torch.from_numpy(np.column_stack([np.zeros(len(coords)), coords]).astype(np.int32))
+    features = torch.from_numpy(rng.normal(size=(len(coords), 4)).astype(np.float32))
+    with torch.inference_mode():
+        before, after = given.eval()(features, coords), begun.eval()(features, coords)
+    torch.testing.assert_close(after[:, : len(CLASS_NAMES)], before, rtol=1e-4, atol=1e-4)
+    assert (after[:, len(CLASS_NAMES) :] == 0).all()
+
+
+def test_sparser_maps_and_maps_without_a_floor_are_drawn():
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 0.8, (4000, 3)).astype(np.float32)
+
+    def kept(spacing, floorless, points=points):
+        config = replace(OURS, spacing_share=spacing, floorless_share=floorless)
+        return kept_points(rng, points, config)
+
+    assert 0 < len(kept(1.0, 0.0)) < 0.95 * len(points)
+    assert points[kept(0.0, 1.0, points * 2), 2].min() * 2 > 0.2
+    np.testing.assert_array_equal(kept(0.0, 0.0), np.arange(4000))
+    level = points * np.float32([1, 1, 0.01])
+    assert len(kept(0.0, 1.0, level)) == 4000, "nothing would be left"
 
 
 def test_what_a_checkpoint_does_not_have_is_said(rooms, tmp_path, caplog):

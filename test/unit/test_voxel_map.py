@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError, ConfigError
-from ssen_ros.voxel_map import MODES, MapChange, VoxelMap
+from ssen_ros.voxel_map import MODES, VoxelMap, change_between
 
 VOXEL_SIZE = 0.04
 
@@ -66,6 +66,10 @@ def assert_same_map(a, b):
     np.testing.assert_array_equal(a.voxel_coords, b.voxel_coords)
     np.testing.assert_array_equal(a.points, b.points)
     np.testing.assert_array_equal(a.colors, b.colors)
+
+
+def counts(change):
+    return change.version, len(change.new), len(change.gone), len(change.changed)
 
 
 def as_cloud(rows, dtype=np.float32):
@@ -123,7 +127,7 @@ def test_pieces_equal_the_whole(cloud, cuts):
 def test_sending_again_changes_nothing(cloud, mode):
     voxel_map = map_of(mode, cloud)
     before = voxel_map.snapshot()
-    assert voxel_map.integrate(*cloud) == MapChange(version=1, added=0, removed=0, changed=0)
+    assert counts(voxel_map.integrate(*cloud)) == (1, 0, 0, 0)
     assert voxel_map.snapshot() is before
 
 
@@ -136,7 +140,7 @@ def test_colours_do_not_drift_when_points_are_resent(cloud, other, times):
 
 
 @given(cloud, cloud, st.sampled_from(["accumulated", "incremental"]))
-def test_counts_of_changes(first, second, mode):
+def test_what_a_cloud_changes(first, second, mode):
     before = naive_subcells(*first, VOXEL_SIZE)
     after = naive_subcells(*second, VOXEL_SIZE)
     if mode == "incremental":
@@ -146,10 +150,16 @@ def test_counts_of_changes(first, second, mode):
 
     voxel_map = map_of(mode, first)
     version = voxel_map.version
+    state = voxel_map.state
     change = voxel_map.integrate(*second)
-    assert (change.added, change.removed) == (len(is_now - was), len(was - is_now))
-    assert change.changed == len(differing & was & is_now)
-    assert change.version == voxel_map.version == version + bool(differing)
+    expected = {"new": is_now - was, "gone": was - is_now, "changed": differing & was & is_now}
+    for told in (change, change_between(state, voxel_map.state)):
+        for name, voxels in expected.items():
+            keys = getattr(told, name)
+            assert list(map(tuple, voxel_keys.unpack(keys).tolist())) == sorted(voxels)
+            assert keys.dtype == np.int64
+        assert len(told) == len(differing)
+        assert told.version == voxel_map.version == version + bool(differing)
     assert_equals_naive(voxel_map.snapshot(), after)
 
 
@@ -179,7 +189,7 @@ def test_the_last_voxel_of_the_range_is_one_like_others(mode):
     voxel_map = VoxelMap(1.0, mode)
     corner = np.full((1, 3), 2.0**19 - 0.5)
     change = voxel_map.integrate(corner, np.zeros((1, 3), np.uint8))
-    assert (change.added, len(voxel_map), len(voxel_map.snapshot())) == (1, 1, 1)
+    assert (len(change.new), len(voxel_map), len(voxel_map.snapshot())) == (1, 1, 1)
 
 
 def test_large_coordinates_are_divided_in_float64():
@@ -200,10 +210,10 @@ def test_empty_cloud_clears_an_accumulated_map_and_adds_nothing_to_an_incrementa
     cloud = as_cloud([(0, 0, 0, 1, 2, 3), (1, 0, 0, 1, 2, 3)])
     empty = as_cloud([])
     accumulated = map_of("accumulated", cloud)
-    assert accumulated.integrate(*empty) == MapChange(version=2, added=0, removed=2, changed=0)
+    assert counts(accumulated.integrate(*empty)) == (2, 0, 2, 0)
     assert len(accumulated) == len(accumulated.snapshot()) == 0
     incremental = map_of("incremental", cloud)
-    assert incremental.integrate(*empty) == MapChange(version=1, added=0, removed=0, changed=0)
+    assert counts(incremental.integrate(*empty)) == (1, 0, 0, 0)
     assert len(incremental) == len(incremental.snapshot()) == 2
 
 
@@ -211,8 +221,8 @@ def test_empty_cloud_clears_an_accumulated_map_and_adds_nothing_to_an_incrementa
 def test_anew_forgets_and_counts_on(mode):
     voxel_map = map_of(mode, as_cloud([(0, 0, 0, 1, 2, 3), (1, 0, 0, 1, 2, 3)]))
     other = as_cloud([(1, 0, 0, 1, 2, 3), (9, 9, 9, 4, 5, 6), (8, 8, 8, 4, 5, 6)])
-    assert voxel_map.integrate(*other, anew=True) == MapChange(version=2, added=2, removed=1, changed=0)
-    assert voxel_map.integrate(*other, anew=True).version == 2
+    assert counts(voxel_map.integrate(*other, restart=True)) == (2, 2, 1, 0)
+    assert voxel_map.integrate(*other, restart=True).version == 2
     assert_same_map(voxel_map.snapshot(), map_of(mode, other).snapshot())
 
 

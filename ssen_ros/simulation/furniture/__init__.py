@@ -5,7 +5,7 @@ towards -y. Things that hang on a wall have the wall's surface at y = 0 and reac
 -y. Sizes are metres.
 """
 
-from ssen_ros.simulation.furniture.catalogue import HELD_OUT_SEEDS, KINDS, SMOKE_SEEDS, Kind, pick
+from ssen_ros.simulation.furniture.catalogue import KINDS, Kind, pick
 from ssen_ros.simulation.furniture.parts import Part
 
-__all__ = ["HELD_OUT_SEEDS", "KINDS", "SMOKE_SEEDS", "Kind", "Part", "pick"]
+__all__ = ["KINDS", "Kind", "Part", "pick"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ssen_ros.simulation import materials as mat
-from ssen_ros.simulation.furniture.kitchen import basin, tap
+from ssen_ros.simulation.furniture.kitchen import basin, tap, without_lid
 from ssen_ros.simulation.furniture.parts import Part, four_legs, pick
 from ssen_ros.simulation.furniture.storage import cabinet_body
 from ssen_ros.simulation.materials import Material
@@ -59,6 +59,42 @@ def vessel_vanity(rng: np.random.Generator) -> tuple[Part, ...]:
     basin(b, (0, -0.03, rim - 0.012), bw * 0.94, bd * 0.94, rim - h - 0.015, bowl, squareness)
     tap(b, rng, 0.0, d / 2 - 0.05, h, 0.12)
     return (Part("cabinet", base), Part("sink", b.build()))
+
+
+def counter_vanity(rng: np.random.Generator) -> tuple[Part, ...]:
+    """One or two basins let into a long worktop over cabinets."""
+    return _built_in_basins(rng, int(rng.integers(1, 3)), rng.uniform(0.05, 0.12), 0.0)
+
+
+def floating_counter(rng: np.random.Generator) -> tuple[Part, ...]:
+    """A thick board on the wall with a low rail, nothing but the basins in it."""
+    return _built_in_basins(rng, 1, 0.0, rng.uniform(0.1, 0.16))
+
+
+def _built_in_basins(rng: np.random.Generator, count: int, splash: float, apron: float) -> tuple[Part, ...]:
+    w, d, h = rng.uniform(0.8, 1.1) * (1 + 0.5 * (count - 1)), rng.uniform(0.5, 0.58), rng.uniform(0.78, 0.88)
+    b = MeshBuilder()
+    top, bowl = b.material(mat.worktop(rng)), mat.ceramic(rng)
+    each, bw, bd, t = w / count, rng.uniform(0.38, 0.46), 0.3, max(0.035, apron)
+    basins = []
+    for k in range(count):
+        x = -w / 2 + each * (k + 0.5)
+        for x0, x1 in ((x - each / 2, x - bw / 2), (x + bw / 2, x + each / 2)):
+            b.block((x0, -d / 2, h - t), (x1, d / 2, h), top)
+        b.block((x - bw / 2, -d / 2, h - t), (x + bw / 2, -0.03 - bd / 2, h), top)
+        b.block((x - bw / 2, bd / 2 - 0.03, h - t), (x + bw / 2, d / 2, h), top)
+        hung = MeshBuilder()
+        basin(hung, (0, 0, 0), bw * 1.04, bd * 1.06, 0.13, hung.material(bowl), pick(rng, (2.3, 6.0)))
+        tap(hung, rng, 0.0, bd / 2 + 0.05, 0.0, 0.12)
+        basins.append(Part("sink", hung.build(), (x, -0.03, h)))
+    if splash:
+        b.block((-w / 2, d / 2 - 0.015, h), (w / 2, d / 2, h + splash), top)
+    counter = Part("counter", b.build())
+    if apron:
+        return (counter, *basins)
+    base = cabinet_body(rng, w - 0.02, d - 0.04, h - t, plinth=pick(rng, (0.08, 0.25)))
+    lidless = without_lid(base, base.upper[2])
+    return (Part("cabinet", lidless, (0, 0.02, 0)), counter, *basins)
 
 
 def console_sink(rng: np.random.Generator) -> tuple[Part, ...]:

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros.datasets.splits import HARD_SEEDS, HELD_OUT_SEEDS
+from ssen_ros.simulation import belongings, people
 from ssen_ros.simulation.furniture import bath, kitchen, lounge, others, seating, storage, tables, walls
-
-HELD_OUT_SEEDS = range(100)  # rooms for validation: never trained on; training uses seeds from 1000
-SMOKE_SEEDS = range(4)  # of them, four that tests can afford
 
 Design = Callable[..., Any]  # (rng, sizes of this kind) -> Mesh, or Parts for fixtures
 
@@ -26,9 +25,12 @@ class Kind:
     class_name: str  # the ScanNet class of a model, or of its main part
     training: tuple[Design, ...]
     held_out: tuple[Design, ...]
+    hard: tuple[Design, ...] = ()  # held out as well, beside the others, for HARD_SEEDS alone
 
     def designs(self, seed: int) -> tuple[Design, ...]:
         """What the room of this seed may be furnished with."""
+        if seed in HARD_SEEDS:
+            return self.held_out + self.hard
         return self.held_out if seed in HELD_OUT_SEEDS else self.training
 
 
@@ -67,13 +69,14 @@ KINDS = {
     "table": Kind(
         "table",
         (tables.four_legged, tables.four_legged, tables.splay_legged, tables.trestle, tables.round_table,
-         tables.cross_legged, tables.frame_table),
+         tables.cross_legged, tables.frame_table, tables.plain_table, tables.tulip_table, tables.cafe_table),
         (tables.slab_table, tables.drop_leaf_table),
+        hard=(tables.side_board_table,),
     ),
     "low table": Kind(
         "table",
         (tables.four_legged, tables.splay_legged, tables.round_table, tables.shelf_table, tables.glass_table,
-         tables.block_table, tables.frame_table),
+         tables.block_table, tables.frame_table, tables.plain_table, tables.tulip_table),
         (tables.slab_table, tables.nesting_tables, tables.hourglass_table),
     ),
     "meeting table": Kind(
@@ -121,8 +124,10 @@ KINDS = {
     ),
     "washbasin": Kind(
         "sink",
-        (bath.pedestal_sink, bath.wall_sink, bath.vanity, bath.vessel_vanity),
+        (bath.pedestal_sink, bath.wall_sink, bath.vanity, bath.vessel_vanity, bath.counter_vanity,
+         bath.counter_vanity),
         (bath.console_sink, bath.trough_sink),
+        hard=(bath.floating_counter,),
     ),
     "toilet": Kind(
         "toilet",
@@ -139,18 +144,33 @@ KINDS = {
     ),
     "door": Kind(
         "door",
-        (walls.flush_door, walls.panelled_door, walls.glazed_door, walls.sliding_door),
+        (walls.flush_door, walls.panelled_door, walls.glazed_door, walls.sliding_door, walls.bare_door,
+         walls.bare_door, walls.open_door, walls.open_door, walls.glass_door),
         (walls.louvred_door, walls.double_door, walls.folding_door),
+        (walls.slit_door,),
+    ),
+    "wide door": Kind(
+        "door", (walls.pair_of_doors, walls.pair_of_doors, walls.glass_door, walls.sliding_door),
+        (walls.double_door,)
     ),
     "window": Kind(
         "window",
-        (walls.plain_window, walls.casement_window, walls.transom_window, walls.sash_window),
+        (walls.plain_window, walls.casement_window, walls.transom_window, walls.sash_window,
+         walls.frameless_window, walls.ribbon_window),
         (walls.muntin_window, walls.shuttered_window),
+    ),
+    "wide window": Kind(
+        "window",
+        (walls.ribbon_window, walls.ribbon_window, walls.balcony_window, walls.casement_window,
+         walls.frameless_window),
+        (walls.spandrel_window,),
     ),
     "curtain": Kind(
         "curtain",
-        (walls.paired_curtain, walls.single_curtain, walls.closed_curtain),
+        (walls.paired_curtain, walls.single_curtain, walls.closed_curtain, walls.aside_curtain,
+         walls.aside_curtain, walls.net_curtain),
         (walls.tied_curtain, walls.cafe_curtain),
+        (walls.panel_curtain,),
     ),
     "picture": Kind(
         "picture",
@@ -163,6 +183,80 @@ KINDS = {
         (others.wardrobe, others.ottoman, others.coat_rack, others.fan, others.bench, others.piano,
          others.shoe_rack, others.washing_machine, others.exercise_bike),
         (others.drying_rack, others.folding_screen, others.lectern),
+    ),
+    # For rooms of `Recipe.VARIED` alone.
+    "bench desk": Kind("desk", (tables.bench_desk, tables.cheek_desk), (), hard=(tables.column_desk,)),
+    "desk drawers": Kind(
+        "cabinet", (storage.rolling_drawers, storage.low_drawers), (), hard=(storage.caddy,)
+    ),
+    "loading shelf": Kind(
+        "bookshelf", (storage.steel_shelf, storage.office_shelf), (), hard=(storage.plank_shelf,)
+    ),
+    "island": Kind("counter", (kitchen.island, kitchen.peninsula), (), hard=(kitchen.waterfall_island,)),
+    "reception": Kind("counter", (kitchen.reception,), (), hard=(kitchen.round_reception,)),
+    "other furniture": Kind(
+        "otherfurniture",
+        (others.wardrobe, others.ottoman, others.bench, others.piano, others.shoe_rack,
+         others.washing_machine, others.storage_chest),
+        (),
+        hard=(others.folding_screen, others.lectern, others.laundry_hamper),
+    ),
+    "oven": Kind("otherfurniture", (others.stove, others.tall_oven), (), hard=(others.dishwasher,)),
+    "standing person": Kind(
+        "",
+        (people.waiting_person, people.walking_person, people.talking_person, people.coated_person),
+        (),
+        hard=(people.reaching_person,),
+    ),
+    "sitting person": Kind(
+        "", (people.resting_sitter, people.working_sitter), (), hard=(people.reading_sitter,)
+    ),
+    "desk thing": Kind(
+        "",
+        (belongings.telephone, belongings.pen_cup, belongings.letter_tray, belongings.binders,
+         belongings.paper_stack, belongings.paper_stack, belongings.cables, belongings.speaker,
+         belongings.backpack, belongings.desk_lamp),
+        (),
+        hard=(belongings.desk_fan, belongings.headphones),
+    ),
+    "kitchen thing": Kind(
+        "",
+        (belongings.dish_rack, belongings.kettle, belongings.microwave, belongings.coffee_machine,
+         belongings.pot, belongings.cutting_board, belongings.kitchen_roll, belongings.jars),
+        (),
+        hard=(belongings.toaster, belongings.knife_block, belongings.fruit_bowl),
+    ),
+    "household thing": Kind(  # on floors at home
+        "",
+        (belongings.bicycle, belongings.suitcase, belongings.backpack, belongings.ironing_board,
+         belongings.laundry_rack, belongings.vacuum_cleaner, belongings.toys, belongings.carton_stack,
+         belongings.open_carton, belongings.standing_fan, belongings.coat_stand, belongings.broom,
+         belongings.cat_tree, belongings.pet_bed, belongings.teddy, belongings.trash_bags),
+        (),
+        hard=(belongings.guitar, belongings.pram, belongings.dumbbells, belongings.trolley),
+    ),
+    "workplace thing": Kind(  # on floors where people work or wait
+        "",
+        (belongings.carton_stack, belongings.carton_stack, belongings.open_carton, belongings.backpack,
+         belongings.suitcase, belongings.cables, belongings.standing_fan, belongings.coat_stand,
+         belongings.bottle_crates, belongings.tower, belongings.bicycle, belongings.trash_bags),
+        (),
+        hard=(belongings.stepladder, belongings.trolley),
+    ),
+    "plant": Kind(
+        "",
+        (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant),
+        (),
+        hard=(belongings.palm,),
+    ),
+    "floor lamp": Kind(
+        "", (belongings.arc_lamp, belongings.reading_lamp), (), hard=(belongings.tripod_lamp,)
+    ),
+    "partition": Kind(
+        "",
+        (belongings.screen_partition, belongings.glazed_partition),
+        (),
+        hard=(belongings.acoustic_partition,),
     ),
     "office machine": Kind("otherfurniture", (others.copier,), (others.water_dispenser,)),
     "kitchen machine": Kind("otherfurniture", (others.stove, others.washing_machine), (others.dishwasher,)),

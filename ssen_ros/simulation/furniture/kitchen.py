@@ -64,6 +64,67 @@ def bar_counter(rng: np.random.Generator, length: float, sink: Mesh | None) -> t
     return _assembled(base, b.build(), sink, (hole, -0.02, h), (0, -0.03, 0))
 
 
+def island(rng: np.random.Generator, length: float, sink: Mesh | None) -> tuple[Part, ...]:
+    """Free in the room: drawers on one side, a plain back, room for knees under an overhang."""
+    d, h, t = rng.uniform(0.75, 1.1), rng.uniform(0.86, 0.95), rng.uniform(0.03, 0.06)
+    overhang = rng.uniform(0.05, 0.32)
+    base = cabinet_body(rng, length - 0.06, d - overhang - 0.04, h - t)
+    b = MeshBuilder()
+    hole = _worktop(b, rng, length, d, h, t, b.material(mat.worktop(rng)), sink)
+    return _assembled(base, b.build(), sink, (hole, -0.02, h), (0, -overhang / 2, 0))
+
+
+def peninsula(rng: np.random.Generator, length: float, sink: Mesh | None) -> tuple[Part, ...]:
+    """A narrow high bar: a board on one broad panel, to sit at from both sides."""
+    d, h, t = rng.uniform(0.45, 0.7), rng.uniform(0.95, 1.12), rng.uniform(0.03, 0.06)
+    b = MeshBuilder()
+    top, panel = b.material(mat.worktop(rng)), b.material(mat.wood_or_paint(rng, axis=2))
+    b.block((-length / 2, -d / 2, h - t), (length / 2, d / 2, h), top)
+    b.block((-length / 2 + 0.1, -0.06, 0.0), (length / 2 - 0.1, 0.06, h - t), panel)
+    for x in (-length / 2 + 0.1, length / 2 - 0.14):
+        b.block((x, -d * 0.3, 0.0), (x + 0.04, d * 0.3, h - t), panel)
+    return (Part("counter", b.build()),)
+
+
+def waterfall_island(rng: np.random.Generator, length: float, sink: Mesh | None) -> tuple[Part, ...]:
+    """The slab runs down to the floor at both ends."""
+    d, h, t = rng.uniform(0.8, 1.1), rng.uniform(0.88, 0.94), rng.uniform(0.04, 0.08)
+    base = cabinet_body(rng, length - 2 * t - 0.02, d - 0.3, h - t)
+    b = MeshBuilder()
+    top = b.material(mat.worktop(rng))
+    hole = _worktop(b, rng, length - 2 * t, d, h, t, top, sink)
+    for x in (-length / 2, length / 2 - t):
+        b.block((x, -d / 2, 0.0), (x + t, d / 2, h), top)
+    return _assembled(base, b.build(), sink, (hole, -0.02, h), (0, -0.1, 0))
+
+
+def reception(rng: np.random.Generator, length: float, sink: Mesh | None) -> tuple[Part, ...]:
+    """A front towards the guests (-y) with a shelf on it, and a lower top to work at behind."""
+    d, h, low = rng.uniform(0.65, 0.85), rng.uniform(1.02, 1.18), rng.uniform(0.7, 0.76)
+    b = MeshBuilder()
+    top = b.material(mat.worktop(rng))
+    front = b.material(mat.wood_or_paint(rng, axis=2))
+    b.block((-length / 2, -d / 2 + 0.06, 0.0), (length / 2, -d / 2 + 0.1, h), front)
+    b.block((-length / 2 - 0.02, -d / 2, h), (length / 2 + 0.02, -d / 2 + 0.28, h + 0.04), top)
+    b.block((-length / 2, -d / 2 + 0.1, low - 0.03), (length / 2, d / 2, low), top)
+    for x in (-length / 2, length / 2 - 0.03):
+        b.block((x, -d / 2 + 0.06, 0.0), (x + 0.03, d / 2 - 0.05, low - 0.02), front)
+        b.block((x, -d / 2 + 0.06, low), (x + 0.03, -d / 2 + 0.26, h), front)
+    return (Part("counter", b.build()),)
+
+
+def round_reception(rng: np.random.Generator, length: float, sink: Mesh | None) -> tuple[Part, ...]:
+    """Bent round whoever sits behind."""
+    d, h, low = rng.uniform(0.7, 0.9), rng.uniform(1.0, 1.15), rng.uniform(0.7, 0.76)
+    b = MeshBuilder()
+    top, front = b.material(mat.worktop(rng)), b.material(mat.wood_or_paint(rng, axis=2))
+    span, middle = (np.pi, 2 * np.pi), (0.0, d / 2)
+    b.arc(middle, (length / 2, d), span, 0.0, h, 0.04, front)
+    b.arc(middle, (length / 2 + 0.03, d + 0.03), span, h, h + 0.04, 0.24, top)
+    b.arc(middle, (length / 2 - 0.03, d - 0.03), span, low - 0.03, low, 0.4, top)
+    return (Part("counter", b.build()),)
+
+
 def _worktop(
     b: MeshBuilder,
     rng: np.random.Generator,
@@ -92,11 +153,11 @@ def _assembled(base: Mesh, top: Mesh, sink: Mesh | None, hole, base_at) -> tuple
     """The sink hangs at `hole`, where base and worktop are open."""
     if sink is None:
         return (Part("cabinet", base, base_at), Part("counter", top))
-    lidless = _without_lid(base, base.upper[2])
+    lidless = without_lid(base, base.upper[2])
     return (Part("cabinet", lidless, base_at), Part("counter", top), Part("sink", sink, hole))
 
 
-def _without_lid(mesh: Mesh, height: float) -> Mesh:
+def without_lid(mesh: Mesh, height: float) -> Mesh:
     """The cabinet without its topmost faces, so that a basin in the worktop stays visible."""
     lid = (mesh.vertices[mesh.faces][..., 2] > height - 1e-3).all(axis=1)
     return Mesh(mesh.vertices, mesh.faces[~lid], mesh.material[~lid], mesh.materials)
@@ -129,12 +190,13 @@ def drainer_sink(rng: np.random.Generator) -> Mesh:
     b = MeshBuilder()
     bowl = b.material(_bowl(rng))
     w, d, side = rng.uniform(0.36, 0.42), rng.uniform(0.38, 0.44), pick(rng, (-1, 1))
-    basin(b, (0, 0, 0), w, d, rng.uniform(0.14, 0.18), bowl, 6.0)
-    x0, x1 = sorted((side * w * 0.53, side * (w * 0.53 + 0.38)))
+    x = -side * 0.19  # of the basin: it and its board lie in the middle of their opening
+    basin(b, (x, 0, 0), w, d, rng.uniform(0.14, 0.18), bowl, 6.0)
+    x0, x1 = sorted((x + side * w * 0.53, x + side * (w * 0.53 + 0.38)))
     b.block((x0, -d / 2, 0.0), (x1, d / 2, 0.012), bowl)
     for y in np.linspace(-d * 0.4, d * 0.4, 8):
         b.block((x0 + 0.02, y - 0.008, 0.012), (x1 - 0.02, y + 0.008, 0.02), bowl)
-    tap(b, rng, 0.0, d / 2 + 0.035, 0.0, d * 0.4)
+    tap(b, rng, x, d / 2 + 0.035, 0.0, d * 0.4)
     return b.build()
 
 

@@ -263,3 +263,39 @@ def water_dispenser(rng: np.random.Generator) -> Mesh:
         (0.14, 0.14),
     )
     return b.build().grounded()
+
+
+def storage_chest(rng: np.random.Generator) -> Mesh:
+    """A trunk, its lid shut or ajar."""
+    w, d, h = rng.uniform(0.7, 1.2), rng.uniform(0.4, 0.55), rng.uniform(0.38, 0.52)
+    b = MeshBuilder()
+    body, iron = b.material(mat.wood_or_paint(rng, 0.7)), b.material(mat.metal(rng))
+    b.block((-w / 2, -d / 2, 0), (w / 2, d / 2, h - 0.06), body)
+    b.block((-w / 2 - 0.01, -d / 2 - 0.01, h - 0.06), (w / 2 + 0.01, d / 2 + 0.01, h), body)
+    for x in (-w * 0.3, w * 0.3):
+        b.box((x, -d / 2 - 0.008, h / 2), (0.05, 0.02, h), iron)
+    return b.build()
+
+
+def tall_oven(rng: np.random.Generator) -> Mesh:
+    """Built in at eye level over a drawer."""
+    w, d, h = 0.6, 0.6, rng.uniform(1.4, 2.1)
+    b = MeshBuilder()
+    body, dark = b.material(mat.appliance(rng)), b.material(Material(mat.black_color(rng), dropout=0.15))
+    b.block((-w / 2, -d / 2 + 0.02, 0), (w / 2, d / 2, h), body)
+    b.block((-w / 2 + 0.02, -d / 2, 0.75), (w / 2 - 0.02, -d / 2 + 0.02, 1.3), dark)
+    b.box((0, -d / 2 - 0.03, 1.24), (w * 0.8, 0.03, 0.03), body)
+    for x in (-w * 0.35, w * 0.35):
+        b.box((x, -d / 2 - 0.012, 1.24), (0.03, 0.03, 0.03), body)
+    b.block((-w / 2 + 0.01, -d / 2, 0.1), (w / 2 - 0.01, -d / 2 + 0.02, 0.7), body)
+    return b.build()
+
+
+def laundry_hamper(rng: np.random.Generator) -> Mesh:
+    """A tall box of wicker or cloth with a lid."""
+    w, d, h = rng.uniform(0.38, 0.5), rng.uniform(0.3, 0.42), rng.uniform(0.5, 0.65)
+    b = MeshBuilder()
+    weave = b.material(mat.fabric(rng) if rng.random() < 0.6 else mat.wood(rng))
+    b.loft([(0.0, 0.0), (0.9, 0.0), (1.0, h)], (0, 0, 0), weave, (w / 2, d / 2), pick(rng, (2.5, 12)), 20)
+    b.loft([(1.03, h - 0.05), (1.03, h), (0.0, h + 0.02)], (0, 0, 0), weave, (w / 2, d / 2), 12, 20)
+    return b.build().grounded()

@@ -3,7 +3,14 @@
 import numpy as np
 
 from ssen_ros.simulation import materials as mat
-from ssen_ros.simulation.furniture.parts import book_colors, carcass, four_legs, fronts, pick, row_of_books
+from ssen_ros.simulation.furniture.parts import (
+    book_colors,
+    carcass,
+    four_legs,
+    fronts,
+    pick,
+    row_of_books,
+)
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
@@ -434,4 +441,86 @@ def etagere(rng: np.random.Generator) -> Mesh:
         b.loft([(0, z), (1, z), (1, z + 0.022), (0, z + 0.022)], (0, 0, 0), board, (w / 2, d / 2), squareness)
         if z < h - 0.1:
             row_of_books(b, rng, -w * 0.36, w * 0.36, d * 0.3, d * 0.55, z + 0.022, 0.28, 0.7, books)
+    return b.build().grounded()
+
+
+# --- under and beside desks -------------------------------------------------------------------------
+
+
+def rolling_drawers(rng: np.random.Generator) -> Mesh:
+    """Three or four drawers on castors, low enough for a desk."""
+    w, d, h = rng.uniform(0.38, 0.45), rng.uniform(0.45, 0.6), rng.uniform(0.5, 0.62)
+    b = MeshBuilder()
+    body = b.material(mat.laminate(rng) if rng.random() < 0.7 else Material(mat.grey_color(rng)))
+    front = body if rng.random() < 0.7 else b.material(mat.painted(rng))
+    b.block((-w / 2, -d / 2 + 0.018, 0.05), (w / 2, d / 2, h), body)
+    fronts(b, rng, -w / 2, w / 2, 0.06, h - 0.02, -d / 2 + 0.018, front, rows=int(rng.integers(2, 5)))
+    dark = b.material(Material(mat.black_color(rng)))
+    for x in (-1, 1):
+        for y in (-1, 1):
+            b.box((x * (w / 2 - 0.05), y * (d / 2 - 0.07), 0.03), (0.04, 0.04, 0.06), dark)
+    return b.build().grounded()
+
+
+def low_drawers(rng: np.random.Generator) -> Mesh:
+    """As high as the desk that they stand beside."""
+    return cabinet_body(rng, rng.uniform(0.4, 0.8), rng.uniform(0.45, 0.6), rng.uniform(0.55, 0.75), 0.04, 3)
+
+
+def caddy(rng: np.random.Generator) -> Mesh:
+    """An open niche over one deep drawer, a cushion on top."""
+    w, d, h = rng.uniform(0.38, 0.45), rng.uniform(0.4, 0.55), rng.uniform(0.48, 0.58)
+    b = MeshBuilder()
+    body = b.material(mat.laminate(rng))
+    carcass(b, w, d, 0.04, h, body)
+    b.block((-w / 2 + 0.04, -d / 2 + 0.04, 0), (w / 2 - 0.04, d / 2 - 0.04, 0.05), body)
+    b.block((-w / 2, -d / 2 + 0.02, 0.04), (w / 2, d / 2, h * 0.62), body)
+    fronts(b, rng, -w / 2, w / 2, 0.06, h * 0.6, -d / 2 + 0.02, body, rows=1)
+    b.cushion((0, 0, h + 0.015), (w, d, 0.05), b.material(mat.fabric(rng)), squareness=8)
+    return b.build().grounded()
+
+
+# --- shelves to be loaded: their boards are empty ----------------------------------------------------
+
+
+def steel_shelf(rng: np.random.Generator) -> Mesh:
+    """Posts and plain boards, open on all sides."""
+    w, d, h = rng.uniform(0.8, 1.6), rng.uniform(0.35, 0.55), rng.uniform(1.5, 2.1)
+    b = MeshBuilder()
+    steel = b.material(mat.metal(rng) if rng.random() < 0.6 else mat.painted(rng))
+    board = steel if rng.random() < 0.5 else b.material(mat.wood(rng))
+    boards = np.linspace(0.1, h - 0.03, int(rng.integers(4, 6)))
+    four_legs(b, w, d, h, 0.04, steel)
+    for z in boards:
+        b.box((0, 0, z - 0.012), (w, d, 0.025), board)
+    return b.build()
+
+
+def office_shelf(rng: np.random.Generator) -> Mesh:
+    """A closed case with a back and boards for binders, low or high."""
+    w, d = rng.uniform(0.7, 1.2), rng.uniform(0.32, 0.42)
+    rows = int(rng.integers(2, 6))
+    h = 0.06 + 0.37 * rows
+    b = MeshBuilder()
+    body = b.material(mat.laminate(rng) if rng.random() < 0.7 else mat.wood_or_paint(rng))
+    carcass(b, w, d, 0.0, h, body)
+    boards = 0.04 + 0.37 * np.arange(rows)
+    for z in boards:
+        b.block((-w / 2, -d / 2 + 0.01, z - 0.025), (w / 2, d / 2, z), body)
+    return b.build().grounded()
+
+
+def plank_shelf(rng: np.random.Generator) -> Mesh:
+    """Thick planks between two ladders."""
+    w, d, h = rng.uniform(0.9, 1.5), rng.uniform(0.3, 0.45), rng.uniform(1.2, 2.0)
+    b = MeshBuilder()
+    wood = b.material(mat.wood(rng))
+    boards = np.linspace(0.14, h - 0.1, int(rng.integers(3, 6)))
+    for x in (-w / 2 + 0.06, w / 2 - 0.06):
+        for y in (-d / 2 + 0.03, d / 2 - 0.03):
+            b.box((x, y, h / 2), (0.035, 0.05, h), wood)
+        for z in boards:
+            b.box((x, 0, z - 0.06), (0.03, d, 0.05), wood)
+    for z in boards:
+        b.box((0, 0, z - 0.02), (w, d, 0.04), wood)
     return b.build().grounded()

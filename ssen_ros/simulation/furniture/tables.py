@@ -4,6 +4,7 @@ import numpy as np
 
 from ssen_ros.simulation import materials as mat
 from ssen_ros.simulation.furniture.parts import carcass, disc, four_legs, fronts, pick, splayed_legs
+from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 
 
@@ -99,6 +100,61 @@ def frame_table(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
         b.pipe([*hoop, hoop[0]], 0.04, leg)
     for y in (-d / 2 + 0.05, d / 2 - 0.05):
         b.bar((-w / 2 + 0.05, y, h - 0.04), (w / 2 - 0.05, y, h - 0.04), 0.03, leg)
+    return b.build().grounded()
+
+
+def plain_table(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """White or light and square-edged, on thin square legs flush with its corners."""
+    b = MeshBuilder()
+    light = (
+        mat.white_color(rng)
+        if rng.random() < 0.6
+        else mat.hsv(0.1, rng.uniform(0.1, 0.3), rng.uniform(0.7, 0.9))
+    )
+    top = b.material(Material(light))
+    t = rng.uniform(0.02, 0.06)
+    b.box((0, 0, h - t / 2), (w, d, t), top)
+    four_legs(
+        b, w, d, h - t, rng.uniform(0.035, 0.06), top if rng.random() < 0.6 else b.material(mat.metal(rng))
+    )
+    return b.build()
+
+
+def tulip_table(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """Round, on one waisted foot."""
+    b = MeshBuilder()
+    top, r = b.material(mat.laminate(rng)), min(w, d) / 2
+    disc(b, (0, 0, h - 0.025), (min(w, 1.5 * d) / 2, r), 0.025, top)
+    foot = top if rng.random() < 0.6 else b.material(mat.metal(rng))
+    waist = [(0.0, 0.0), (1.0, 0.01), (0.5, 0.05), (0.12, 0.3 * h), (0.12, 0.75 * h), (0.4, h - 0.02)]
+    b.loft(waist, (0, 0, 0), foot, (0.62 * r, 0.62 * r))
+    return b.build().grounded()
+
+
+def cafe_table(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """A square or long plate on iron columns with crossed feet."""
+    b = MeshBuilder()
+    top, iron = (
+        b.material(mat.wood(rng) if rng.random() < 0.5 else mat.laminate(rng)),
+        b.material(mat.metal(rng)),
+    )
+    b.box((0, 0, h - 0.0125), (w, d, 0.025), top)
+    for x in (0.0,) if w < 1.3 * d else (-w * 0.3, w * 0.3):
+        b.box((x, 0, h / 2), (0.06, 0.06, h - 0.03), iron)
+        for z, reach in ((0.02, 0.36), (h - 0.04, 0.3)):
+            b.box((x, 0, z), (2 * reach * min(w, d), 0.05, 0.04), iron)
+            b.box((x, 0, z), (0.05, 2 * reach * min(w, d), 0.04), iron)
+    return b.build().grounded()
+
+
+def side_board_table(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """A plate carried at one long side by a panel, at the other by two posts."""
+    b = MeshBuilder()
+    top, leg = _materials(b, rng)
+    b.box((0, 0, h - 0.02), (w, d, 0.04), top)
+    b.box((-w / 2 + 0.02, 0, (h - 0.03) / 2), (0.04, d, h - 0.03), top)
+    for y in (-1, 1):
+        b.box((w / 2 - 0.03, y * (d / 2 - 0.03), (h - 0.03) / 2), (0.05, 0.05, h - 0.03), leg)
     return b.build().grounded()
 
 
@@ -424,4 +480,51 @@ def trestle_desk(rng: np.random.Generator) -> Mesh:
                 )
         b.box((mid, 0, h - 0.04), (0.12, d - 0.1, 0.035), leg)
         b.box((mid, 0, 0.22), (0.28, d - 0.16, 0.02), leg)
+    return b.build().grounded()
+
+
+# --- desks for rows: plain rectangles of a given size ------------------------------------------------
+
+
+def bench_desk(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """A plate on closed metal frames, a tray for cables under it."""
+    b = MeshBuilder()
+    top, leg = (
+        b.material(mat.laminate(rng)),
+        b.material(mat.metal(rng) if rng.random() < 0.6 else mat.painted(rng)),
+    )
+    b.box((0, 0, h - 0.0125), (w, d, 0.025), top)
+    for x in (-w / 2 + 0.04, w / 2 - 0.04):
+        for y in (-1, 1):
+            b.box((x, y * (d / 2 - 0.05), (h - 0.02) / 2), (0.05, 0.05, h - 0.02), leg)
+        b.box((x, 0, h - 0.045), (0.05, d - 0.1, 0.04), leg)
+    b.block((-w / 2 + 0.05, d / 2 - 0.16, h - 0.12), (w / 2 - 0.05, d / 2 - 0.05, h - 0.02), leg)
+    return b.build().grounded()
+
+
+def cheek_desk(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """Boards at both ends and a screen before the knees."""
+    b = MeshBuilder()
+    top = b.material(mat.laminate(rng) if rng.random() < 0.7 else mat.wood(rng))
+    b.box((0, 0, h - 0.0125), (w, d, 0.025), top)
+    for x in (-1, 1):
+        b.box((x * (w / 2 - 0.0125), 0, (h - 0.02) / 2), (0.025, d - 0.02, h - 0.02), top)
+    b.block(
+        (-w / 2 + 0.02, d / 2 - 0.06, h * rng.uniform(0.1, 0.6)), (w / 2 - 0.02, d / 2 - 0.04, h - 0.02), top
+    )
+    return b.build().grounded()
+
+
+def column_desk(rng: np.random.Generator, w: float, d: float, h: float) -> Mesh:
+    """Two columns on long feet; the plate's front edge may be hollowed for the body."""
+    b = MeshBuilder()
+    top, leg = b.material(mat.laminate(rng)), b.material(mat.metal(rng))
+    x = np.linspace(-w / 2, w / 2, 13)
+    front = -d / 2 + 0.08 * np.cos(np.pi * x / w) ** 2 * rng.random()
+    b.prism([*zip(x, front), (w / 2, d / 2), (-w / 2, d / 2)], h - 0.025, h, top)
+    for side in (-w / 2 + 0.14, w / 2 - 0.14):
+        b.box((side, 0.05, h / 2), (0.08, 0.07, h - 0.03), leg)
+        b.box((side, 0, 0.02), (0.07, d - 0.1, 0.04), leg)
+        b.box((side, 0, h - 0.045), (0.06, d - 0.12, 0.04), leg)
+    b.box((0, 0.05, h - 0.06), (w - 0.28, 0.05, 0.05), leg)
     return b.build().grounded()

@@ -107,6 +107,82 @@ def double_door(rng: np.random.Generator, w: float, h: float) -> Mesh:
     return b.build()
 
 
+def bare_door(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """A leaf flush with the wall: no frame, hardly a handle."""
+    b = MeshBuilder()
+    leaf = b.material(mat.door_finish(rng))
+    inset = rng.uniform(-0.012, 0.05)
+    b.block((-w / 2 + 0.006, inset, 0.005), (w / 2 - 0.006, inset + 0.04, h - 0.006), leaf)
+    if rng.random() < 0.5:
+        b.box((w * 0.42, inset - 0.02, 1.02), (0.03, 0.04, 0.03), b.material(mat.metal(rng)))
+    return b.build()
+
+
+def open_door(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Wide open, up to flat against the wall; often without a frame."""
+    b = MeshBuilder()
+    finish = mat.door_finish(rng)
+    leaf = b.material(finish)
+    if rng.random() < 0.5:
+        _frame(b, rng, w, h, leaf)
+    else:
+        b.block((-w / 2, -0.004, 0), (-w / 2 + 0.02, 0.1, h), leaf)
+    wing = MeshBuilder()
+    wing.block((0, 0, 0), (w - 0.01, 0.04, h - 0.01), wing.material(finish))
+    if rng.random() < 0.7:
+        wing.box((w * 0.92, 0.02, 1.02), (0.03, 0.14, 0.03), wing.material(mat.metal(rng)))
+    b.add(wing.build(), (-w / 2, -0.005, 0.005), -rng.uniform(1.1, 1.6))
+    return b.build()
+
+
+def glass_door(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """A pane in a thin frame, or none; of two leaves where it is wide."""
+    b = MeshBuilder()
+    frame, pane = b.material(mat.metal(rng)), b.material(mat.glass(rng))
+    t, count = pick(rng, (0.008, 0.05)), 2 if w > 1.2 else 1
+    for k in range(count):
+        x0, x1 = -w / 2 + w * k / count, -w / 2 + w * (k + 1) / count
+        b.block((x0 + t, 0.02, t), (x1 - t, 0.03, h - t), pane)
+        _border(b, x0, x1, 0.0, h, t, 0.005, 0.045, frame)
+        x = x1 - 0.06 if k == 0 else x0 + 0.06
+        b.bar((x, -0.05, 0.8), (x, -0.05, 1.0 + rng.uniform(0.1, 0.5)), 0.03, frame)
+        b.box((x, -0.02, 0.9), (0.03, 0.1, 0.03), frame)
+    return b.build()
+
+
+def pair_of_doors(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Two flat leaves without relief, of one width or not."""
+    b = MeshBuilder()
+    leaf, handle = b.material(mat.door_finish(rng)), b.material(mat.metal(rng))
+    if rng.random() < 0.6:
+        _frame(b, rng, w, h, leaf)
+    meet = pick(rng, (0.0, w * 0.2))
+    for x0, x1, side in ((-w / 2, meet, 1), (meet, w / 2, -1)):
+        b.block((x0 + 0.004, 0.0, 0.005), (x1 - 0.004, 0.04, h - 0.005), leaf)
+        b.box(((x1 if side > 0 else x0) - side * 0.07, -0.02, 1.02), (0.1, 0.05, 0.025), handle)
+    return b.build()
+
+
+def slit_door(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Flush with the wall, a narrow upright pane beside the handle."""
+    b = MeshBuilder()
+    leaf, pane = b.material(mat.door_finish(rng)), b.material(mat.glass(rng))
+    x0, x1, z0, z1 = w * 0.18, w * 0.32, h * 0.25, h * 0.9
+    solid = ((-w / 2, 0, x0, h), (x1, 0, w / 2, h), (x0, 0, x1, z0), (x0, z1, x1, h))
+    for left, low, right, high in solid:
+        b.block((left, 0.0, low), (right, 0.04, high), leaf)
+    b.block((x0, 0.015, z0), (x1, 0.025, z1), pane)
+    b.box((w * 0.42, -0.02, 1.02), (0.1, 0.06, 0.025), b.material(mat.metal(rng)))
+    return b.build()
+
+
+def _border(b: MeshBuilder, x0, x1, z0, z1, t: float, y0: float, y1: float, material: int) -> None:
+    """Four bars `t` m wide inside x0..x1 by z0..z1."""
+    for low, high in (((x0, z0), (x0 + t, z1)), ((x1 - t, z0), (x1, z1)), ((x0, z0), (x1, z0 + t)),
+                      ((x0, z1 - t), (x1, z1))):  # fmt: skip
+        b.block((low[0], y0, low[1]), (high[0], y1, high[1]), material)
+
+
 def _hinged(rng: np.random.Generator, w: float, h: float, relief) -> Mesh:
     """A frame and one leaf, which may stand ajar into the room; `relief` decorates the leaf."""
     b = MeshBuilder()
@@ -177,6 +253,41 @@ def shuttered_window(rng: np.random.Generator, w: float, h: float) -> Mesh:
     return b.build()
 
 
+def ribbon_window(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Panes side by side in thin metal, without a sill."""
+    return _glazing(rng, w, h, max(1, round(w / rng.uniform(0.9, 1.6))), [], rng.uniform(0.025, 0.05))
+
+
+def frameless_window(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """A pane set into the wall and nothing else."""
+    return _glazing(rng, w, h, 1, [], 0.008)
+
+
+def balcony_window(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Wings with stout frames, as of windows down to the floor."""
+    return _glazing(rng, w, h, max(1, round(w / 0.8)), [], rng.uniform(0.06, 0.1))
+
+
+def spandrel_window(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Office front: panes over a low row of panes."""
+    return _glazing(rng, w, h, max(2, round(w / rng.uniform(1.0, 1.4))), [h * rng.uniform(0.2, 0.35)], 0.045)
+
+
+def _glazing(rng: np.random.Generator, w: float, h: float, columns: int, zs, bar: float) -> Mesh:
+    """Panes in bars twice `bar` m wide, set back into the wall."""
+    b = MeshBuilder()
+    finish = pick(
+        rng, (mat.white_color, mat.grey_color, mat.black_color, mat.metal_color), [0.45, 0.2, 0.2, 0.15]
+    )
+    frame, y = b.material(Material(finish(rng))), rng.uniform(0.01, 0.06)
+    b.box((0, y, h / 2), (w, 0.008, h), b.material(mat.glass(rng)))
+    for x in np.linspace(-w / 2, w / 2, columns + 1):
+        b.block((max(x - bar, -w / 2), y - 0.03, 0), (min(x + bar, w / 2), y + 0.03, h), frame)
+    for z in (0.0, *zs, h):
+        b.block((-w / 2, y - 0.03, max(z - bar, 0)), (w / 2, y + 0.03, min(z + bar, h)), frame)
+    return b.build()
+
+
 def _window(rng: np.random.Generator, w: float, h: float, xs, zs, bar: float = 0.05) -> Mesh:
     b = MeshBuilder()
     frame = b.material(Material(mat.white_color(rng)) if rng.random() < 0.7 else mat.wood_or_paint(rng))
@@ -227,6 +338,33 @@ def cafe_curtain(rng: np.random.Generator, w: float, h: float) -> Mesh:
 
 def tied_curtain(rng: np.random.Generator, w: float, h: float) -> Mesh:
     return _tied(rng, w, h, mat.curtain_cloth(rng))
+
+
+def aside_curtain(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Pushed aside in deep folds, to one end or both; mostly nothing but a rail before the window."""
+    share = rng.uniform(0.06, 0.18)
+    ends = [(-w / 2, -w / 2 + share * w), (w / 2 - share * w, w / 2)]
+    return hanging(rng, w, h, pick(rng, (ends, ends[:1], ends[1:]), [0.6, 0.2, 0.2]), mat.curtain_cloth(rng))
+
+
+def net_curtain(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Thin white cloth all over, which the depth camera sees half through."""
+    cloth = Material(
+        mat.white_color(rng), "fabric", dropout=rng.uniform(0.1, 0.4), clear=rng.uniform(0.1, 0.4)
+    )
+    return hanging(rng, w, h, [(-w / 2, w / 2)], cloth)
+
+
+def panel_curtain(rng: np.random.Generator, w: float, h: float) -> Mesh:
+    """Flat panels that slide before each other."""
+    b = MeshBuilder()
+    cloth, rail = b.material(mat.curtain_cloth(rng)), b.material(mat.metal(rng))
+    count = max(2, round(w / 0.6))
+    for k in range(int(rng.integers(1, count + 1))):
+        x0 = -w / 2 + k * w / count * rng.uniform(0.8, 1.0)
+        b.block((x0, -0.02 * (k % 2), 0), (x0 + w / count, 0.004 - 0.02 * (k % 2), h), cloth)
+    b.box((0, -0.01, h + 0.005), (w + 0.05, 0.05, 0.03), rail)
+    return b.build()
 
 
 def _tied(rng: np.random.Generator, w: float, h: float, material: Material) -> Mesh:

@@ -1,0 +1,7 @@
+"""`python -m ssen_ros.cli`."""
+
+import sys
+
+from ssen_ros.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,242 @@
+"""A map and its objects as one file, from which a later run goes on with the same ids.
+
+A NumPy .npz archive (zip of .npy arrays, none of them pickled).
+Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `class_names` (C,) str.
+The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
+The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
+`centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
+that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
+`voxels` (n,) int64, object k's up to `voxels_end[k]`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssen_ros.errors import DAMAGED_NPZ, MapFileError
+from ssen_ros.io.replacing import replacing
+from ssen_ros.structures import Instance, Known, Memory
+from ssen_ros.voxel_keys import AXIS_BITS
+from ssen_ros.voxel_map import OCTANT_BITS, MapState
+
+SUFFIX = ".npz"
+_FORMAT = 1
+_VOXEL_BITS = 3 * AXIS_BITS
+_STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
+
+# The others follow from an instance's votes, its voxels and `missed`.
+_STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
+
+_Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class SavedMap:
+    """What one file holds."""
+
+    frame_id: str
+    stamp_ns: int
+    voxel_size: float  # m
+    class_names: tuple[str, ...]
+    state: MapState
+    memory: Memory
+
+    def check_fits(self, voxel_size: float, class_names: tuple[str, ...]) -> None:
+        """Raises MapFileError unless the networks that are to go on with it know its voxels and classes."""
+        if not np.isclose(self.voxel_size, voxel_size, rtol=1e-6, atol=0):
+            raise MapFileError(
+                f"the map has voxels of {self.voxel_size:g} m, the networks expect {voxel_size:g} m: load it "
+                "with the networks that it was saved with"
+            )
+        if self.class_names != tuple(class_names):
+            raise MapFileError(
+                f"the map's classes are {', '.join(self.class_names)}; the networks know "
+                f"{', '.join(class_names)}: load it with the networks that it was saved with"
+            )
+
+
+def resolve_below(directory: str, name: str) -> Path:
+    """The file of that name below `directory`, with SUFFIX.
+
+    Raises MapFileError where no directory is set, and for a name that is none or leads out of it, be it by
+    "..", from the root, or by a symbolic link.
+    """
+    if not directory:
+        raise MapFileError("no directory for maps: start the node with the parameter map_directory")
+    try:
+        root = Path(directory).expanduser().resolve()
+        named = (root / name).resolve()
+        path = named if named.suffix == SUFFIX else named.with_name(named.name + SUFFIX)
+        inside = named != root and path.resolve().is_relative_to(root) and not name.endswith("/")
+        inside &= name.isprintable()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL
+        raise MapFileError(
+            f"name = {name!r}: {error}; expected the name of a file below {directory}"
+        ) from error
+    if not inside:
+        raise MapFileError(
+            f"name = {name!r}: expected the name of a file below {root}, such as 'kitchen', not one outside"
+        )
+    return path
+
+
+def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
+    """Write all of it or nothing: whoever reads `path` meanwhile gets the old file or the new one.
+
+    Raises MapFileError where the file is there and not to be overwritten, or cannot be written.
+    """
+    try:
+        if path.exists() and not overwrite:
+            raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **_to_arrays(saved))
+    except OSError as error:
+        raise MapFileError(
+            f"{path} cannot be written ({error}): check the name, map_directory and its space"
+        ) from error
+
+
+def read_map(path: Path) -> SavedMap:
+    """Raises MapFileError for a file that is missing, damaged, or none of ours."""
+    if not path.is_file():
+        there = sorted(other.stem for other in path.parent.glob(f"*{SUFFIX}"))
+        raise MapFileError(
+            f"{path} is no file: expected one that save_map wrote; there are {', '.join(there) or 'none'}"
+        )
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        if int(arrays["format"]) != _FORMAT:
+            raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
+        return _from_arrays(arrays)
+    except DAMAGED_NPZ as error:
+        raise MapFileError(f"{path} is damaged, or no map that save_map wrote: {error}") from error
+
+
+def _to_arrays(saved: SavedMap) -> _Arrays:
+    known = saved.memory.known
+    return {
+        "format": np.array(_FORMAT),
+        "frame_id": np.array(saved.frame_id),
+        "stamp_ns": np.array(saved.stamp_ns),
+        "voxel_size": np.array(saved.voxel_size),
+        "class_names": np.array(saved.class_names),
+        "keys": saved.state.keys,
+        "ranks": saved.state.ranks,
+        "next_id": np.array(saved.memory.next_id),
+        **_columns(_STORED, [k.instance for k in known]),
+        "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
+        "missed": np.array([k.missed for k in known], np.int64),
+        "told": np.array([k.told for k in known], bool),
+        "voxels": np.concatenate([np.empty(0, np.int64), *(k.keys for k in known)]),
+        "voxels_end": np.cumsum([len(k.keys) for k in known], dtype=np.int64),
+    }
+
+
+def _columns(stored: Sequence[Field], values: Sequence[Any], prefix: str = "") -> _Arrays:
+    """{field: one row a value}; those of a dataclass in it behind its name."""
+    columns: _Arrays = {}
+    for f in stored:
+        column = [getattr(value, f.name) for value in values]
+        if is_dataclass(f.type):
+            columns |= _columns(fields(f.type), column, f"{prefix}{f.name}_")
+        else:
+            columns[prefix + f.name] = np.array(column, _dtype(f)).reshape(-1, *_row_shape(f))
+    return columns
+
+
+def _dtype(f: Field) -> type:
+    return np.int64 if f.type is int else np.float64
+
+
+def _row_shape(f: Field) -> tuple[int, ...]:
+    return (3,) if f.type is np.ndarray else ()
+
+
+def _from_arrays(arrays: _Arrays) -> SavedMap:
+    keys, ranks = _ascending("keys", arrays["keys"], _VOXEL_BITS + OCTANT_BITS), arrays["ranks"]
+    if ranks.shape != keys.shape or ranks.dtype != np.int64:
+        raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
+    class_names = tuple(map(str, arrays["class_names"]))
+    known = _read_known(arrays, class_names)
+    return SavedMap(
+        frame_id=str(arrays["frame_id"]),
+        stamp_ns=_stamp(arrays["stamp_ns"]),
+        voxel_size=float(arrays["voxel_size"]),
+        class_names=class_names,
+        state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
+        memory=Memory(known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)])),
+    )
+
+
+def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:
+    count = len(arrays["id"])
+    if len(np.unique(arrays["id"])) != count or (arrays["id"] < 1).any():
+        raise ValueError("ids are not unique, from 1")
+    if count and arrays["votes"].shape != (count, len(class_names)):
+        raise ValueError(f"votes has shape {arrays['votes'].shape}, expected {(count, len(class_names))}")
+    if np.isnan(arrays["votes"]).any():
+        raise ValueError("votes has a NaN")
+    facts = _read_rows(_STORED, arrays, count)
+    told = arrays.get("told", np.ones(count, bool))  # older files have none
+    voxels = np.split(arrays["voxels"], arrays["voxels_end"])[:-1]
+    known = []
+    for stored, votes, missed, keys, heard in zip(
+        facts, arrays["votes"], arrays["missed"], voxels, told, strict=True
+    ):
+        class_id = int(votes.argmax())
+        instance = Instance(
+            **stored,
+            class_id=class_id,
+            class_name=class_names[class_id],
+            voxel_count=len(keys),
+            state="missing" if missed else "active",
+        )
+        keys = _ascending("voxels", keys, _VOXEL_BITS)
+        known.append(Known(instance, keys, votes, int(missed), bool(heard)))
+    return tuple(known)
+
+
+def _read_rows(stored: Sequence[Field], arrays: _Arrays, count: int, prefix: str = "") -> list[dict]:
+    """The inverse of `_columns`: {field: value} of each row; a field that an older file lacks is left out."""
+    rows: list[dict] = [{} for _ in range(count)]
+    for f in stored:
+        name = prefix + f.name
+        if is_dataclass(f.type):
+            parts = _read_rows(fields(f.type), arrays, count, f"{name}_")
+            values = [f.type(**part) for part in parts]
+        elif name not in arrays and f.default is not MISSING:
+            continue
+        else:
+            values = _read_column(f, name, arrays[name], count)
+        for row, value in zip(rows, values, strict=True):
+            row[f.name] = value
+    return rows
+
+
+def _read_column(f: Field, name: str, column: np.ndarray, count: int) -> Iterable[Any]:
+    if count and column.shape != (count, *_row_shape(f)):
+        raise ValueError(f"{name} has shape {column.shape}, expected {(count, *_row_shape(f))}")
+    if np.isnan(column).any():
+        raise ValueError(f"{name} has a NaN")
+    if f.type is np.ndarray:
+        return column
+    return map(_stamp, column) if name.endswith("_ns") else map(f.type, column.tolist())
+
+
+def _ascending(name: str, keys: np.ndarray, bits: int) -> np.ndarray:
+    if keys.dtype != np.int64 or keys.ndim != 1 or (np.diff(keys) <= 0).any():
+        raise ValueError(f"{name} are {keys.dtype} {keys.shape}, expected int64, ascending and unique")
+    if len(keys) and not 0 <= keys[0] <= keys[-1] < 1 << bits:
+        raise ValueError(f"{name} go from {keys[0]} to {keys[-1]}, expected 0 to 2^{bits} - 1")
+    return keys
+
+
+def _stamp(ns: np.ndarray) -> int:
+    if not 0 <= ns < _STAMPS_END:
+        raise ValueError(f"stamp {ns} ns, expected 0 to {_STAMPS_END} (2^31 s)")
+    return int(ns)

@@ -1,0 +1,184 @@
+"""The thread that runs the networks, so that neither the subscription nor the timers ever wait for them."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from ssen_ros.errors import StateError
+from ssen_ros.live.live_map import LiveMap, Pass
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.structures import StepResult
+
+log = logging.getLogger(__name__)
+
+Changed = TypeVar("Changed")
+
+THREAD_NAME = "ssen_inference"
+
+
+class InferenceWorker:
+    """Waits for `trigger`, then makes one pass over the newest map, if it has changed.
+
+    No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
+    same map gets a second pass, or a newer one its first. A GPU that runs out of memory is retried
+    at once with its cache emptied; then the networks move to the CPU and stay there.
+
+    Nothing is published while paused, nor of a map that has been started anew meanwhile.
+    """
+
+    def __init__(
+        self,
+        live_map: LiveMap,
+        pipeline: SsenPipeline,
+        publish: Callable[[Pass, StepResult], None],
+        report: Callable[[Exception], None],
+    ):
+        self._live_map = live_map
+        self._pipeline = pipeline
+        self._publish = publish
+        self._report = report
+        self._wake = threading.Event()
+        self._publishing = threading.Lock()  # held while a result goes out, and to forbid it
+        self._asking = threading.Lock()
+        self._asked: list[Future] = []  # of those who wait for a pass
+        self._paused = False
+        self._stopping = False
+        self.degraded = False  # moved from the GPU to the CPU
+        self.busy = False  # a pass is being made
+        self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+        self._thread.start()
+
+    def trigger(self) -> None:
+        self._wake.set()
+
+    def request(self) -> "Future[StepResult]":
+        """One pass over the map as it is, changed or not; its result, or what it raised.
+
+        Raises StateError while paused, and where there is no map.
+        """
+        future: Future[StepResult] = Future()
+        with self._asking:
+            if self._paused:
+                raise StateError("the node is not active: `ros2 lifecycle set` it to activate")
+            if not self._live_map.ask():
+                raise StateError("no map has been received yet: check the topic with `ros2 topic info -v`")
+            self._asked.append(future)
+        self.trigger()
+        return future
+
+    def between_updates(self, change: Callable[[], Changed]) -> Changed:
+        """Make a change while nothing is published: an update that goes out later knows of it."""
+        with self._publishing:
+            return change()
+
+    def pause(self) -> None:
+        """Publish nothing until `resume`; a pass that is running then will be made again."""
+        with self._publishing:
+            self._paused = True
+        with self._asking:
+            asked = self._take_asked()
+        _answer(asked, StateError("the node was deactivated before the pass began"))
+
+    def resume(self) -> None:
+        self._paused = False
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask the thread to end; False if it is still inside a pass after `timeout_s`."""
+        self._stopping = True
+        self.pause()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        self._publish = self._report = lambda *_: None  # the thread, if it lives, keeps nothing else alive
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._stopping:
+                return
+            if not self._paused:
+                self._pass()
+
+    def _pass(self) -> None:
+        with self._asking:  # who asks meanwhile asks for the next pass
+            asked = self._take_asked()
+            try:
+                work = self._live_map.take()
+            except Exception as error:  # a snapshot that does not fit into memory, say
+                self._tell(error)
+                _answer(asked, error)
+                return
+        if work is None:
+            return
+        self.busy = True
+        try:
+            result = self._segment(work)
+            with self._publishing:
+                if self._paused or not self._live_map.is_current(work):
+                    self._live_map.put_back(work)
+                    outcome = StateError("the map was started anew, or the node deactivated, during the pass")
+                else:
+                    self._publish(work, result)
+                    self._live_map.finish(work, result)
+                    outcome = result
+        except Exception as error:
+            self._live_map.fail(work)
+            self._tell(error)
+            outcome = error
+        self.busy = False
+        _answer(asked, outcome)
+
+    def _tell(self, error: Exception) -> None:
+        try:
+            self._report(error)
+        except Exception:  # the thread has to live, and who waits wants an answer
+            log.exception("a failed pass (%r) could not be reported", error)
+
+    def _take_asked(self) -> list[Future]:
+        asked, self._asked = self._asked, []
+        return asked
+
+    def _segment(self, work: Pass) -> StepResult:
+        for relief in (self._empty_gpu_cache, self._move_to_cpu):
+            try:
+                return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
+            except RuntimeError as error:
+                if not _is_out_of_gpu_memory(error):
+                    raise
+                relief(error)
+        return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
+
+    def _empty_gpu_cache(self, error: Exception) -> None:
+        log.warning("out of GPU memory (%s): trying once more with the cache emptied", error)
+        _empty_cache()
+
+    def _move_to_cpu(self, error: Exception) -> None:
+        if not hasattr(self._pipeline.segmenter, "to"):
+            raise error
+        log.error("out of GPU memory again (%s): the networks move to the CPU and stay there", error)
+        self._pipeline.segmenter.to("cpu")
+        self.degraded = True
+        _empty_cache()
+
+
+def _answer(asked: list[Future], outcome: StepResult | Exception) -> None:
+    for future in asked:
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+
+def _is_out_of_gpu_memory(error: RuntimeError) -> bool:
+    import torch  # late: a segmenter that does not use torch need not wait for it
+
+    return isinstance(error, torch.cuda.OutOfMemoryError)
+
+
+def _empty_cache() -> None:
+    import torch
+
+    torch.cuda.empty_cache()

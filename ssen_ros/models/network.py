@@ -1,0 +1,54 @@
+"""A trained network, asked about voxels of a map: features, coordinates, device and engine in one place."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssen_ros.features import Anchor, voxel_features
+from ssen_ros.models.checkpoint import Checkpoint
+from ssen_ros.models.tiling import run_in_parts
+from ssen_ros.sparse.choose import coordinates_on
+from ssen_ros.structures import VoxelSnapshot
+
+
+class Network:
+    """One checkpoint, batch norms folded, on a device.
+
+    Args:
+        precision: `float32` or `bfloat16`.
+        engine: `auto`, the fastest of ours on that device, or `minkowski`.
+
+    Raises:
+        ConfigError: the device or engine has no fast arithmetic of that precision.
+        EngineError: MinkowskiEngine was asked for and cannot compute on this device.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str | torch.device = "cpu",
+        precision: str = "float32",
+        engine: str = "auto",
+    ):
+        self.spec = checkpoint.spec
+        self.engine = engine
+        self.model = checkpoint.model.for_inference()
+        self.to(device, precision)
+
+    def to(self, device: str | torch.device, precision: str) -> None:
+        """Compute there from now on; where that raises, all stays as it was."""
+        device = torch.device(device)
+        coordinates = coordinates_on(device, precision, self.engine)
+        self.model.to(device).coordinates = coordinates
+        self.device, self.precision = device, precision
+
+    @torch.inference_mode()
+    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, anchor: Anchor) -> Tensor:
+        """(n, C) float32 outputs, on the device, for these (n,) rows of the snapshot, which are all it sees.
+
+        A map that does not fit into memory is computed in parts, with the whole map's answer.
+        """
+        features = voxel_features(self.spec.features, snapshot.points[rows], snapshot.colors[rows], anchor)
+        coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
+        features, coords = (torch.from_numpy(array).to(self.device) for array in (features, coords))
+        return run_in_parts(self.model, features, coords, self.model.reach)

@@ -1,0 +1,1 @@
+"""What the command `ssen` starts over ROS."""

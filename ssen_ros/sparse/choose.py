@@ -1,0 +1,25 @@
+"""Which engine computes a network on a device."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from ssen_ros.sparse.convolution import default_engine
+from ssen_ros.sparse.coordinates import CoordinateManager
+from ssen_ros.sparse.interfaces import Coordinates
+from ssen_ros.sparse.minkowski import minkowski_coordinates
+
+
+def coordinates_on(
+    device: torch.device, precision: str = "float32", engine: str = "auto"
+) -> Callable[[Tensor], Coordinates]:
+    """What `MinkUNet.coordinates` is set to: the fastest of our engines there (`auto`), or `minkowski`.
+
+    Raises ConfigError where that precision is not fast there, EngineError where MinkowskiEngine is missing.
+    """
+    dtype = getattr(torch, precision)
+    if engine == "minkowski":
+        return minkowski_coordinates(device.type, dtype)
+    return partial(CoordinateManager, engine=default_engine(device.type, dtype))

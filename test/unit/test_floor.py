@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.structures import Floor
+from ssen_ros.voxel_map import VoxelMap
+
+VOXEL = 0.04
+HEIGHT = -0.63  # m, of the floor: a SLAM's z = 0 is often the camera's first pose
+
+
+def snapshot(points):
+    voxel_map = VoxelMap(VOXEL)
+    voxel_map.integrate(points.astype(np.float32), np.full((len(points), 3), 128, np.uint8))
+    return voxel_map.snapshot()
+
+
+def patch(rng, low, high, spacing=0.02, noise=0.004):
+    """Points on an axis-aligned rectangle, with noise across it."""
+    low, high = np.array(low, float), np.array(high, float)
+    size = high - low
+    count = int(np.prod(size[size > 0]) / spacing**2)
+    return rng.uniform(low, high, (count, 3)) + np.where(size > 0, 0, rng.normal(0, noise, (count, 3)))
+
+
+def room(rng, floor=True, spacing=0.02):
+    """4 x 3 m with two walls, a table of 1.5 x 0.8 m and a chest; the floor at HEIGHT."""
+    parts = [
+        patch(rng, (0, 0, 0.05), (4, 0, 2.2), spacing),
+        patch(rng, (0, 0, 0.05), (0, 3, 2.2), spacing),
+        patch(rng, (1.5, 1, 0.74), (3, 1.8, 0.74), spacing),
+        patch(rng, (0.1, 0.1, 0.02), (0.1, 1.1, 0.9), spacing),
+    ]
+    if floor:
+        parts.append(patch(rng, (0, 0, 0), (4, 3, 0), spacing))
+    return np.concatenate(parts) + (0, 0, HEIGHT)
+
+
+def strays(rng, points, share):
+    """0.2 to 1.2 m below the floor, below what is there, as reflections are."""
+    below = points[rng.integers(len(points), size=int(share * len(points)))].copy()
+    below[:, 2] = HEIGHT - rng.uniform(0.2, 1.2, len(below))
+    return np.concatenate([points, below])
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.005, 0.02, 0.04]), st.floats(0, 6.3))
+@settings(max_examples=20, deadline=None)
+def test_strays_below_the_floor_do_not_move_it(seed, share, yaw):
+    rng = np.random.default_rng(seed)
+    points = strays(rng, room(rng), share)
+    turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    voxels = snapshot(points @ turn.T)
+    floor = find_floor(voxels)
+    assert floor.seen and floor.height == pytest.approx(HEIGHT, abs=0.02)
+    kept = above_floor(voxels, floor)
+    assert (kept == (voxels.points[:, 2] > HEIGHT - 0.18)).mean() > 0.999
+
+
+@pytest.mark.parametrize("spacing", [0.01, 0.03, 0.05])
+def test_the_floor_of_a_sparse_map_is_found(spacing):
+    floor = find_floor(snapshot(room(np.random.default_rng(1), spacing=spacing)))
+    assert floor.seen and floor.height == pytest.approx(HEIGHT, abs=0.02)
+
+
+def test_a_table_is_no_floor_where_walls_go_on_below():
+    rng = np.random.default_rng(2)
+    floor = find_floor(snapshot(room(rng, floor=False)))
+    assert not floor.seen
+    assert floor.height == pytest.approx(HEIGHT + 0.05, abs=0.08)
+
+
+def test_the_reflection_of_a_tabletop_is_no_floor():
+    rng = np.random.default_rng(3)
+    points = np.concatenate([room(rng), patch(rng, (1.5, 1, HEIGHT - 0.74), (2.3, 1.8, HEIGHT - 0.74))])
+    floor = find_floor(snapshot(points))
+    assert floor.height == pytest.approx(HEIGHT, abs=0.02)
+
+
+def test_a_map_of_next_to_nothing_has_a_floor_too():
+    assert find_floor(snapshot(np.empty((0, 3)))).height == 0.0
+    lonely = find_floor(snapshot(np.array([[1.0, 2.0, 0.5]])))
+    assert not lonely.seen and lonely.height == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_floor_that_trembles_stays_where_it_was():
+    before = Floor(0.1, True)
+    assert steady(Floor(0.12, True), before) == before
+    assert steady(Floor(0.3, False), before) == before, "out of view"
+    assert steady(Floor(0.2, True), before) == Floor(0.2, True)
+    assert steady(Floor(0.12, True), Floor(0.1, False)) == Floor(0.12, True)
+    assert steady(before, None) == before

@@ -1,0 +1,230 @@
+"""Maps as files: what is read is what was written, nothing else is read, and nothing outside is touched."""
+
+from dataclasses import asdict, dataclass, fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssen_ros.config import InstancesConfig
+from ssen_ros.errors import MapFileError
+from ssen_ros.instances import update
+from ssen_ros.io import saved_map as saved_map_module
+from ssen_ros.io.saved_map import SavedMap, read_map, resolve_below, write_map
+from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
+from ssen_ros.structures import Box, Detection, Instance, Memory
+from ssen_ros.voxel_map import VoxelMap
+
+
+def voxel_map(seed=0, count=500):
+    rng = np.random.default_rng(seed)
+    made = VoxelMap(0.1)
+    points = rng.normal(size=(count, 3)).astype(np.float32)
+    made.integrate(points, rng.integers(0, 256, (count, 3), dtype=np.uint8))
+    return made
+
+
+def detections(snapshot, parts):
+    votes = np.where(np.arange(NUM_CLASSES) < 2, -np.inf, -1.0)
+    return [
+        Detection(4, 0.5, votes, Box(np.full(3, k), np.ones(3), 0.1 * k), np.full(3, 2.0 * k), rows)
+        for k, rows in enumerate(np.array_split(np.arange(len(snapshot)), parts) if parts else [])
+        if len(rows)
+    ]
+
+
+def saved_map(seed=0, count=500, parts=3):
+    made = voxel_map(seed, count)
+    memory, _ = updated(Memory(), made.snapshot(), parts, stamp_ns=5)
+    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, memory)
+
+
+def updated(memory, snapshot, parts, stamp_ns):
+    return update(
+        memory, detections(snapshot, parts), snapshot, stamp_ns, CLASS_NAMES, InstancesConfig(max_missed=1)
+    )
+
+
+@given(st.integers(0, 1000), st.integers(0, 60), st.integers(1, 5))
+def test_what_is_read_is_what_was_written(tmp_path_factory, seed, count, parts):
+    saved = saved_map(seed, count, parts)
+    path = tmp_path_factory.mktemp("maps") / "a.npz"
+    write_map(path, saved)
+    read = read_map(path)
+    np.testing.assert_equal(read.state.keys, saved.state.keys)
+    np.testing.assert_equal(read.state.ranks, saved.state.ranks)
+    assert read.state.voxels == saved.state.voxels
+    assert (read.frame_id, read.stamp_ns, read.voxel_size) == ("map", 5, 0.1)
+    assert read.class_names == CLASS_NAMES and read.memory.next_id == saved.memory.next_id
+    for mine, theirs in zip(read.memory.known, saved.memory.known, strict=True):
+        np.testing.assert_equal(asdict(mine), asdict(theirs))
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=6), st.data())
+def test_a_map_saved_and_loaded_in_mid_stream_changes_nothing_after_it(tmp_path_factory, stream, data):
+    """Each update finds another number of objects: they are continued, split, missed, merged, retired."""
+    made = voxel_map(count=60)
+    interrupted = data.draw(st.integers(0, len(stream) - 1))
+    path = tmp_path_factory.mktemp("maps") / "a.npz"
+    straight = loaded = Memory()
+    for stamp_ns, parts in enumerate(stream):
+        if stamp_ns == interrupted:
+            write_map(path, SavedMap("map", stamp_ns, 0.1, CLASS_NAMES, made.state, loaded))
+            loaded = read_map(path).memory
+        straight, told = updated(straight, made.snapshot(), parts, stamp_ns)
+        loaded, told_after_loading = updated(loaded, made.snapshot(), parts, stamp_ns)
+        assert told == told_after_loading
+        np.testing.assert_equal(asdict(loaded), asdict(straight))
+
+
+def test_a_fact_that_an_older_file_lacks_takes_its_default(tmp_path, monkeypatch):
+    """As it will be once an instance has one more."""
+
+    @dataclass(frozen=True)
+    class Richer(Instance):
+        speed_m_s: float = 0.0
+
+    path = tmp_path / "a.npz"
+    write_map(path, saved_map())
+    monkeypatch.setattr(saved_map_module, "Instance", Richer)
+    stored = [f for f in fields(Richer) if f in saved_map_module._STORED or f.name == "speed_m_s"]
+    monkeypatch.setattr(saved_map_module, "_STORED", stored)
+    read = read_map(path)
+    assert [k.instance.speed_m_s for k in read.memory.known] == [0.0] * 3
+    memory = replace(read.memory, known=tuple(faster(k, 0.5) for k in read.memory.known))
+    write_map(path, replace(read, memory=memory), overwrite=True)
+    assert [k.instance.speed_m_s for k in read_map(path).memory.known] == [0.5] * 3
+
+
+def faster(known, speed_m_s):
+    return replace(known, instance=replace(known.instance, speed_m_s=speed_m_s))
+
+
+def test_a_restored_map_is_the_map_and_goes_on_with_its_ids():
+    saved = saved_map()
+    restored = VoxelMap(0.1, "incremental")
+    restored.integrate(np.full((1, 3), 9.0), np.zeros((1, 3), np.uint8))
+    version = restored.version
+    restored.restore(saved.state)
+    assert restored.version == version + 1 and len(restored) == saved.state.voxels
+    np.testing.assert_equal(restored.snapshot().points, voxel_map().snapshot().points)
+    np.testing.assert_equal(restored.snapshot().colors, voxel_map().snapshot().colors)
+
+    memory = Memory(next_id=11).begin(saved.memory)  # ten ids were given before
+    memory, events = updated(memory, restored.snapshot(), 3, stamp_ns=9)
+    assert [instance.id for instance in memory.instances] == [1, 2, 3]
+    assert [(event.kind, event.id) for event in events] == [("created", id) for id in (1, 2, 3)]
+    assert [instance.first_seen_ns for instance in memory.instances] == [5, 5, 5]
+    assert memory.next_id == 11
+
+
+def test_a_file_is_replaced_only_when_asked_and_whole(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "a.npz"
+    write_map(path, saved_map(parts=1))
+    before = path.read_bytes()
+    with pytest.raises(MapFileError, match="overwrite"):
+        write_map(path, saved_map(parts=2))
+    assert path.read_bytes() == before
+
+    def full(file, **arrays):
+        file.write(b"half of it")
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez_compressed", full)
+        with pytest.raises(MapFileError, match="no space left"):
+            write_map(path, saved_map(parts=2), overwrite=True)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+    write_map(path, saved_map(parts=2), overwrite=True)
+    assert len(read_map(path).memory.known) == 2
+
+
+def damaged(arrays, name):
+    """The arrays of a file with something wrong in them."""
+    changes = {
+        "format": {"format": np.array(2)},
+        "descending": {"keys": arrays["keys"][::-1]},
+        "short": {"ranks": arrays["ranks"][:-1]},
+        "floats": {"ranks": arrays["ranks"].astype(float)},
+        "twice": {"id": np.array([1, 1, 2])},
+        "nan": {"box_center": np.full((3, 3), np.nan)},
+        "classes": {"votes": arrays["votes"][:, :-1]},
+        "pickled": {"frame_id": np.array([{}], dtype=object)},
+        "lost": {"voxels_end": arrays["voxels_end"][:-1]},
+        "far": {"voxels": arrays["voxels"] + 2**60},
+        "early": {"stamp_ns": np.array(-1)},
+        "late": {"last_seen_ns": arrays["last_seen_ns"] + 2**31 * 10**9},
+    }
+    return {**arrays, **changes[name]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["format", "descending", "short", "floats", "twice", "nan", "classes", "pickled", "lost", "far", "early"]
+    + ["late"],
+)
+def test_a_file_that_is_wrong_inside_is_refused(tmp_path, name):
+    path = tmp_path / "a.npz"
+    write_map(path, saved_map())
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **damaged(arrays, name))
+    with pytest.raises(MapFileError, match=str(path)):
+        read_map(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+def test_what_is_no_map_is_refused(tmp_path, content):
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(MapFileError, match="no map that save_map wrote"):
+        read_map(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.9, 0.999])
+def test_a_file_cut_short_is_refused(tmp_path, cut):
+    path = tmp_path / "a.npz"
+    write_map(path, saved_map())
+    path.write_bytes(path.read_bytes()[: int(cut * path.stat().st_size)])
+    with pytest.raises(MapFileError):
+        read_map(path)
+
+
+def test_a_missing_file_is_named_with_those_that_are_there(tmp_path):
+    write_map(tmp_path / "kitchen.npz", saved_map())
+    with pytest.raises(MapFileError, match="garage.*kitchen"):
+        read_map(tmp_path / "garage.npz")
+
+
+def test_a_map_of_other_networks_is_refused():
+    saved = saved_map()
+    saved.check_fits(0.1, CLASS_NAMES)
+    with pytest.raises(MapFileError, match="0.1 m.*0.05 m"):
+        saved.check_fits(0.05, CLASS_NAMES)
+    with pytest.raises(MapFileError, match="shoe"):
+        saved.check_fits(0.1, ("shoe",))
+
+
+@pytest.mark.parametrize("name", ["kitchen", "kitchen.npz", "home/kitchen", "home/../kitchen", "kitchen.v2"])
+def test_names_below_the_directory_are_files_in_it(tmp_path, name):
+    path = resolve_below(str(tmp_path), name)
+    assert path.is_relative_to(tmp_path.resolve()) and path.suffix == ".npz"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../kitchen", "home/../../kitchen", "/etc/kitchen", "link/kitchen", "home/", "a\0b"]
+    + ["garage", "garage.npz", "a\n"],
+)
+def test_names_that_lead_out_are_refused(tmp_path, name):
+    root = tmp_path / "maps"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path)
+    (root / "garage.npz").symlink_to(tmp_path / "garage.npz")
+    with pytest.raises(MapFileError, match="below"):
+        resolve_below(str(root), name)
+
+
+def test_without_a_directory_there_are_no_files():
+    with pytest.raises(MapFileError, match="map_directory"):
+        resolve_below("", "kitchen")

@@ -1,0 +1,277 @@
+"""The worker: passes that fail, are asked for, put back, or not to be published."""
+
+import logging
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ssen_ros.errors import StateError
+from ssen_ros.live.live_map import LiveMap
+from ssen_ros.live.worker import InferenceWorker
+from ssen_ros.structures import Known, Memory
+from ssen_ros.voxel_map import VoxelMap
+
+
+def header(frame_id="map", stamp=0):
+    return SimpleNamespace(frame_id=frame_id, stamp=SimpleNamespace(sec=stamp, nanosec=0))
+
+
+def cloud(*cells):
+    points = np.array(cells, dtype=np.float32).reshape(-1, 1) * [1.0, 0.0, 0.0] + 0.5
+    return points.astype(np.float32), np.zeros(points.shape, np.uint8)
+
+
+def live_map(mode="accumulated"):
+    return LiveMap(VoxelMap(1.0, mode))
+
+
+def raise_(error):
+    raise error
+
+
+class Pipeline:
+    """Raises the errors it is given, one per step; then answers with the stamp."""
+
+    def __init__(self, errors=()):
+        self.errors = list(errors)
+        self.devices = []
+        self.segmenter = SimpleNamespace(to=self.devices.append)
+
+    def step(self, snapshot, stamp_ns, memory):
+        if self.errors:
+            raise self.errors.pop(0)
+        return Result(stamp_ns, memory)
+
+
+class Result(int):
+    """A stamp, ns, with the memory of one step more: its objects are as many as the steps it knows of."""
+
+    def __new__(cls, stamp_ns, memory):
+        self = super().__new__(cls, stamp_ns)
+        known = Known(SimpleNamespace(id=memory.next_id), np.zeros(0), np.zeros(0))
+        self.memory = Memory((*memory.known, known), memory.next_id + 1)
+        return self
+
+
+def run_worker(pipeline, *frames):
+    """Passes over one cloud per frame; returns (published, reported, worker, live map)."""
+    live, published, reported = live_map(), [], []
+    worker = InferenceWorker(live, pipeline, lambda head, result: published.append(result), reported.append)
+    for stamp, frame in enumerate(frames, start=1):
+        live.receive(header(frame, stamp), *cloud(*range(stamp)))
+        deadline = time.monotonic() + 60
+        while live.counters.pending and time.monotonic() < deadline:
+            worker.trigger()  # as the node's timer does
+            time.sleep(0.005)
+    assert worker.stop(60.0)
+    return published, reported, worker, live
+
+
+def out_of_memory():
+    import torch
+
+    return torch.cuda.OutOfMemoryError("tried to allocate")
+
+
+def test_out_of_gpu_memory_once_is_retried_in_place():
+    pipeline = Pipeline([out_of_memory()])
+    published, reported, worker, _ = run_worker(pipeline, "map")
+    assert published == [1_000_000_000] and not reported
+    assert not worker.degraded and pipeline.devices == []
+
+
+def test_out_of_gpu_memory_twice_moves_to_the_cpu():
+    pipeline = Pipeline([out_of_memory(), out_of_memory()])
+    published, reported, worker, _ = run_worker(pipeline, "map")
+    assert published == [1_000_000_000] and not reported
+    assert worker.degraded and pipeline.devices == ["cpu"]
+
+
+def test_after_any_other_error_the_same_map_gets_a_second_pass():
+    error = RuntimeError("shape")
+    published, reported, _, live = run_worker(Pipeline([error]), "map")
+    assert reported == [error] and published == [1_000_000_000]
+    assert live.counters.failed == 0 and live.counters.processed == 1
+
+
+def test_after_two_errors_the_next_map_gets_its_turn():
+    errors = [RuntimeError("shape"), RuntimeError("again")]
+    published, reported, _, live = run_worker(Pipeline(errors), "map", "map")
+    assert [str(error) for error in reported] == ["shape", "again"] and published == [2_000_000_000]
+    assert live.counters.failed == 1 and live.counters.processed == 1
+
+
+def test_a_pass_knows_what_those_before_it_over_the_same_map_have_found():
+    published, _, _, _ = run_worker(Pipeline(), "map", "map", "odom", "odom")
+    assert [[known.id for known in result.memory.known] for result in published] == [[1], [1, 2], [3], [3, 4]]
+
+
+def test_a_result_that_cannot_be_published_leaves_no_trace_and_the_second_pass_is_published():
+    pipeline, live, published, reported = Pipeline(), live_map(), [], []
+    errors = [OSError("no shared memory")]
+    worker = InferenceWorker(
+        live,
+        pipeline,
+        lambda *out: raise_(errors.pop()) if errors else published.append(out),
+        reported.append,
+    )
+    live.receive(header(), *cloud(0))
+    with pytest.raises(OSError):
+        worker.request().result(60)
+    assert live.memory == Memory() and live.last is None and not published
+    result = worker.request().result(60)
+    assert worker.stop(60.0)
+    assert live.memory is result.memory and live.memory.next_id == 2
+    assert len(published) == 1 and len(reported) == 1
+
+
+def test_a_report_that_raises_costs_neither_the_thread_nor_the_answer(caplog):
+    live = live_map()
+    worker = InferenceWorker(live, Pipeline([RuntimeError("shape")]), lambda *_: None, raise_)
+    live.receive(header(), *cloud(0))
+    with caplog.at_level(logging.ERROR), pytest.raises(RuntimeError, match="shape"):
+        worker.request().result(60)
+    assert "could not be reported" in caplog.text
+    assert worker.request().result(60) == 0
+    assert worker.stop(60.0)
+
+
+def test_nothing_is_published_during_a_change_and_nothing_old_after_it():
+    passes = Passes()
+    passes.live.receive(header(stamp=1), *cloud(0))
+    passes.worker.trigger()
+    passes.begin()
+
+    def change():
+        passes.end()
+        time.sleep(0.2)  # the pass is over and waits
+        assert not passes.published
+        return passes.live.reset()
+
+    assert passes.worker.between_updates(change)
+    passes.worker.trigger()
+    passes.begin()
+    passes.end()
+    passes.wait_until_published()
+    assert passes.worker.stop(60.0) and passes.live.counters.superseded == 1
+
+
+def test_stop_says_so_when_a_pass_is_still_running():
+    inside, release = threading.Event(), threading.Event()
+
+    def step(snapshot, stamp_ns, memory):
+        inside.set()
+        return release.wait(60)
+
+    pipeline = Pipeline()
+    pipeline.step = step
+    live, published = live_map(), []
+    worker = InferenceWorker(live, pipeline, lambda *result: published.append(result), print)
+    live.receive(header(), *cloud(0))
+    worker.trigger()
+    assert inside.wait(60)
+    assert not worker.stop(0.05)
+    release.set()
+    assert worker.stop(60.0)
+    assert not published  # after stop nothing may be published: the publishers are gone
+
+
+class Passes:
+    """A worker whose passes begin and end when the test says so."""
+
+    def __init__(self):
+        self.inside, self.release = threading.Semaphore(0), threading.Semaphore(0)
+        pipeline = Pipeline()
+        pipeline.step = self._step
+        self.live, self.published, self.reported = live_map(), [], []
+        self.worker = InferenceWorker(self.live, pipeline, self._publish, self.reported.append)
+
+    def _step(self, snapshot, stamp_ns, memory):
+        self.inside.release()
+        assert self.release.acquire(timeout=60)
+        return Result(stamp_ns, memory)
+
+    def _publish(self, work, result):
+        self.published.append(result)
+
+    def begin(self):
+        self.worker.trigger()
+        assert self.inside.acquire(timeout=60)
+
+    def end(self):
+        self.release.release()
+
+    def wait_until_published(self):
+        deadline = time.monotonic() + 60
+        while not self.published and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+def test_who_asks_during_a_pass_gets_the_next_one():
+    passes = Passes()
+    passes.live.receive(header(stamp=1), *cloud(0))
+    passes.begin()
+    future = passes.worker.request()
+    passes.end()
+    assert passes.inside.acquire(timeout=60)
+    assert not future.done()
+    passes.end()
+    assert future.result(60) == 1_000_000_000
+    assert passes.worker.stop(60.0) and len(passes.published) == 2
+
+
+def test_without_a_map_there_is_no_pass_to_ask_for():
+    passes = Passes()
+    with pytest.raises(StateError, match="no map"):
+        passes.worker.request()
+    assert passes.worker.stop(60.0)
+    with pytest.raises(StateError, match="not active"):
+        passes.worker.request()
+
+
+def test_a_pass_that_is_running_when_paused_is_not_published_but_made_again():
+    passes = Passes()
+    passes.live.receive(header(stamp=1), *cloud(0))
+    future = passes.worker.request()
+    passes.begin()
+    waiting = passes.worker.request()
+    passes.worker.pause()
+    with pytest.raises(StateError, match="deactivated"):
+        waiting.result(60)
+    passes.end()
+    with pytest.raises(StateError, match="deactivated"):
+        future.result(60)
+    passes.worker.trigger()
+    assert not passes.inside.acquire(timeout=0.2) and not passes.published
+    passes.worker.resume()
+    passes.begin()
+    passes.end()
+    passes.wait_until_published()
+    assert passes.worker.stop(60.0) and passes.published == [1_000_000_000]
+    assert passes.live.counters.processed == 1 and passes.live.counters.pending == 0
+
+
+def test_a_pass_over_a_map_that_has_been_reset_is_not_published():
+    passes = Passes()
+    passes.live.receive(header(stamp=1), *cloud(0))
+    passes.begin()
+    passes.live.reset()
+    passes.worker.trigger()
+    passes.end()
+    assert passes.inside.acquire(timeout=60)  # over the empty map
+    assert not passes.published
+    passes.end()
+    passes.wait_until_published()
+    assert passes.worker.stop(60.0) and passes.live.counters.superseded == 1
+
+
+def test_a_pass_that_raises_tells_who_asked_for_it():
+    live, reported, error = live_map(), [], RuntimeError("shape")
+    live.receive(header(), *cloud(0))
+    worker = InferenceWorker(live, Pipeline([error]), lambda *_: None, reported.append)
+    with pytest.raises(RuntimeError, match="shape"):
+        worker.request().result(60)
+    assert worker.stop(60.0) and reported == [error]
