@@ -11,7 +11,7 @@
 #   TORCH='torch==2.13.0'        this is the default; another version or build is whatever `pip install`
 #                                understands, such as 'torch --index-url ADDRESS-OF-THE-CPU-BUILDS'
 #   DISTRO=jazzy                 any target with ROS 2 Jazzy instead of Kilted, in .venv-jazzy
-#   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine may lie
+#   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine lies, if one does
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,7 +21,7 @@ SHELL := bash
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 DISTRO ?= kilted
-MINKOWSKI_WHEELS ?= ../shared/wheels
+MINKOWSKI_WHEELS ?=
 
 VENV := .venv$(if $(filter-out kilted,$(DISTRO)),-$(DISTRO))
 BIN := $(VENV)/bin

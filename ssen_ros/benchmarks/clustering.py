@@ -10,6 +10,7 @@ from multiprocessing import get_context
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
+from ssen_ros.benchmarks.memory import peak_mb, resident_mb
 from ssen_ros.clustering import cluster
 from ssen_ros.config import ClusteringConfig, SegmenterConfig
 from ssen_ros.smoothing import smooth
@@ -153,17 +154,10 @@ def _measure(embeddings: np.ndarray, config: ClusteringConfig) -> tuple[np.ndarr
 
 def _run(embeddings: np.ndarray, config: ClusteringConfig) -> tuple[np.ndarray, float, float]:
     cluster(embeddings[:1000], config)  # imports what the method needs
-    before = _memory_mb("VmRSS")
+    before = resident_mb()
     times = []
     while len(times) < REPEATS and sum(times) < 5:  # what takes long is not repeated
         start = time.perf_counter()
         label = cluster(embeddings, config).instance_label
         times.append(time.perf_counter() - start)
-    return label, min(times), max(0.0, _memory_mb("VmHWM") - before)
-
-
-def _memory_mb(field: str) -> float:
-    """Of this process; VmRSS is what it holds, VmHWM the most it ever held (Linux)."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        line = next(line for line in status if line.startswith(field))
-    return int(line.split()[1]) / 1024
+    return label, min(times), max(0.0, peak_mb() - before)

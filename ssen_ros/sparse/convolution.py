@@ -27,8 +27,8 @@ def default_engine(device_type: str, dtype: torch.dtype = torch.float32) -> Engi
         return REFERENCE
     if device_type == "cpu":
         raise ConfigError(
-            "precision = 'bfloat16' on the CPU: expected a CPU with AVX512_BF16 or AMX, and the compiled library "
-            "built by GCC 11 or newer; use float32, which is the faster one here"
+            "precision = 'bfloat16' on the CPU: expected a CPU with AVX512_BF16 or AMX, and the compiled "
+            "library built by GCC 11 or newer; use float32, which is the faster one here"
         )
     return TorchEngine(dtype)
 
