@@ -1,12 +1,13 @@
 """Point-cloud files: read PLY, PCD and NPZ; write a labelled PLY.
 
-PLY and uncompressed PCD are read with numpy alone, so that every vertex property survives and a machine
-without open3d's system libraries can still open a file; compressed PCD goes through open3d.
+Read with numpy alone, so that every vertex property survives, and the bytes of a compressed PCD with lzf.
 Formats: Turk's PLY (paulbourke.net/dataformats/ply), PCL's PCD 0.7 (pointclouds.org).
 """
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
 from typing import BinaryIO
@@ -216,17 +217,17 @@ def _read_pcd(path: Path) -> Cloud:
         header = {words[0]: words[1:] for words in _header_lines(stream, "DATA") if words}
         count = int(header["POINTS"][0])
         encoding = header["DATA"][0]
+        fields = _pcd_fields(header, order="" if encoding == "ascii" else "<")
         if encoding == "binary_compressed":
-            return _read_with_open3d(path)
-        if encoding == "ascii":
-            return _from_columns(_ascii_columns(stream, count, _pcd_fields(header, order="")))
-        if encoding == "binary":
-            return _from_columns(_binary_columns(stream, count, _pcd_fields(header, order="<")))
+            return _from_columns(_compressed_columns(path, stream, count, fields))
+        columns = {"ascii": _ascii_columns, "binary": _binary_columns}.get(encoding)
+        if columns is not None:
+            return _from_columns(columns(stream, count, [number for field in fields for number in field]))
     raise ValueError(f"unknown PCD encoding {encoding!r}")
 
 
-def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, str]]:
-    """[(unique name, numpy type)], one entry per number: a field of COUNT n becomes n entries."""
+def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[str, str]]]:
+    """Of each field [(unique name, numpy type)], one entry per number: COUNT n makes n entries."""
     counts = header.get("COUNT", ["1"] * len(header["FIELDS"]))
     fields = []
     for i, (name, size, kind, repeat) in enumerate(
@@ -234,20 +235,34 @@ def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, 
     ):
         unique = f"{name}{i}" if name == "_" else name  # PCL names every padding field "_"
         names = [unique] if repeat == "1" else [f"{unique}[{k}]" for k in range(int(repeat))]
-        fields += [(n, f"{order}{_PCD_TYPES[kind, size]}") for n in names]
+        fields.append([(n, f"{order}{_PCD_TYPES[kind, size]}") for n in names])
     return fields
 
 
-def _read_with_open3d(path: Path) -> Cloud:
+def _compressed_columns(
+    path: Path, stream: BinaryIO, count: int, fields: list[list[tuple[str, str]]]
+) -> dict[str, np.ndarray]:
+    """Two sizes in bytes, then the fields one after the other, each with all points, packed by LZF."""
+    packed_size, size = struct.unpack("<II", stream.read(8))
+    expected = count * sum(np.dtype(field).itemsize for field in fields)
+    if size != expected:
+        raise ValueError(f"it promises {count} points of {expected} bytes but {size} bytes in its data")
+    unpacked = BytesIO(_unpack(path, stream.read(packed_size), size))
+    columns: dict[str, np.ndarray] = {}
+    for field in fields:
+        columns |= _binary_columns(unpacked, count, field)
+    return columns
+
+
+def _unpack(path: Path, packed: bytes, size: int) -> bytes:
     try:
-        import open3d  # late: a second to import, and it needs libusb and libgomp from the system
-    except (ImportError, OSError) as error:
+        import lzf  # late: only compressed PCD needs it
+    except ModuleNotFoundError as error:
         raise CloudError(
-            f"{path}: compressed PCD needs open3d, which does not import here ({error}); "
-            "install it (pip install open3d-cpu, apt install libusb-1.0-0) or save the file as binary PCD"
+            f"{path}: compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as "
+            "binary PCD"
         ) from error
-    cloud = open3d.io.read_point_cloud(str(path))
-    return _checked(np.asarray(cloud.points), np.asarray(cloud.colors) if cloud.has_colors() else None)
+    return (lzf.decompress(packed, size) if size else b"") or b""  # None where it does not fit
 
 
 def _read_npz(path: Path) -> Cloud:
