@@ -13,7 +13,8 @@ from scipy.spatial import cKDTree
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
 from ssen_ros.floor import STRAY_DEPTH, above_floor, find_floor
-from ssen_ros.io.point_cloud2 import Message, from_msg, ns_from_time
+from ssen_ros.io.point_cloud2 import Message, from_msg
+from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Cloud
 from ssen_ros.voxel_map import VoxelMap
 
@@ -118,7 +119,7 @@ def examine_stamps(stamps: Sequence[tuple[int, int]], simulated_time: bool = Fal
     steps = np.diff(stamp)
     if (steps < 0).any() or (len(steps) > 1 and not steps.any()):  # twice the same map is no fault
         return (Finding(WARNING, "stamps", "the stamps of the clouds do not increase", remedy),)
-    off_s = float(np.median(published - stamp)) / 1e9
+    off_s = float(np.median(published - stamp)) / SECOND_NS
     if abs(off_s) > _STALE_S and not simulated_time:
         when = "before" if off_s > 0 else "after"
         seen = f"the clouds are stamped {abs(off_s):.3g} s {when} they are published"

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ssen_ros.errors import BagError, CloudError
-from ssen_ros.io.point_cloud2 import CLOUD_TYPE, from_msg, ns_from_time
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE, from_msg
+from ssen_ros.stamps import ns_from_time
 from ssen_ros.structures import Cloud
 
 BAG_SUFFIXES = (".mcap", ".db3")

@@ -32,7 +32,7 @@ def header_lines(stream: BinaryIO, end: str) -> list[list[str]]:
 
 
 def binary_columns(stream: BinaryIO, count: int, fields: Sequence[tuple]) -> dict[str, np.ndarray]:
-    """The columns of `count` rows of bytes; `fields` as numpy.dtype takes them. Raises ValueError if cut off."""
+    """The columns of `count` rows of bytes, `fields` as numpy.dtype takes them; ValueError if cut off."""
     dtype = np.dtype(list(fields))
     data = stream.read(count * dtype.itemsize)
     if len(data) < count * dtype.itemsize:

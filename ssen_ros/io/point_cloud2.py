@@ -67,11 +67,6 @@ def from_msg(msg: Message) -> tuple[np.ndarray, np.ndarray, bool]:
     return points, colors, had_color
 
 
-def ns_from_time(stamp: Any) -> int:
-    """A builtin_interfaces/Time, of ROS or of a recording, in ns."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
 class _Columns:
     """The fields of one cloud as numpy views over its bytes; checks the layout once."""
 

@@ -11,9 +11,10 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from ssen_ros.errors import CloudError
-from ssen_ros.io.point_cloud2 import DATATYPES, ns_from_time
+from ssen_ros.io.point_cloud2 import DATATYPES
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.conversions import CloudWriter, from_msg, time_from_ns
+from ssen_ros.stamps import ns_from_time
 
 DATATYPE = {"u1": 2, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
 COLOR_STYLES = ("rgb_f4", "rgb_u4", "rgba_u4", "r_g_b_u1", "b_g_r_u1", "r_g_b_f4", "scattered_u1", "none")

@@ -1,8 +1,10 @@
+import sys
 import warnings
 from contextlib import suppress
 from io import BytesIO
 from zipfile import ZipFile
 
+import lzf
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,10 +40,7 @@ def test_labelled_ply_round_trip(data, n, tmp_path_factory):
 
 
 def test_labelled_ply_opens_in_open3d(tmp_path):
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        pytest.skip(f"open3d does not import here: {error}")
+    open3d = open3d_if_there()
     write_labelled_ply(
         tmp_path / "a.ply", POINTS, COLORS, np.array([0, 1]), np.array([-1, 4]), np.array([0.5, 1])
     )
@@ -114,12 +113,62 @@ def test_ascii_pcd_with_integer_colour(tmp_path):
     np.testing.assert_array_equal(cloud.colors, COLORS)
 
 
+def as_literals(data: bytes) -> bytes:
+    """LZF that repeats nothing: runs of up to 32 bytes, each after its length less one."""
+    runs = [data[i : i + 32] for i in range(0, len(data), 32)]
+    return b"".join(bytes([len(run) - 1]) + run for run in runs)
+
+
+def compressed_pcd(packed: bytes, size: int) -> bytes:
+    header = PCD_HEADER.format(rgb="F", data="binary_compressed").encode()
+    return header + np.array([len(packed), size], "<u4").tobytes() + packed
+
+
+def by_field() -> bytes:
+    rows = pcd_rows()
+    columns = [*rows["xyz"].T, rows["pad"], rows["bgra"]]
+    return b"".join(np.ascontiguousarray(column).tobytes() for column in columns)
+
+
+@pytest.mark.parametrize("pack", [as_literals, lzf.compress])
+def test_compressed_pcd_with_a_field_of_three_and_nan(tmp_path, pack):
+    data = by_field()
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(pack(data), len(data)))
+    cloud = read_cloud(tmp_path / "a.pcd")
+    np.testing.assert_array_equal(cloud.points, POINTS)
+    np.testing.assert_array_equal(cloud.colors, COLORS)
+
+
+@pytest.mark.parametrize(
+    ("packed", "size", "words"),
+    [
+        (as_literals(by_field())[:-5], 57, "error in compressed data|holds"),
+        (as_literals(by_field() + b"more"), 57, "holds 0 bytes"),
+        (as_literals(by_field()), 58, "57 bytes but 58"),
+    ],
+)
+def test_a_damaged_compressed_pcd_is_refused(tmp_path, packed, size, words):
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(packed, size))
+    with pytest.raises(CloudError, match=words):
+        read_cloud(tmp_path / "a.pcd")
+
+
+def test_without_lzf_compressed_pcd_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lzf", None)
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(as_literals(by_field()), 57))
+    with pytest.raises(CloudError, match="pip install python-neo-lzf"):
+        read_cloud(tmp_path / "a.pcd")
+
+
+def open3d_if_there():
+    return pytest.importorskip(
+        "open3d", reason="the extra `open3d` is not installed", exc_type=(ImportError, OSError)
+    )
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_pcd_written_by_open3d(tmp_path, compressed):
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        pytest.skip(f"open3d does not import here: {error}")
+    open3d = open3d_if_there()
     cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(POINTS.astype(float)))
     cloud.colors = open3d.utility.Vector3dVector(COLORS / 255.0)
     open3d.io.write_point_cloud(str(tmp_path / "a.pcd"), cloud, compressed=compressed)
