@@ -159,32 +159,11 @@ def test_processes_are_numbered_and_share_the_cores(work, monkeypatch):
 def cluster(work):
     """The address of one on this machine: two processes, which are started anew when they die."""
     pytest.importorskip("distributed")
-    import dask
     from distributed import LocalCluster
 
     options = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
-        with LocalCluster(silence_logs=50, **options) as found:
-            yield found.scheduler_address
-
-
-def test_a_worker_of_a_cluster_that_dies_half_way_costs_nothing(paths, work, cluster, tmp_path):
-    with dask_workers(cluster) as executor:
-        write_missing(paths, partial(work.copy_or_die, 1), executor, progress=False)
-    assert (tmp_path / "2.died").read_text() == "x"
-    assert made(paths) == "".join(sorted((tmp_path / "done").read_text())) == "012345"
-
-
-def test_a_job_that_kills_the_workers_is_an_error_and_what_is_finished_is_kept(
-    paths, work, cluster, tmp_path
-):
-    with pytest.raises(JobError, match=f"--dask {cluster}: .*workers died while trying to run it"):
-        with dask_workers(cluster) as executor:
-            write_missing(paths, partial(work.copy_or_die, 2), executor, progress=False)
-    assert "2" not in made(paths)
-    with dask_workers(cluster) as executor:
-        write_missing(paths, partial(work.copy_or_die, 2), executor, progress=False)
-    assert made(paths) == "".join(sorted((tmp_path / "done").read_text())) == "012345"
+    with LocalCluster(silence_logs=50, **options) as found:
+        yield found.scheduler_address
 
 
 def test_the_command_line_works_on_a_cluster_that_was_started_elsewhere(
@@ -201,6 +180,21 @@ def test_the_command_line_works_on_a_cluster_that_was_started_elsewhere(
     assert {path.name for path in (tmp_path / "rooms").iterdir()} == {"kitchen.npz", "office.npz"}
     assert main(["evaluate", "simulated", "--rooms", "rooms", "--dask", cluster]) == 1
     assert "--dask without --out: expected --out DIR" in capsys.readouterr().err
+
+
+def test_a_job_that_kills_workers_one_after_another_is_an_error(cluster):
+    from distributed import KilledWorker
+
+    with pytest.raises(JobError, match=f"--dask {cluster}: .* died while running it"):
+        with dask_workers(cluster):
+            raise KilledWorker("job", "tcp://127.0.0.1:1", 1)
+
+
+def test_a_worker_of_a_cluster_that_dies_half_way_costs_nothing(paths, work, cluster, tmp_path):
+    with dask_workers(cluster) as executor:
+        write_missing(paths, partial(work.copy_or_die, 1), executor, progress=False)
+    assert (tmp_path / "2.died").read_text() == "x"
+    assert made(paths) == "".join(sorted((tmp_path / "done").read_text())) == "012345"
 
 
 def test_a_cluster_that_does_not_answer_and_dask_that_is_missing(tmp_path, monkeypatch, capsys):
