@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ def test_a_job_that_kills_workers_one_after_another_is_an_error(cluster):
 
     with pytest.raises(JobError, match=f"--dask {cluster}: .* died while running it"):
         with dask_workers(cluster):
-            raise KilledWorker("job", "tcp://127.0.0.1:1", 1)
+            raise KilledWorker("job", SimpleNamespace(address="tcp://127.0.0.1:1"), 1)
 
 
 def test_a_worker_of_a_cluster_that_dies_half_way_costs_nothing(paths, work, cluster, tmp_path):
