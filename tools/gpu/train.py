@@ -164,7 +164,9 @@ def main() -> int:
     machine = torch.cuda.get_device_name() if str(device).startswith("cuda") else "CPU"
 
     def tell() -> None:
-        told = {"machine": machine, **{run.task: run.told() for run in runs}}
+        seeds = [int(path.stem) for path in args.rooms.glob("*.npz")]
+        told = {"machine": machine, "room_seeds": [min(seeds), max(seeds)]}
+        told |= {run.task: run.told() for run in runs}
         replace_text(args.out / "training.json", json.dumps(told, indent=1) + "\n")
 
     while any([run.look() for run in runs]):
