@@ -73,6 +73,7 @@ def test_the_whole_burst(place):
     logs = (out / "logs.txt").read_text()
     for name in ("machine", "tests", "bench"):
         assert f"{name:<12} exit   0" in summary, logs
+    assert f"\n{len(os.sched_getaffinity(0))} cores\n" in logs  # not those that OMP_NUM_THREADS leaves
     figures = json.loads((out / "bench.json").read_text())
     assert figures["machine"] == "CPU" and figures["difference torch float32"] < 1e-4
     assert figures["forward MinkUNet14S 150 torch float32"]["median_ms"] > 0

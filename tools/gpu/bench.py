@@ -164,12 +164,13 @@ def main() -> None:
                 bench.item(f"step of {count} crops, {name}", step)
     for architecture in ("MinkUNet14S",) if args.tiny else ("MinkUNet34C", "MinkUNet14D"):
         for voxels, inputs in maps.items():
-            what = f"forward {architecture} {voxels}"
             for name, kind in coordinates.items():
-                bench.item(f"{what} {name}", partial(bench.forward, architecture, inputs, kind))
-            for half in (False, True) if args.device != "cpu" else ():
-                peer = partial(bench.forward, architecture, inputs, SpconvCoordinates, half)
-                bench.item(f"{what} spconv-triton float{16 if half else 32}", peer)
+                forward = partial(bench.forward, architecture, inputs, kind)
+                bench.item(f"forward {architecture} {voxels} {name}", forward)
+    for voxels, inputs in maps.items() if args.device != "cpu" else ():  # last: it tunes itself for long
+        for half in (True, False):
+            peer = partial(bench.forward, "MinkUNet34C", inputs, SpconvCoordinates, half)
+            bench.item(f"forward MinkUNet34C {voxels} spconv-triton float{16 if half else 32}", peer)
 
 
 if __name__ == "__main__":

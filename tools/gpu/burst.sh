@@ -16,7 +16,7 @@ scratch=$(cd "$SCRATCH" && pwd)  # for the environment, which other folders may 
 : "${SSEN_NATIVE_LIBRARY:=$scratch/native/libssen_native.so}"
 export SSEN_NATIVE_LIBRARY PYTHONPATH="$PWD:$scratch/site" TRITON_CACHE_DIR="$scratch/triton"
 export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=1 SSEN_SKIP_ROS_TESTS=1 SSEN_TEST_DEVICE=$DEVICE
-cores=$(nproc) rooms=1200 enough=60 patience=1
+cores=$(env -u OMP_NUM_THREADS nproc) rooms=1200 enough=60 patience=1
 [ -z "$TINY" ] || { rooms=3 enough=2 patience=10; }  # a rehearsal may have to share its cores
 
 step() {  # step NAME SECONDS COMMAND...
@@ -28,8 +28,8 @@ step() {  # step NAME SECONDS COMMAND...
 }
 
 prepare() {
-  step machine 20 bash -c 'nvidia-smi -L; grep -m1 "model name" /proc/cpuinfo; nproc; df -h /dev/shm | tail -1
-    "$0" -c "import sys, torch, numpy; print(sys.version, torch.__version__, numpy.__version__)"' "$PYTHON"
+  step machine 20 bash -c 'echo "$1 cores"; nvidia-smi -L; grep -m1 "model name" /proc/cpuinfo; df -h /dev/shm | tail -1
+    "$0" -c "import sys, torch, numpy; print(sys.version, torch.__version__, numpy.__version__)"' "$PYTHON" "$cores"
   if [ ! -f "$SSEN_NATIVE_LIBRARY" ]; then
     step native 60 bash -c 'cmake -S src -B "$0" -DCMAKE_BUILD_TYPE=Release && cmake --build "$0" --parallel' \
       "$SCRATCH/native" || export SSEN_NATIVE_LIBRARY="$PWD/$CARRIED/libssen_native.so"
@@ -61,7 +61,8 @@ train() {
   for _ in {1..60}; do [ "$(count)" -ge "$enough" ] && break; sleep 1; done
   [ -z "$TINY" ] || set -- batch_size=2 workers=1 log_steps=1 semantic.max_voxels=500 embedding.max_voxels=500 "$@"
   step train $((seconds + 60)) "$PYTHON" tools/gpu/train.py "$seconds" --rooms "$SCRATCH/rooms" \
-    --runs "$SCRATCH/runs" --out "$OUT" device="$DEVICE" workers=$((cores > 5 ? (cores - 4) / 2 : 0)) "$@"
+    --runs "$SCRATCH/runs" --out "$OUT" --grace $((20 * patience)) \
+    device="$DEVICE" workers=$((cores > 5 ? (cores - 4) / 2 : 0)) "$@"
 }
 
 case "${1:-}" in

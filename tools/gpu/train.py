@@ -26,7 +26,6 @@ from ssen_ros.training.config import TASKS
 from ssen_ros.training.run_folder import read_log
 
 LARGEST = 15 << 20  # bytes of a file that comes back
-GRACE_S = 20  # from the end of the time to the end of a run: it begins later than the clock, and saves
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHIPPED = "ssen_ros/weights/{}.safetensors"
 
@@ -152,6 +151,9 @@ def main() -> int:
     for name in ("rooms", "runs", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True, metavar="DIR")
     parser.add_argument(
+        "--grace", type=float, default=20, metavar="S", help="for a run that began late, and to save, s"
+    )
+    parser.add_argument(
         "changes", nargs="*", metavar="NAME=VALUE", type=change, help="of TrainConfig; semantic.NAME for one"
     )
     args = parser.parse_intermixed_args()
@@ -172,7 +174,7 @@ def main() -> int:
     while any([run.look() for run in runs]):
         tell()
         time.sleep(1)
-        if time.monotonic() > deadline + GRACE_S:
+        if time.monotonic() > deadline + args.grace:
             for run in runs:
                 run.end()
     tell()
