@@ -50,7 +50,8 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
-    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read too.
+    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
+    too.
     Of a recording (folder of rosbag2, .mcap, .db3): the last cloud on `bag_topic`, or on the only topic.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
@@ -189,7 +190,7 @@ def _pcd_count(path: Path, header: Mapping[str, list[str]]) -> int:
 
 
 def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, str]]:
-    """[(unique name in lower case, numpy type)], one entry per number: a field of COUNT n becomes n entries."""
+    """[(unique name in lower case, numpy type)], one per number: a field of COUNT n becomes n of them."""
     names = [name.lower() for name in header["FIELDS"]]
     columns = [header.get(key) or [usual] * len(names) for key, usual in _PCD_USUAL.items()]
     if any(len(column) != len(names) for column in columns):
@@ -249,7 +250,8 @@ def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:
     missing = [name for name in ("x", "y", "z") if name not in columns]
     if missing:
         raise CloudError(
-            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z, metres; add them"
+            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z in metres; "
+            "add them"
         )
     points = np.stack([columns[name] for name in ("x", "y", "z")], axis=1)
     return _checked(points, _column_colors(columns))
