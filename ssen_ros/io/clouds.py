@@ -54,8 +54,8 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
-    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are
-    read too.
+    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
+    too.
     Of a recording (folder of rosbag2, .mcap, .db3): the last cloud on `bag_topic`, or on the only topic.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
@@ -273,7 +273,7 @@ def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:
     missing = [name for name in ("x", "y", "z") if name not in columns]
     if missing:
         raise CloudError(
-            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z, metres; "
+            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z in metres; "
             "add them"
         )
     points = np.stack([columns[name] for name in ("x", "y", "z")], axis=1)
