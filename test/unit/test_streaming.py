@@ -160,4 +160,4 @@ def test_walks_are_replayed_from_the_command_line(monkeypatch, stub_networks, tm
     assert [row["walk"] for row in found["rows"]] == [0, 1]
     assert main(command) == 0 and len(stub_networks) == 2
     out = capsys.readouterr().out
-    assert out.startswith(streaming_table(found)) and "the median of an update. voxelize" in out
+    assert out.startswith(streaming_table(found)) and "median seconds of an update: voxelize" in out
