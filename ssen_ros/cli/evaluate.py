@@ -182,7 +182,8 @@ def _evaluate_streaming(args: argparse.Namespace) -> int:
         print(json.dumps(scores))
         return 0
     stages = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in scores["seconds"].items())
-    print(streaming_table(scores), f"s of an update, median: {stages}", sep="\n\n")
+    note = f"In %, but for counts and s, the median seconds of an update: {stages}"
+    print(streaming_table(scores), note, sep="\n\n")
     return 0
 
 

@@ -269,7 +269,8 @@ def _summary(walks: Sequence[WalkResult]) -> dict:
         "idf1": tracking.idf1(sum(map(tracking.identified, carried)), objects, sum(u.told for u in updates)),
         "found": _share(sum(int((ids >= 0).sum()) for ids in carried), objects),
         "object_updates": objects,
-        "found_again": len(rows),
+        "found_again": int((~closed).sum()),
+        "found_again_loop_closure": int(closed.sum()),
         "miou": streamed["semantic"]["miou"],
         "miou_one_shot": one_shot["semantic"]["miou"],
         **{

@@ -65,6 +65,8 @@ def test_an_id_that_a_moved_map_costs_is_told_apart(height_segmenter, loop_close
     assert found["id_switches"] == (0 if loop_closed else pytest.approx(3 / 8))
     assert found["id_switches_loop_closure"] == (1 if loop_closed else None)
     assert found["loop_closures"] == loop_closed
+    counts = found["found_again"], found["found_again_loop_closure"]
+    assert counts == ((5, 3) if loop_closed else (8, 0))
     assert [row["id_switches"] for row in found["update_rows"]] == [0, 0, 3, 0]
     assert found["ap50"] == 1.0
 
@@ -158,4 +160,4 @@ def test_walks_are_replayed_from_the_command_line(monkeypatch, stub_networks, tm
     assert [row["walk"] for row in found["rows"]] == [0, 1]
     assert main(command) == 0 and len(stub_networks) == 2
     out = capsys.readouterr().out
-    assert out.startswith(streaming_table(found)) and "s of an update, median: voxelize" in out
+    assert out.startswith(streaming_table(found)) and "median seconds of an update: voxelize" in out
