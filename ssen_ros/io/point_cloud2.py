@@ -113,7 +113,7 @@ class _Columns:
             )
 
     def dtype(self, name: str, allowed: tuple[str, ...], count: int = 1) -> np.dtype:
-        """The numpy type of a field of `count` values; it must be one of `allowed` and lie inside the point."""
+        """The numpy type of a field of `count` values; must be one of `allowed` and lie inside the point."""
         field = self.fields[name]
         type_name, numpy_name = DATATYPES.get(field.datatype, ("unknown", ""))
         if numpy_name not in allowed:
