@@ -25,7 +25,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A question after the name that is meant, where one of the known names resembles it; else nothing."""
     known = list(known)
     last = {one.rpartition(".")[2]: one for one in known}  # who forgot a group means its member
-    close = get_close_matches(name, known, n=1) or get_close_matches(name, last, n=1)
+    close = get_close_matches(name, known, n=1) or get_close_matches(name.rpartition(".")[2], last, n=1)
     return f", did you mean {last.get(close[0], close[0])!r}?" if close else ""
 
 

@@ -215,7 +215,7 @@ def _networks(content: Any, place: str = "") -> Iterator[tuple[str, dict[str, Te
 
 
 def _rank(place: str) -> int:
-    """Which network of several is meant, by the usual names of what holds the weights; the plain one first."""
+    """Which network of several is meant, by the usual names of what holds weights; the plain one first."""
     last = place.rpartition(".")[2]
     return _WRAPPERS.index(last) if last in _WRAPPERS else len(_WRAPPERS)
 

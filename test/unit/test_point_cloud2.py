@@ -20,9 +20,11 @@ def message(dtype, columns, **other):
     for name, column in columns.items():
         rows[name] = column
     fields = [
-        SimpleNamespace(name=name, offset=offset, datatype=DATATYPE_OF[kind.base.str[1:]], count=kind.shape[0] if kind.shape else 1)
+        SimpleNamespace(
+            name=name, offset=offset, datatype=DATATYPE_OF[kind.base.str[1:]], count=int(np.prod(kind.shape))
+        )
         for name, (kind, offset) in rows.dtype.fields.items()
-    ]  # fmt: skip
+    ]
     values = dict(
         width=len(rows), height=1, fields=fields, is_bigendian=False, point_step=rows.dtype.itemsize,
         row_step=rows.nbytes, data=rows.tobytes(), is_dense=True,
