@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from ssen_ros.errors import ConfigError
+from ssen_ros.errors import ConfigError, nearest
 
 # When a parameter of a running system may be given another value.
 LIVE = "live"  # at any time; the next update goes by it
@@ -257,7 +257,7 @@ def with_values(config: Any, values: dict[str, Any]) -> Any:
     known = {p.name: p for p in parameters(config)}
     for name, value in values.items():
         if name not in known:
-            raise ConfigError(f"unknown parameter {name!r}; known: {', '.join(known)}")
+            raise ConfigError(f"unknown parameter {name!r}{nearest(name, known)}; known: {', '.join(known)}")
         config = _replace_path(config, name.split("."), known[name].check(value))
     return config
 

@@ -55,8 +55,8 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
     encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
-    too.
-    Of a recording (folder of rosbag2, .mcap, .db3): the last cloud on `bag_topic`, or on the only topic.
+    too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on `bag_topic`, or on the only
+    topic.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
     BagError for a recording that cannot be read.
@@ -69,7 +69,7 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     if reader is None:
         raise CloudError(
             f"{path}: unknown suffix {path.suffix!r}; expected one of {', '.join(readers)}, "
-            ".mcap, .db3, or a folder of rosbag2; convert it"
+            f".mcap, .db3, .bag, or a folder of rosbag2; {_advice(path)}"
         )
     if not path.is_file():
         raise CloudError(f"{path}: no such file; give the path of a .ply, .pcd or .npz cloud")
@@ -110,6 +110,11 @@ def _damage_named(path: Path) -> Iterator[None]:
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); {_remedy(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    seems = likely(path)
+    return f"it seems to be {seems}" if seems else "convert it, to PLY for example"
 
 
 def _remedy(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ssen_ros.errors import CloudError
 from ssen_ros.io.colors import PACKED_NAMES
 
 _MAX_HEADER_LINES = 10_000
@@ -80,14 +81,16 @@ def _row(words: Sequence[str], row: int, width: int) -> list[float]:
 
 
 def numbers(words: Sequence[str], row: int) -> list[float]:
-    """The words as numbers, NaN for the spellings of none. Raises ValueError naming row and word."""
+    """The words as numbers, NaN for the spellings of none. Raises CloudError naming row and word."""
     values = []
     for word in words:
         try:
             values.append(float(word))
         except ValueError:
             if not _NO_NUMBER.fullmatch(word):
-                raise ValueError(f"row {row}: {word!r} is no number") from None
+                raise CloudError(
+                    f"row {row}: {word!r} is no number; expected numbers with a decimal point, between spaces"
+                ) from None
             values.append(np.nan)
     return values
 

@@ -98,3 +98,18 @@ def test_parameter_file_holds_every_parameter_of_the_method_at_its_default():
     assert of_method == {name: leaf.default for name, leaf in LEAVES.items()}
     # rclpy is strict about types, and 1 == 1.0 == True in Python
     assert {n: type(v) for n, v in of_method.items()} == {n: type(p.default) for n, p in LEAVES.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("clustering.min_cluster_sise", "clustering.min_cluster_size"),
+        ("min_cluster_size", "clustering.min_cluster_size"),
+        ("cluster.min_samples", "clustering.min_samples"),
+    ],
+)
+def test_an_unknown_parameter_is_answered_with_the_nearest(name, meant):
+    with pytest.raises(ConfigError, match=f"unknown parameter '{name}', did you mean '{meant}'"):
+        with_values(SsenConfig(), {name: 1})
+    with pytest.raises(ConfigError, match="unknown parameter 'qqq'; known: map.mode"):
+        with_values(SsenConfig(), {"qqq": 1})
