@@ -15,7 +15,7 @@ import pytest
 from ssen_ros import native
 from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.models import load_checkpoint
+from ssen_ros.models import Checkpoint, load_checkpoint, save_checkpoint
 from ssen_ros.training.config import TASKS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -154,3 +154,33 @@ def test_tasks_have_their_own_options(place, monkeypatch):
     assert semantic["seed"] == 7 and embedding["seed"] == 1
     assert semantic["batch_size"] == embedding["batch_size"] == 4
     assert semantic["augmentation.scale"] == 0.1
+
+
+def test_what_is_accepted_tells_where_it_comes_from(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(CHECKOUT / "tools" / "gpu"))
+    import accept
+
+    shipped = accept.WEIGHTS / "semantic.safetensors"
+    before = load_checkpoint(shipped)
+    trained = before.provenance | {"commit": "unknown", "steps": 9000, "minutes": 7.0}
+    save_checkpoint(tmp_path / "new.safetensors", Checkpoint(before.spec, before.model.half(), trained))
+    training = {"machine": "a card", "room_seeds": [3000, 4100], "semantic": {"rooms": 1100}}
+    checkpoint = accept.with_origin(tmp_path / "new.safetensors", shipped, training, "abc1234")
+    accept.write(checkpoint, training["room_seeds"], tmp_path)
+    found = load_checkpoint(tmp_path / "semantic.safetensors")
+    told = json.loads((tmp_path / "semantic.json").read_text())
+    assert found.provenance == told["training"] and told["room_seeds"] == [3000, 4100]
+    assert found.provenance["commit"] == "abc1234" and found.provenance["machine"] == "a card"
+    assert found.provenance["start"] == before.provenance and found.provenance["steps"] == 9000
+    size = (tmp_path / "semantic.safetensors").stat().st_size
+    assert size < 0.6 * shipped.stat().st_size  # in float16 as it came
+
+
+def test_better_is_nothing_worse_and_something_better(monkeypatch):
+    monkeypatch.syspath_prepend(str(CHECKOUT / "tools" / "gpu"))
+    import accept
+
+    before = {"miou": 0.5, "ap50": 0.4}
+    assert accept.is_better(before, {"miou": 0.5, "ap50": 0.41})
+    assert not accept.is_better(before, before)
+    assert not accept.is_better(before, {"miou": 0.6, "ap50": 0.39})
