@@ -61,10 +61,11 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     precision: str = param(
-        "float32",
-        "number format of the networks; bfloat16 is faster on a CPU with AMX and on a GPU, and changes some "
-        "labels near the borders of objects; other CPUs refuse it",
-        choices=("float32", "bfloat16"),
+        "auto",
+        "number format of the networks; bfloat16 is faster on a CPU with AVX512_BF16 or AMX and on a GPU, "
+        "and changes some labels near the borders of objects; other CPUs refuse it; auto: bfloat16 on a CPU "
+        "that multiplies it, else float32",
+        choices=("auto", "float32", "bfloat16"),
         changes=CONFIGURE,
     )
     rotations: int = param(

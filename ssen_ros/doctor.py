@@ -12,9 +12,11 @@ from scipy.spatial import cKDTree
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
+from ssen_ros.floor import STRAY_DEPTH, above_floor, find_floor
 from ssen_ros.io.point_cloud2 import Message, from_msg
 from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Cloud
+from ssen_ros.voxel_map import VoxelMap
 
 ERROR = "error"  # nothing useful can come out
 WARNING = "warning"  # works, but worse than it could
@@ -30,6 +32,7 @@ _FEWEST_NORMALS = 100
 _FEWEST_LEVELS = 10
 _OFF_DEG = 12.0  # from level or upright
 _MAX_HIGH = 0.75  # share of level surfaces in the upper half; up to 0.69 in a part of a room full of shelves
+_MAX_BELOW = 0.002  # share of the voxels below the floor; in a healthy room there is none
 _MAX_OFF = 0.2  # share of surfaces that are neither; up to 0.02 in a room, from 0.47 if tilted by 15 degrees
 
 
@@ -82,7 +85,9 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
         _unit(cloud, distances) or _extent(cloud, voxel_size) or _flat(cloud) or _features(cloud, distances)
     )
     if not shape:
-        shape = _spacing(distances, voxel_size) + _gravity(tree, float(np.median(distances)))
+        spacing = float(np.median(distances))
+        gravity = _gravity(tree, spacing)
+        shape = _spacing(distances, voxel_size) + (gravity or _floor(cloud, max(voxel_size, spacing)))
     return (*shape, *_colors(cloud.colors))
 
 
@@ -282,6 +287,37 @@ def _gravity(tree: cKDTree, spacing: float) -> tuple[Finding, ...]:
         seen = f"{100 * high:.0f} % of the level surfaces lie in the upper half of the map: +Z is hardly up"
         return (Finding(WARNING, "gravity", seen, remedy),)
     return ()
+
+
+def _floor(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
+    """Heights are measured from the floor; what lies below it is left out of what the networks see."""
+    voxel_map = VoxelMap(voxel_size)
+    voxel_map.integrate(cloud.points, np.zeros(cloud.points.shape, np.uint8))
+    snapshot = voxel_map.snapshot()
+    floor = find_floor(snapshot)
+    if not floor.seen:
+        return (
+            Finding(
+                WARNING, "no_floor",
+                f"the map shows no floor: heights count from its lowest surfaces, z = {floor.height:.2f}",
+                "tilt the camera until it sees some floor; rtabmap: leave the ground in the map "
+                "(Grid/MaxGroundHeight, Grid/MinGroundHeight, and the topic of the whole cloud_map, not "
+                "cloud_obstacles)",
+            ),
+        )  # fmt: skip
+    below = ~above_floor(snapshot, floor)
+    if below.mean() <= _MAX_BELOW:
+        return ()
+    lowest = floor.height - float(snapshot.points[below, 2].min())
+    return (
+        Finding(
+            WARNING, "below_floor",
+            f"{100 * below.mean():.1f} % of the map lie {STRAY_DEPTH:g} to {lowest:.2g} m below the floor "
+            f"(z = {floor.height:.2f}), and are left out: reflections, drift, or a storey below",
+            "rtabmap: Grid/NoiseFilteringRadius 0.1 with Grid/NoiseFilteringMinNeighbors 5, Grid/RangeMax 3, "
+            "Grid/MinGroundHeight; for drift let it close loops; map one storey at a time",
+        ),
+    )  # fmt: skip
 
 
 def _surfaces(tree: cKDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:

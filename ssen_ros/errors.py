@@ -55,5 +55,9 @@ class MapFileError(SsenError):
     """A saved map that cannot be written, read, or used with the networks that are loaded."""
 
 
+class JobError(SsenError):
+    """Workers that cannot be had, or that died over a job."""
+
+
 class StateError(SsenError):
     """A request that the node cannot meet in the state that it is in."""

@@ -5,11 +5,9 @@ follows them. A floor is told from them by what it is: a level surface of some a
 stands upright below.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.structures import Floor, VoxelSnapshot
 
 STRAY_DEPTH = 0.15  # m below the floor; deeper, nothing is part of the map. A floor is not that uneven
 
@@ -21,15 +19,8 @@ _LEAST_AREA = 0.1  # of the largest level surface of the map: less is a step, a 
 _LEAST_BLOCKS = 4
 _UPRIGHT = 5  # voxels above each other, as in walls and furniture; strays lie alone
 _MOST_BELOW = 0.2  # of the upright voxels: more below a level surface, and it is no floor
+_TREMBLE = 0.03  # m that a floor may seem to move as the map grows
 _BOTTOM_PERCENTILE = 2.0  # of the upright voxels' z
-
-
-@dataclass(frozen=True)
-class Floor:
-    """The level that heights are measured from."""
-
-    height: float  # m, z in the map frame
-    seen: bool  # False: no level surface at the bottom; the height is that of the lowest upright surfaces
 
 
 def find_floor(snapshot: VoxelSnapshot) -> Floor:
@@ -49,6 +40,17 @@ def find_floor(snapshot: VoxelSnapshot) -> Floor:
             return Floor(level, True)
     standing = upright if len(upright) else z
     return Floor(float(np.percentile(standing, _BOTTOM_PERCENTILE)), False)
+
+
+def steady(found: Floor, before: Floor | None) -> Floor:
+    """The floor to go by: that of before while it only trembles, or is out of view.
+
+    All features hang on it: where it moves by a hair, every voxel of the map is another.
+    """
+    if before is None or not before.seen:
+        return found
+    moved = found.seen and abs(found.height - before.height) > _TREMBLE
+    return found if moved else before
 
 
 def above_floor(snapshot: VoxelSnapshot, floor: Floor) -> np.ndarray:

@@ -13,9 +13,9 @@ from ssen_ros import instances
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
-from ssen_ros.floor import Floor, above_floor, find_floor
+from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
-from ssen_ros.structures import Clusters, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import Clusters, Floor, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
 class Segmenting(Protocol):
@@ -34,11 +34,11 @@ class Segmenting(Protocol):
     def class_names(self) -> tuple[str, ...]: ...
 
     @abstractmethod
-    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes."""
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
 
     @abstractmethod
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """(T, d) float32 embeddings of the rows of the snapshot that are things."""
 
     @property
@@ -91,14 +91,17 @@ class SsenPipeline:
         config = self.config  # read once: another thread may put another in its place
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
-            whole, floor = snapshot, find_floor(snapshot)
+            whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
             with _timed(timings_s, "semantic"):
-                log_probabilities, semantic_label = self._classify(snapshot)
+                log_probabilities, semantic_label = self._classify(snapshot, floor.height)
             with _timed(timings_s, "embedding"):
                 thing_rows = np.flatnonzero(self._is_thing[semantic_label])
                 segmentation = Segmentation(
-                    log_probabilities, semantic_label, thing_rows, self._embed(snapshot, thing_rows)
+                    log_probabilities,
+                    semantic_label,
+                    thing_rows,
+                    self._embed(snapshot, thing_rows, floor.height),
                 )
             with _timed(timings_s, "cluster"):
                 clusters = cluster_things(snapshot, segmentation, config.clustering)
@@ -120,7 +123,7 @@ class SsenPipeline:
             segmentation=segmentation,
             clusters=clusters,
             detections=tuple(detections),
-            memory=memory,
+            memory=replace(memory, floor=floor),
             events=events,
             semantic_label=semantic_label,
             instance_id=instance_id,
@@ -128,7 +131,6 @@ class SsenPipeline:
             stamp_ns=stamp_ns,
             timings_s=timings_s,
             strays=len(whole) - len(snapshot),
-            floor_seen=floor.seen,
         )
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
@@ -150,17 +152,17 @@ class SsenPipeline:
             told &= of_no_class | (semantic_label != unknown)
         return np.where(told, instance_id, np.int32(-1))
 
-    def _classify(self, snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray]:
+    def _classify(self, snapshot: VoxelSnapshot, floor: float) -> tuple[np.ndarray, np.ndarray]:
         """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
         if len(snapshot) == 0:
             return np.empty((0, len(self._is_thing)), dtype=np.float32), np.empty(0, dtype=np.int32)
-        log_probabilities = self.segmenter.semantic(snapshot)
+        log_probabilities = self.segmenter.semantic(snapshot, floor)
         return log_probabilities, log_probabilities.argmax(axis=1).astype(np.int32)
 
-    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         if len(thing_rows) == 0:
             return np.empty((0, 0), dtype=np.float32)
-        return self.segmenter.embed(snapshot, thing_rows)
+        return self.segmenter.embed(snapshot, thing_rows, floor)
 
 
 def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:

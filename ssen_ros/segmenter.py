@@ -118,19 +118,26 @@ class Segmenter:
                 network.to(device, "float32")
         return self
 
-    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II)."""
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
+
+        `floor` is the z of the map's floor, m; without it, it is looked for.
+        """
+        floor = find_floor(snapshot).height if floor is None else floor
         views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
-        by_view = [self._log_probabilities(view)[row] for view, row in views]
+        by_view = [self._log_probabilities(view, floor)[row] for view, row in views]
         return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
 
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+    def embed(
+        self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None
+    ) -> np.ndarray:
         """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
-        anchor = Anchor.over(find_floor(snapshot).height, snapshot.points[thing_rows])
+        floor = find_floor(snapshot).height if floor is None else floor
+        anchor = Anchor.over(floor, snapshot.points[thing_rows])
         return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
-    def _log_probabilities(self, snapshot: VoxelSnapshot) -> torch.Tensor:
-        anchor = Anchor.over(find_floor(snapshot).height, snapshot.points)
+    def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
+        anchor = Anchor.over(floor, snapshot.points)
         logits = self._semantic(snapshot, np.arange(len(snapshot)), anchor)
         return torch.log_softmax(logits + self._offset.to(logits), dim=1)
 

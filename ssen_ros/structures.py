@@ -157,6 +157,14 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Floor:
+    """The level that heights are measured from."""
+
+    height: float  # m, z in the map frame
+    seen: bool  # False: no level surface at the bottom; the height is that of the lowest upright surfaces
+
+
+@dataclass(frozen=True)
 class Memory:
     """All that one update knows of those before it. By default nothing: the first map.
 
@@ -167,6 +175,7 @@ class Memory:
     known: tuple[Known, ...] = ()  # active first, then missing, each by id
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
+    floor: Floor | None = None  # that the last update went by
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -180,7 +189,8 @@ class Memory:
         """
         retired = [Event("retired", instance.id) for instance in self.instances]
         known = tuple(replace(one, told=False) for one in other.known)
-        return Memory(known, max(self.next_id, other.next_id), news=(*self.news, *retired))
+        next_id = max(self.next_id, other.next_id)
+        return replace(other, known=known, next_id=next_id, news=(*self.news, *retired))
 
 
 @dataclass(frozen=True)
@@ -200,7 +210,6 @@ class StepResult:
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
     strays: int = 0  # voxels of the map that lie below its floor, and were left out
-    floor_seen: bool = True  # False: the map shows no floor, and nothing was left out
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -89,16 +89,16 @@ class _Segmenter(Segmenting):
     def device(self) -> torch.device:
         return self._networks.device
 
-    def semantic(self, snapshot: VoxelSnapshot) -> np.ndarray:
-        self._networks.semantic(snapshot)
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        self._networks.semantic(snapshot, floor)
         logits = np.full((len(snapshot), len(CLASS_NAMES)), -8.0, np.float32)
         logits[np.arange(len(snapshot)), np.maximum(self._label, 0)] = (
             0  # what is not annotated is called wall
         )
         return logits
 
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
-        self._networks.embed(snapshot, thing_rows)
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        self._networks.embed(snapshot, thing_rows, floor)
         return self._embedding[thing_rows]
 
 

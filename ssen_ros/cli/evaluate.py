@@ -5,19 +5,21 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssen_ros.cli.options import (
     add_pipeline_options,
+    add_workers,
     alternatives,
     command,
     config_of,
-    positive_int,
     seed_range,
 )
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.jobs import workers_of
 
 if TYPE_CHECKING:
     from ssen_ros.io.samples import Sample
@@ -119,10 +121,10 @@ def _evaluate_rooms(args: argparse.Namespace) -> int:
     from ssen_ros.evaluation.rooms import evaluate_rooms
 
     config, rooms = config_of(args), labelled_files(args.rooms)
-    load = partial(load_room, clouds=tuple(args.points))
-    with tempfile.TemporaryDirectory(prefix="ssen_evaluate_") as nothing_kept:
+    load = partial(load_room, clouds=tuple(path.absolute() for path in args.points))
+    with _results_folder(args) as folder, workers_of(args.workers, args.dask) as executor:
         scores = evaluate_rooms(
-            rooms, load, config, args.out or nothing_kept, dict(args.alternatives), args.workers,
+            rooms, load, config, folder, dict(args.alternatives), executor,
             progress=sys.stderr.isatty(), perturbed=not args.once,
         )  # fmt: skip
     if args.json:
@@ -175,7 +177,8 @@ def _export_scannet(args: argparse.Namespace) -> int:
     scenes = _scannet_scenes(args)
     data, bar = str(args.scans.resolve()), sys.stderr.isatty()
     load = partial(_load_scannet, None)
-    export_scenes(scenes, load, config_of(args), args.out, data, args.workers, bar)
+    with workers_of(args.workers, args.dask) as executor:
+        export_scenes(scenes, load, config_of(args), args.out, data, executor, bar)
     print(f"{args.out}: {len(scenes)} scenes")
     return 0
 
@@ -223,20 +226,26 @@ def _add_evaluation_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_shared_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers", type=positive_int, default=1, metavar="N",
-        help="processes; cores, and GPUs where there are several, are shared out among them",
-    )  # fmt: skip
+    add_workers(parser)
     add_pipeline_options(parser)
+
+
+def _results_folder(args: argparse.Namespace) -> AbstractContextManager[str | Path]:
+    """That of --out, or one of which nothing is kept."""
+    if args.out:
+        return nullcontext(args.out)
+    if args.dask:
+        raise ConfigError("--dask without --out: expected --out DIR, a folder that all workers see")
+    return tempfile.TemporaryDirectory(prefix="ssen_evaluate_")
 
 
 def _evaluate(args: argparse.Namespace, scenes: dict, load: Any, data: str) -> int:
     from ssen_ros.evaluation.scenes import evaluate_scenes
 
     config, earlier = config_of(args), [_read_scores(folder) for folder in args.beside]
-    with tempfile.TemporaryDirectory(prefix="ssen_evaluate_") as nothing_kept:
+    with _results_folder(args) as folder, workers_of(args.workers, args.dask) as executor:
         scores = evaluate_scenes(
-            scenes, load, config, args.out or nothing_kept, data, args.thresholds, args.workers,
+            scenes, load, config, folder, data, args.thresholds, executor,
             progress=sys.stderr.isatty(),
         )  # fmt: skip
     if args.json:

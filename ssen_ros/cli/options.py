@@ -39,6 +39,18 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        "--workers", type=positive_int, default=1, metavar="N",
+        help="processes; cores, and GPUs where there are several, are shared out among them",
+    )  # fmt: skip
+    workers.add_argument(
+        "--dask", metavar="ADDRESS",
+        help="of the scheduler of a Dask cluster, whose workers see the same folders; they work instead",
+    )  # fmt: skip
+
+
 def add_bag_topic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bag-topic", default="", metavar="T", help="topic of a recording [the only one with point clouds]"

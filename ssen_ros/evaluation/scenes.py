@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def evaluate_scenes(
     folder: Path | str,
     data: str,
     protocol: str = "scannet",
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> dict:
     """Evaluate {name: what `load` takes}; returns the scores of `summarize_scenes`.
@@ -70,7 +71,7 @@ def evaluate_scenes(
     """
     folder = Path(folder)
     paths = {scene: folder / "scenes" / f"{name}.npz" for name, scene in scenes.items()}
-    run_scenes(paths, load, _evaluate_to, config, folder, data, workers, progress)
+    run_scenes(paths, load, _evaluate_to, config, folder, data, executor, progress)
     scores = summarize_scenes([SceneResult.load(path) for path in paths.values()], protocol)
     replace_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
     return scores

@@ -1,6 +1,7 @@
 """Results in the format of the ScanNet benchmark's two 3D tasks (kaldir.vc.in.tum.de/scannet_benchmark)."""
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def export_scenes(
     config: SsenConfig,
     out_dir: Path | str,
     data: str,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> None:
     """Segment {name: what `load` takes} and write each scene, see `write_scene`; those written are kept.
@@ -34,7 +35,7 @@ def export_scenes(
     """
     out_dir = Path(out_dir)
     paths = {scene: out_dir / "instance" / f"{name}.txt" for name, scene in scenes.items()}
-    run_scenes(paths, load, _export_to, config, out_dir, data, workers, progress)
+    run_scenes(paths, load, _export_to, config, out_dir, data, executor, progress)
 
 
 def _export_to(sample: Sample, pipeline: SsenPipeline, path: Path) -> None:

@@ -15,7 +15,7 @@ class Network:
     """One checkpoint, batch norms folded, on a device.
 
     Args:
-        precision: `float32` or `bfloat16`.
+        precision: `float32`, `bfloat16`, or `auto`, the faster one on that device.
         engine: `auto`, the fastest of ours on that device, or `minkowski`.
 
     Raises:

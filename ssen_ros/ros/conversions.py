@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 
 from ssen_ros.io.point_cloud2 import DATATYPE_OF, from_msg, read_column
 from ssen_ros.labelled_map import LabelledMap, spread_ids, voxel_colors
+from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
 from ssen_ros.stamps import SECOND_NS, ns_from_time
@@ -196,5 +197,6 @@ def to_labelled_map(
         voxel_size=voxel_size,
         version=int(instances.map_version),
         stamp_ns=ns_from_time(instances.header.stamp),
+        class_names=LABEL_NAMES,  # of the networks: these, or the first twenty
         frame_id=instances.header.frame_id,
     )

@@ -3,13 +3,12 @@
 import logging
 import time
 import traceback
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import (
-    ConditionReachedException,
     Executor,
     ExternalShutdownException,
     ShutdownException,
@@ -41,7 +40,6 @@ class PatientExecutor(Executor):
         super().__init__(context=context)
         self.errors = 0  # raised by callbacks, and by what rclpy does before and after them
         self._pool = ThreadPoolExecutor(threads, "ssen_callback")
-        self._running: list[Future] = []
         self._throttle = ErrorThrottle(_ERROR_PERIOD_S)
         self._failures = 0  # of waiting, since it last went well
 
@@ -52,7 +50,7 @@ class PatientExecutor(Executor):
         """
         try:
             task, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
-        except (ConditionReachedException, ExternalShutdownException, ShutdownException, TimeoutException):
+        except (ExternalShutdownException, ShutdownException, TimeoutException):
             pass
         except InvalidHandle:
             # A callback has destroyed what was about to be waited for: a subscription that is replaced, with
@@ -68,16 +66,13 @@ class PatientExecutor(Executor):
             time.sleep(min(0.01 * 2**self._failures, _LONGEST_PAUSE_S))
             return
         else:
-            self._running = [future for future in self._running if not future.done()]
-            self._running.append(self._pool.submit(self._call, task, entity))
+            self._pool.submit(self._call, task, entity)
         self._failures = 0
 
     def shutdown(self, timeout_sec: float | None = None) -> bool:
-        """False where a callback still runs after `timeout_sec`: it will miss what rclpy takes away now."""
-        running = wait(self._running, timeout_sec).not_done
-        self._pool.shutdown(wait=not running, cancel_futures=True)
-        super().shutdown(timeout_sec)
-        return not running
+        # rclpy takes away what callbacks that still run are about to use: let them end first.
+        self._pool.shutdown(wait=True)
+        return super().shutdown(timeout_sec)
 
     def _call(self, task: Task, entity: Any) -> None:
         if task.done():  # rclpy had handed it out again while it waited for a thread

@@ -22,12 +22,7 @@ MakeNode = Callable[[Context, threading.Event], Node]
 
 _EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
-_SHUTDOWN_TIMEOUT_S = 1.0  # granted to callbacks that still run
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class _Interrupted(BaseException):
-    """A signal came while the node was made; no `except Exception` on the way may take it for its own."""
 
 
 def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> int:
@@ -72,31 +67,14 @@ def finish(code: int) -> int:
     return code
 
 
-def _make(make_node: MakeNode, context: Context, stop: threading.Event) -> Node:
-    """The node; raises _Interrupted where a signal comes first, for networks take long to load."""
-
-    def interrupt(*_) -> None:
-        if not stop.is_set():  # once: what is undone on the way out is not to be disturbed
-            stop.set()
-            raise _Interrupted
-
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
-    try:
-        return make_node(context, stop)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.Event) -> int:
     try:
-        node = _make(make_node, context, stop)
+        node = make_node(context, stop)
     except SsenError as error:
+        if stop.is_set():  # by a signal, which is why
+            return 0
         get_logger(name).fatal(f"cannot start: {error}")
         return 1
-    except _Interrupted:
-        get_logger(name).info("asked to end while starting")
-        return 0
     executor = PatientExecutor(_EXECUTOR_THREADS, context)
     executor.add_node(node)
     try:
@@ -106,7 +84,7 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
         get_logger(name).fatal(f"cannot go on: {error}")
         return 1
     finally:
-        executor.shutdown(_SHUTDOWN_TIMEOUT_S)
+        executor.shutdown()
         node.destroy_node()
     return 0
 

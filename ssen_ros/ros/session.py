@@ -162,7 +162,8 @@ class Session:
         return self._worker.busy
 
     def _current(self) -> tuple[Pass, StepResult]:
-        last = self.live_map.last
+        # Not in the midst of publishing: who has heard of an update and asks for it gets that one.
+        last = self._worker.between_updates(lambda: self.live_map.last)
         if last is None:
             raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
         return last

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 import weakref
+from concurrent.futures import Future, wait
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -18,12 +20,13 @@ from rclpy.context import Context
 from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
+from ssen_ros.config import SsenConfig
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.endpoints import NAMELESS, full_name
 from ssen_ros.ros.executor import PatientExecutor
-from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
+from ssen_ros.ros.lifecycle import UNCONFIGURED, Interrupted, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, declare
 from ssen_ros.ros.qos import AdaptiveSubscription
@@ -35,6 +38,7 @@ from ssen_ros.structures import Memory
 _DIAGNOSTICS_PERIOD_S = 1.0
 _RELEASE_TIMEOUT_S = 1.0  # for callbacks that are using the networks' session when they are to go
 _RELEASE_POLL_S = 0.02
+_STOP_POLL_S = 0.1
 
 
 class SsenNode(ManagedNode):
@@ -48,6 +52,7 @@ class SsenNode(ManagedNode):
     ):
         super().__init__("ssen", context)
         self._make_pipeline = make_pipeline
+        self._stop = stop
         self._session: Session | None = None  # while configured
         self._subscription: AdaptiveSubscription | None = None  # while active, as is
         self._timer: Timer | None = None
@@ -70,7 +75,7 @@ class SsenNode(ManagedNode):
 
     def configure(self) -> None:
         memory = Memory(next_id=self._next_id)
-        self._session = Session(self, self._live.config, self._make_pipeline, memory)
+        self._session = Session(self, self._live.config, self._load, memory)
 
     def activate(self) -> None:
         config, session = self._live.config, self._session
@@ -105,6 +110,19 @@ class SsenNode(ManagedNode):
             gc.collect()  # its worker and intake, which it refers to and they to it
             time.sleep(_RELEASE_POLL_S)
         release_memory()
+
+    def _load(self, config: SsenConfig) -> SsenPipeline:
+        """The networks. Raises Interrupted where the process is asked to end first.
+
+        They load in a thread of their own, because that cannot be interrupted, only left.
+        """
+        loading: Future[SsenPipeline] = Future()
+        load = partial(_fulfil, loading, self._make_pipeline, config)
+        threading.Thread(target=load, name="ssen_loading", daemon=True).start()
+        while not self._stop.is_set():
+            if wait([loading], _STOP_POLL_S).done:
+                return loading.result()
+        raise Interrupted("asked to end while the networks load")
 
     def _every(self, period_s: float, callback) -> Timer:
         return self.create_timer(period_s, callback, callback_group=self._timer_group, clock=self._steady)
@@ -162,6 +180,13 @@ class SsenNode(ManagedNode):
             callback_errors=errors,
             stale_cloud_s=self._live.config.stale_cloud_s,
         )
+
+
+def _fulfil(future: "Future[SsenPipeline]", make_pipeline: MakePipeline, config: SsenConfig) -> None:
+    try:
+        future.set_result(make_pipeline(config))
+    except Exception as error:
+        future.set_exception(error)
 
 
 def make_node(context: Context, stop: threading.Event) -> SsenNode:

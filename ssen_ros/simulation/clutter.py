@@ -1,4 +1,4 @@
-"""Things without a class of their own: they occlude, they colour, they are never trained on."""
+"""Things of no class of their own: they occlude and colour, and are labelled unknown."""
 
 import numpy as np
 

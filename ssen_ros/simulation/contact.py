@@ -9,7 +9,7 @@ import numpy as np
 
 from ssen_ros.labels import LABEL_NAMES, STUFF_NAMES
 from ssen_ros.rotations import turn_z
-from ssen_ros.simulation.layout import Layout, Placed, footprint
+from ssen_ros.simulation.layout import Layout, Placed, footprint, overlap
 from ssen_ros.simulation.mesh import Mesh
 
 TOUCH = 0.03  # m that things which lean on each other may share
@@ -54,7 +54,7 @@ def fits(layout: Layout, placed: Placed, touch: float = TOUCH, cleared: bool = F
     furniture = tuple(o for o in layout.obstacles if o.top < layout.height)
     if placed.position[2] + placed.mesh.upper[2] > layout.height:
         return False
-    if not cleared and not layout.is_free(outline, furniture):
+    if not (_is_inside(layout, outline) if cleared else layout.is_free(outline, furniture)):
         return False
     at, reach = placed.at(middle), np.linalg.norm(placed.mesh.size) / 2
     for other in layout.objects:
@@ -67,6 +67,13 @@ def fits(layout: Layout, placed: Placed, touch: float = TOUCH, cleared: bool = F
         ):
             return False
     return True
+
+
+def _is_inside(layout: Layout, outline: np.ndarray) -> bool:
+    """Whether an outline, (4, 2) m, is within the walls and in no column."""
+    if (outline < 0).any() or (outline > (layout.width, layout.depth)).any():
+        return False
+    return not any(overlap(outline, o.outline) for o in layout.obstacles if o.top >= layout.height)
 
 
 def settle(

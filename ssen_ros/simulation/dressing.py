@@ -1,4 +1,4 @@
-"""Clutter: what lies on furniture and floors and hangs on walls, unlabelled but for pictures."""
+"""Clutter: what lies on furniture and floors and hangs on walls; unknown but for pictures."""
 
 from collections.abc import Callable
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.simulation.recipe import Recipe
 from ssen_ros.simulation.rooms import Room
 from ssen_ros.simulation.scene import Scene
 
@@ -24,6 +25,8 @@ class Lighting:
         self._tint = (1.0 + rng.normal(0.0, 0.06, (count, 3))).astype(np.float32)
         self._size = rng.uniform(0.03, 0.3)  # m
         self._ambient = np.float32(rng.uniform(0.3, 0.65))
+        is_plain = Recipe.of(room.seed) is Recipe.PLAIN
+        self._bounce = np.float32(0.0 if is_plain else rng.uniform(0.1, 0.6))  # from the floor to the ceiling
         self._rng = rng
         self._windows = _openings(room)
         self._sun = np.float32(rng.uniform(1.0, 3.0) if rng.random() < 0.4 else 0.0)
@@ -38,6 +41,7 @@ class Lighting:
         around = normals + 0.9 * self._unit_vectors(len(points))
         closed = scene.is_blocked(origins, origins + np.float32(_NEARBY) * around)
         ambient = self._ambient * (0.85 + 0.15 * normals[:, 2]) * np.where(closed, np.float32(0.6), 1.0)
+        ambient += self._bounce * np.clip(-normals[:, 2], 0.0, 1.0)
         light = np.repeat(ambient[:, None], 3, axis=1)
         for k, lamp in enumerate(self._lamps):
             ray = lamp - points

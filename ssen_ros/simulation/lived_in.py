@@ -124,7 +124,7 @@ def pull_up(layout: Layout, mesh: Mesh, host: Placed, at, out, people: float = 0
     position = host.at((at[0] + out[0] * reach, at[1] + out[1] * reach, 0.0))
     away = (host.at((*out, 0.0)) - host.position)[:2]
     yaw = host.yaw + np.arctan2(out[1], out[0]) - np.pi / 2 + turn
-    chair = settle(layout, mesh, "chair", position, yaw, away, reach=0.75)
+    chair = settle(layout, mesh, "chair", position, yaw, away, reach=0.75, cleared=True)
     if chair and taken:
         sit_down(layout, chair)
     return chair
@@ -297,7 +297,7 @@ def desk_rows(layout: Layout) -> None:
         for sides in (2, 1) if rng.random() < 0.7 else (1,):
             size = np.array([columns * (w + beside), sides * d + gap, h])
             spot = (
-                layout.in_the_open(size, margin=1.0)
+                layout.in_the_open(size, margin=0.7)
                 if sides == 2
                 else layout.against_wall(size, clearance=0.7)
             )
@@ -715,7 +715,7 @@ def _bathroom(layout: Layout) -> None:
 def _office(layout: Layout) -> None:
     rng = layout.rng
     _chance(layout, (desk_rows, 0.75), (desk_rows, 0.45), (partitioned_place, 0.3), (reception, 0.12))
-    for _ in range(int(rng.integers(1, 4))):
+    for _ in range(int(rng.integers(2, 6))):
         desk_place(layout)
     _chance(layout, (loaded_shelf, 0.7), (printer_place, 0.6), (groups.bookshelf, 0.5), (groups.cabinet, 0.8))
     _chance(layout, (groups.office_machine, 0.35), (dining_place, 0.2), (seating, 0.15), (plant, 0.5))

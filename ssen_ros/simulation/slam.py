@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,10 +48,9 @@ class AccumulatedMap:
         row = np.repeat(rows, np.diff(starts, append=len(keys)))
         self._votes.append(row * _LABEL_CODES + codes[order])
 
-    def count_new(self, frame: Frame) -> int:
-        """How many voxels this frame is the first to see."""
-        voxels = np.floor(frame.points.astype(np.float64) / VOXEL_SIZE).astype(np.int64)
-        return int(np.count_nonzero(voxel_keys.find(self._keys, np.unique(voxel_keys.pack(voxels))) < 0))
+    def __len__(self) -> int:
+        """How many voxels the cloud has."""
+        return int(np.count_nonzero(self._sums[: self._count, 6] >= self._min_hits))
 
     def _rows_of(self, keys: np.ndarray) -> np.ndarray:
         """Rows of sorted unique keys; unknown keys get new rows."""
@@ -105,7 +105,7 @@ class SimulatedSlam:
         self._min_hits = 1 if self._walk.is_partial else int(rng.integers(1, 4))
         self._strays, self._rng = Strays.of(seed), rng
         self._map = AccumulatedMap(self._min_hits)
-        self._may_move: list[Frame] = []  # what a loop closure to come will move
+        self._may_move: list[list[Frame]] = []  # what a loop closure to come will move
         self.frames_done = 0
 
     def __len__(self) -> int:
@@ -126,23 +126,27 @@ class SimulatedSlam:
         before = self.frames_done
         for _ in range(min(frames, len(self) - self.frames_done)):
             frame = next(self._frames)
-            if self._strays.share:
-                new = self._map.count_new(frame)
-                frame = self._strays.added_to(frame, new, self._min_hits, self._rng)
             if self.frames_done == self.loop_closure:
                 self._close_loop()
-            elif self.loop_closure is not None and self.frames_done < self.loop_closure:
-                self._may_move.append(frame)
+            known = len(self._map)
             self._map.integrate(frame)
+            added = [frame]
+            if self._strays.share:
+                grown = len(self._map) - known
+                added.append(self._strays.of_frame(frame, grown, self._min_hits, self._rng))
+                self._map.integrate(added[1])
+            if self.loop_closure is not None and self.frames_done < self.loop_closure:
+                self._may_move.append(added)
             self.frames_done += 1
         return self.frames_done > before
 
     def _close_loop(self) -> None:
         self._map = AccumulatedMap(self._min_hits)
-        for k, frame in enumerate(self._may_move):
+        for k, added in enumerate(self._may_move):
             motion = self._walk.correction(k)
-            points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
-            self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
+            for frame in added:
+                points = (frame.points @ motion[:3, :3].T + motion[:3, 3]).astype(np.float32)
+                self._map.integrate(replace(frame, points=points, map_T_sensor=motion @ frame.map_T_sensor))
         self._may_move = []
 
     def cloud(self) -> tuple[np.ndarray, np.ndarray]:
@@ -164,17 +168,17 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
 def generate(
     seeds: Iterable[int],
     out_dir: Path | str,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
     assets: Assets | None = None,
 ) -> list[Path]:
     """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths.
 
-    With assets they are mixed in; `out_dir/ATTRIBUTION.txt` then names them.
+    `executor` as `write_missing`. With assets they are mixed in; `out_dir/ATTRIBUTION.txt` then names them.
     """
     paths = {seed: Path(out_dir) / f"{seed:06d}.npz" for seed in seeds}
     try:
-        return write_missing(paths, functools.partial(_scan_to, assets), workers, progress)
+        return write_missing(paths, functools.partial(_scan_to, assets), executor, progress)
     finally:
         if assets is not None:
             write_attribution(Path(out_dir))

@@ -26,22 +26,21 @@ class Strays:
             return cls(0.0, False)
         return cls(float(np.exp(rng.uniform(np.log(0.001), np.log(0.03)))), bool(rng.random() < 0.5))
 
-    def added_to(self, frame: Frame, new_voxels: int, copies: int, rng: np.random.Generator) -> Frame:
-        """The frame with strays for the voxels that it is the first to see, each so many times.
+    def of_frame(self, frame: Frame, new_voxels: int, copies: int, rng: np.random.Generator) -> Frame:
+        """What strays from a frame that adds so many voxels to the map; map frame, its floor near z = 0.
 
-        Map frame, in which the floor is about z = 0.
+        Each comes `copies` times, so that no filter of noise takes it away.
         """
         z = frame.points[:, 2]
         source = np.flatnonzero((z > _LOW) & (z < _HIGH)) if self.mirrored else np.arange(len(z))
         count = min(int(rng.poisson(self.share * new_voxels)), len(source))
-        rows = np.repeat(rng.choice(source, count, replace=False), copies)
-        points = frame.points[rows].copy()
-        points[:, 2] = -points[:, 2] if self.mirrored else -np.repeat(rng.uniform(_LOW, _HIGH, count), copies)
-        nothing = np.full(len(rows), IGNORE_INDEX)
+        rows = rng.choice(source, count, replace=False)
+        points = frame.points[rows]
+        points[:, 2] = -points[:, 2] if self.mirrored else -rng.uniform(_LOW, _HIGH, count)
         return replace(
             frame,
-            points=np.concatenate([frame.points, points.astype(np.float32)]),
-            colors=np.concatenate([frame.colors, frame.colors[rows]]),
-            semantic_label=np.append(frame.semantic_label, nothing.astype(np.int8)),
-            instance_label=np.append(frame.instance_label, nothing.astype(np.int16)),
+            points=np.repeat(points, copies, axis=0),
+            colors=np.repeat(frame.colors[rows], copies, axis=0),
+            semantic_label=np.full(count * copies, IGNORE_INDEX, np.int8),
+            instance_label=np.full(count * copies, IGNORE_INDEX, np.int16),
         )

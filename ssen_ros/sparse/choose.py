@@ -10,6 +10,7 @@ from ssen_ros.sparse.convolution import default_engine
 from ssen_ros.sparse.coordinates import CoordinateManager
 from ssen_ros.sparse.interfaces import Coordinates
 from ssen_ros.sparse.minkowski import minkowski_coordinates
+from ssen_ros.sparse.native_engine import best_instruction_set
 
 
 def coordinates_on(
@@ -17,8 +18,12 @@ def coordinates_on(
 ) -> Callable[[Tensor], Coordinates]:
     """What `MinkUNet.coordinates` is set to: the fastest of our engines there (`auto`), or `minkowski`.
 
+    Precision `auto` is bfloat16 on a CPU that multiplies it, else float32.
     Raises ConfigError where that precision is not fast there, EngineError where MinkowskiEngine is missing.
     """
+    if precision == "auto":
+        multiplied = device.type == "cpu" and engine != "minkowski" and best_instruction_set(torch.bfloat16)
+        precision = "bfloat16" if multiplied else "float32"
     dtype = getattr(torch, precision)
     if engine == "minkowski":
         return minkowski_coordinates(device.type, dtype)

@@ -4,8 +4,12 @@ It multiplies only pairs of voxels that exist, and reuses the memory of earlier 
 """
 
 import ctypes
+import logging
+import os
 import sys
 import threading
+import time
+from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +19,11 @@ import torch
 from torch import Tensor
 
 from ssen_ros import native
+from ssen_ros.errors import ConfigError
 from ssen_ros.native import address
 from ssen_ros.sparse.kernel_map import KernelMap
+
+log = logging.getLogger(__name__)
 
 
 class _Convolution(Structure):
@@ -79,10 +86,45 @@ TILED_SETS = ("amx", "plain_tiles")  # they want rows with the same neighbours t
 BFLOAT16_SETS = ("avx512_bf16", *TILED_SETS)
 
 
+CHOICE = "SSEN_INSTRUCTION_SET"  # environment variable: the one to take in its number format
+
+
+@cache
 def best_instruction_set(dtype: torch.dtype) -> str | None:
-    """The fastest that this CPU has for float32 or bfloat16; None where there is none."""
-    preferred = ("amx", "avx512_bf16") if dtype == torch.bfloat16 else ("avx512", "avx2", "portable")
+    """The fastest that this CPU has for float32 or bfloat16, None where there is none; found once a process.
+
+    For float32 a trial of some milliseconds decides, for it depends on the compiler too: GCC 12 once made
+    AVX-512 1.7 times as slow as AVX2. Between these two the choice changes no bit of any result.
+    Raises ConfigError where SSEN_INSTRUCTION_SET names one that is not here.
+    """
+    asked = os.environ.get(CHOICE)
+    if asked and asked not in instruction_sets():
+        raise ConfigError(f"{CHOICE}={asked}: expected one of {', '.join(instruction_sets()) or 'none'}")
+    if asked and (asked in BFLOAT16_SETS) == (dtype == torch.bfloat16):
+        return asked
+    vectors = [name for name in ("avx512", "avx2") if name in instruction_sets()]
+    if dtype == torch.float32 and len(vectors) > 1:
+        return fastest(vectors, _trial)
+    preferred = ("amx", "avx512_bf16") if dtype == torch.bfloat16 else (*vectors, "portable")
     return next((name for name in preferred if name in instruction_sets()), None)
+
+
+def fastest(names: Sequence[str], seconds: Callable[[str], float]) -> str:
+    """The first of the names that takes at most a tenth longer than the quickest. Of five trials in turn the
+    shortest counts: whatever else the machine does only adds to it."""
+    trials = [[seconds(name) for name in names] for _ in range(5)]
+    taken = dict(zip(names, map(min, zip(*trials))))
+    log.debug("trial of instruction sets: %s", {name: f"{1e3 * t:.2f} ms" for name, t in taken.items()})
+    return next(name for name in names if taken[name] <= 1.1 * min(taken.values()))
+
+
+def _trial(isa: str) -> float:
+    """Seconds that one layer takes over voxels that have themselves for a neighbour."""
+    engine, rows = NativeEngine(isa), torch.ones(4096, 64)
+    packed = engine.pack(torch.ones(1, 64, 64))
+    start = time.perf_counter()
+    engine.convolve(rows, packed, None)
+    return time.perf_counter() - start
 
 
 @dataclass(frozen=True)

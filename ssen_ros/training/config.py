@@ -79,7 +79,7 @@ class TrainConfig:
     precision: str = param(
         "float32",
         "of activations and their gradients; sums, weights and optimizer stay in float32; bfloat16: on a "
-        "CPU with AMX, or a GPU",
+        "CPU with AVX512_BF16 or AMX, or a GPU",
         choices=("float32", "bfloat16"),
     )
     num_threads: int = param(0, "CPU threads; 0: torch's default", low=0)

@@ -47,7 +47,7 @@ class ColorSegmenter(Segmenting):
         print(f"networks in memory: {weights!r}")
         weakref.finalize(self, print, f"networks gone: {weights!r}")
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         red, _, blue = snapshot.colors.T
         if (blue == FAILS).any():
             raise RuntimeError("the pass was told to fail")
@@ -60,7 +60,7 @@ class ColorSegmenter(Segmenting):
         log_probabilities[np.arange(len(snapshot)), red] = -0.01
         return log_probabilities
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         green = snapshot.colors[thing_rows, 1].astype(np.float32)
         spread = np.random.default_rng(0).normal(scale=0.1, size=(len(green), 3))
         return (spread + np.column_stack([10.0 * green, 0.0 * green, 0.0 * green])).astype(np.float32)

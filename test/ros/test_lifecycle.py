@@ -68,7 +68,8 @@ def test_a_manager_leads_the_node_through_all_its_states(bench):
     assert {found.id for found in instances[2].instances}.isdisjoint(ids.values())
 
     assert bench.change_state("active_shutdown") and bench.state() == "finalized"
-    assert node.lines("networks gone: 'coarse'") and node.running
+    bench.spin_until(lambda: node.lines("networks gone: 'coarse'"))
+    assert node.running
     assert not bench.change_state("configure")
 
 

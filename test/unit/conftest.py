@@ -85,11 +85,11 @@ class HeightSegmenter:
     voxel_size = 0.05
     class_names = CLASS_NAMES
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         label = np.where(snapshot.points[:, 2] < 0.05, CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair"))
         return np.where(np.arange(20) == label[:, None], -0.1, -6.0).astype(np.float32)
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         return snapshot.points[thing_rows] * 3
 
 

@@ -37,7 +37,13 @@ def flatten(tree: dict, prefix: str = "") -> dict:
 def test_names_are_paths_through_the_tree():
     config = SsenConfig()
     assert LEAVES["clustering.min_cluster_size"].default == config.clustering.min_cluster_size
-    assert {name.split(".")[0] for name in LEAVES} == {"map", "segmenter", "clustering", "instances", "publish"}
+    assert {name.split(".")[0] for name in LEAVES} == {
+        "map",
+        "segmenter",
+        "clustering",
+        "instances",
+        "publish",
+    }
 
 
 @given(st.fixed_dictionaries({}, optional={name: allowed_values(leaf) for name, leaf in LEAVES.items()}))

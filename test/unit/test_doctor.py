@@ -110,6 +110,25 @@ def test_distances_of_too_few_points_are_infinite():
     assert np.isinf(neighbour_distances(cKDTree(np.zeros((4, 3))))).all()
 
 
+def test_strays_below_the_floor_are_named_and_a_few_are_forgiven(room):
+    rng = np.random.default_rng(0)
+    for share, expected in ((0.02, {"below_floor": WARNING}), (0.0002, {})):
+        rows = rng.choice(len(room), round(share * len(room)))
+        strays = room.points[rows].copy()
+        strays[:, 2] = -rng.uniform(0.2, 1.2, len(rows))
+        points = np.concatenate([room.points, strays])
+        assert checks(Cloud(points, np.concatenate([room.colors, room.colors[rows]]))) == expected
+
+
+def test_a_map_without_a_floor_is_called_so():
+    """Two walls and a table between them, from a camera that is held level."""
+    rng = np.random.default_rng(2)
+    corners = [((0, 0, 0.05), (4, 0, 2.2)), ((0, 0, 0.05), (0, 3, 2.2)), ((1.5, 1, 0.74), (3, 1.8, 0.74))]
+    parts = [rng.uniform(low, high, (10_000, 3)) for low, high in corners]
+    points = (np.concatenate(parts) + rng.normal(0, 0.003, (30_000, 3))).astype(np.float32)
+    assert checks(Cloud(points, rng.integers(0, 256, points.shape, dtype=np.uint8))) == {"no_floor": WARNING}
+
+
 def test_a_flat_map_is_called_so_and_nothing_else(room):
     flat = moved(room, room.points * (1, 1, 0))
     (finding,) = examine_cloud(flat, VOXEL_SIZE)

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.floor import above_floor, find_floor
+from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.structures import Floor
 from ssen_ros.voxel_map import VoxelMap
 
 VOXEL = 0.04
@@ -81,3 +82,12 @@ def test_a_map_of_next_to_nothing_has_a_floor_too():
     assert find_floor(snapshot(np.empty((0, 3)))).height == 0.0
     lonely = find_floor(snapshot(np.array([[1.0, 2.0, 0.5]])))
     assert not lonely.seen and lonely.height == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_floor_that_trembles_stays_where_it_was():
+    before = Floor(0.1, True)
+    assert steady(Floor(0.12, True), before) == before
+    assert steady(Floor(0.3, False), before) == before, "out of view"
+    assert steady(Floor(0.2, True), before) == Floor(0.2, True)
+    assert steady(Floor(0.12, True), Floor(0.1, False)) == Floor(0.12, True)
+    assert steady(before, None) == before

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from ssen_ros.datasets.splits import HARD_SEEDS
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.simulation import HARD_SEEDS, build_room, lived_in, people
+from ssen_ros.simulation import build_room, lived_in, people
 from ssen_ros.simulation.contact import TOUCH, depth, fits, settle
 from ssen_ros.simulation.furniture import KINDS, seating, tables
 from ssen_ros.simulation.layout import Layout, Placed, footprint, overlap

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -13,10 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssen_ros import native
+from ssen_ros.errors import ConfigError
 from ssen_ros.models import build_network
 from ssen_ros.sparse import CoordinateManager, NativeEngine, TorchEngine, convolve, default_engine
 from ssen_ros.sparse.convolution import REFERENCE
-from ssen_ros.sparse.native_engine import BFLOAT16_SETS, Workspace, instruction_sets
+from ssen_ros.sparse.native_engine import (
+    BFLOAT16_SETS,
+    Workspace,
+    best_instruction_set,
+    fastest,
+    instruction_sets,
+)
 
 
 def each(names):
@@ -210,6 +219,54 @@ def test_nothing_in_nothing_out(isa):
     assert engine.convolve(
         torch.zeros(0, 16, dtype=engine.dtype), packed, manager.kernel_map(1, 1, 3)
     ).shape == (0, 8)
+
+
+@pytest.mark.skipif(
+    not {"avx2", "avx512"} <= {*instruction_sets()}, reason="only one of AVX2 and AVX-512 here"
+)
+def test_the_choice_between_vectors_changes_no_bit():
+    torch.manual_seed(0)
+    coords = surface(900)
+    kernel_map = CoordinateManager(coords).kernel_map(1, 1, 3)
+    x, kernel, gradient = torch.randn(900, 40), torch.randn(27, 40, 48), torch.randn(900, 48)
+    narrow, wide = NativeEngine("avx2"), NativeEngine("avx512")
+    ours, theirs = (engine.convolve(x, engine.pack(kernel), kernel_map) for engine in (narrow, wide))
+    assert torch.equal(ours, theirs)
+    ours, theirs = (engine.kernel_gradient(x, gradient, kernel_map) for engine in (narrow, wide))
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("slow, chosen", [(0.9, "wide"), (1.05, "wide"), (1.7, "narrow")])
+def test_the_faster_of_two_is_chosen_whatever_else_the_machine_does(slow, chosen):
+    disturbances = iter([5.0, 0.0, 0.0, 9.0, 0.0, 0.0, 3.0, 0.0, 0.0, 0.0])
+    seconds = {"wide": slow, "narrow": 1.0}
+    assert fastest(["wide", "narrow"], lambda name: seconds[name] + next(disturbances)) == chosen
+
+
+def test_the_environment_chooses_the_instruction_set(monkeypatch, request):
+    request.addfinalizer(best_instruction_set.cache_clear)
+    best_instruction_set.cache_clear()
+    monkeypatch.setenv("SSEN_INSTRUCTION_SET", "portable")
+    assert best_instruction_set(torch.float32) == "portable"
+    assert best_instruction_set(torch.bfloat16) in (None, "amx", "avx512_bf16")  # of another number format
+    best_instruction_set.cache_clear()
+    monkeypatch.setenv("SSEN_INSTRUCTION_SET", "neon9")
+    with pytest.raises(ConfigError, match="SSEN_INSTRUCTION_SET=neon9: expected one of portable"):
+        best_instruction_set(torch.float32)
+
+
+@pytest.mark.skipif(
+    not shutil.which("objdump"), reason="no objdump: where kernels keep weights is NOT tested"
+)
+@pytest.mark.skipif(not instruction_sets(), reason="no compiled library")
+def test_register_tiles_keep_their_weights_in_registers():
+    """Products that read the stack take 1.7 times as long: GCC 12 made such of eight rows of AVX-512."""
+    command = ["objdump", "--disassemble", "--no-show-raw-insn", native.library()._name]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    products = [line for line in lines if re.search(r"\b(vfmadd\w+ps|vdpbf16ps)\b.*%[yz]mm", line)]
+    assert len(products) > 100 or "avx2" not in instruction_sets()
+    on_stack = [line for line in products if re.search(r"\((%rsp|%rbp)\),", line)]
+    assert len(on_stack) <= 2, "\n".join(on_stack)  # one or two are no loop over rows
 
 
 def test_an_instruction_set_that_is_not_there_is_named():

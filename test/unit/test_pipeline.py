@@ -31,7 +31,7 @@ class StubSegmenter:
     def __init__(self):
         self.calls = []
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         self.calls.append("semantic")
         label = np.array([self.colors[tuple(c)] for c in snapshot.colors.tolist()])
         classes = len(self.class_names)
@@ -39,7 +39,7 @@ class StubSegmenter:
         probabilities[np.arange(len(snapshot)), label] = SURE
         return np.log(probabilities)
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         self.calls.append("embed")
         place = snapshot.points[thing_rows]
         square = np.floor(place[:, :2] / 3)
@@ -134,9 +134,11 @@ def test_confidence_is_the_probability_on_stuff_and_the_clusters_on_things():
 
 def test_an_embedding_that_alternates_on_a_surface_leaves_it_one_object():
     class Alternating(StubSegmenter):
-        def embed(self, snapshot, thing_rows):
+        def embed(self, snapshot, thing_rows, floor):
             odd = snapshot.voxel_coords[thing_rows].sum(axis=1) % 2
-            return super().embed(snapshot, thing_rows) + np.outer(odd, [1, 0, 0, 0, 0]).astype(np.float32)
+            return super().embed(snapshot, thing_rows, floor) + np.outer(odd, [1, 0, 0, 0, 0]).astype(
+                np.float32
+            )
 
     snapshot = map_of(FLOOR, CHAIR, TABLE)
     for smoothing, objects in ((0.5, 2), (0.0, 4)):
@@ -164,8 +166,8 @@ def test_an_object_paints_over_only_what_is_clearly_of_its_class(share, painted_
     """A cluster of 125 voxels, of which the lower three fifths are a chair, the upper two a table."""
 
     class Swallowing(StubSegmenter):
-        def semantic(self, snapshot):
-            log_probabilities = super().semantic(snapshot)
+        def semantic(self, snapshot, floor):
+            log_probabilities = super().semantic(snapshot, floor)
             top = snapshot.points[:, 2] > 0.3
             chair, table = (self.class_names.index(name) for name in ("chair", "table"))
             log_probabilities[np.ix_(top, [table, chair])] = log_probabilities[np.ix_(top, [chair, table])]
@@ -337,7 +339,7 @@ def test_strays_below_the_floor_are_counted_and_not_seen():
     clean, strays = map_of(FLOOR, CHAIR), fill((0, 0, -0.9), (0.3, 0.1, -0.8), RED)
     assert pipeline().step(clean, 0).snapshot is clean
     result = pipeline().step(map_of(FLOOR, CHAIR, strays), 0)
-    assert (result.strays, result.floor_seen) == (3, True)
+    assert (result.strays, result.memory.floor.seen) == (3, True)
     np.testing.assert_array_equal(result.snapshot.voxel_coords, clean.voxel_coords)
     assert len(result.instance_id) == len(result.semantic_label) == len(clean)
 
@@ -346,7 +348,7 @@ def test_of_a_map_without_a_floor_nothing_is_left_out():
     poles = [fill((x, 0, 0), (x + 0.1, 0.1, 2), RED) for x in np.arange(0, 4, 0.4)]
     snapshot = map_of(*poles, fill((5, 5, -1), (5.1, 5.1, -0.9), RED))
     result = pipeline().step(snapshot, 0)
-    assert result.snapshot is snapshot and (result.strays, result.floor_seen) == (0, False)
+    assert result.snapshot is snapshot and (result.strays, result.memory.floor.seen) == (0, False)
 
 
 def test_every_stage_is_timed():

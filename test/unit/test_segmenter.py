@@ -15,11 +15,13 @@ from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.segmenter import Segmenter, turned
 from ssen_ros.sparse import default_engine
+from ssen_ros.sparse.choose import coordinates_on
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
 from ssen_ros.structures import VoxelSnapshot
 
 SEMANTIC = NetworkSpec("semantic", "MinkUNet14S", 0.05, ("rgb", "height"), CLASS_NAMES, 3)
 EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_NAMES, 3, embedding_width=8)
+MULTIPLIED = best_instruction_set(torch.bfloat16) is not None
 
 
 def checkpoint(spec: NetworkSpec) -> Checkpoint:
@@ -122,20 +124,27 @@ def test_networks_that_are_gone_leave_no_memory_behind():
     assert default_engine("cpu") is native_engine(isa)  # and the next networks share one again
 
 
-@pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
+@pytest.mark.skipif(MULTIPLIED, reason="this CPU multiplies bfloat16, which is welcome then")
 def test_bfloat16_is_refused_where_it_would_be_slower():
-    with pytest.raises(ConfigError, match="'bfloat16' on the CPU: expected a CPU with AMX.*use float32"):
+    with pytest.raises(ConfigError, match="'bfloat16' on the CPU.* AVX512_BF16 or AMX.*use float32"):
         Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), precision="bfloat16")
 
 
-@pytest.mark.skipif("amx" not in instruction_sets(), reason="no AMX: bfloat16 on the CPU is NOT tested here")
+def test_auto_is_bfloat16_where_the_cpu_multiplies_it():
+    cpu = torch.device("cpu")
+    chosen = coordinates_on(cpu, "auto").keywords["engine"].dtype
+    assert chosen == (torch.bfloat16 if MULTIPLIED else torch.float32)
+    assert coordinates_on(cpu, "float32").keywords["engine"].dtype == torch.float32
+
+
+@pytest.mark.skipif(not MULTIPLIED, reason="this CPU multiplies no bfloat16, which is NOT tested here")
 def test_bfloat16_changes_few_labels(segmenter):
     half = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), precision="bfloat16")
     a, b = segmenter.semantic(snapshot()).argmax(1), half.semantic(snapshot()).argmax(1)
     assert (a == b).mean() > 0.97
 
 
-@pytest.mark.skipif("amx" in instruction_sets(), reason="this CPU has AMX: bfloat16 is welcome")
+@pytest.mark.skipif(MULTIPLIED, reason="this CPU multiplies bfloat16, which is welcome then")
 def test_a_move_to_a_device_without_bfloat16_goes_on_in_float32(segmenter, caplog):
     """As from a GPU that has run out of memory to the CPU."""
     moved = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))

@@ -14,11 +14,11 @@ class TwoBoxes:
     voxel_size = 0.1
     class_names = ("lamp", "chair")
 
-    def semantic(self, snapshot):
+    def semantic(self, snapshot, floor):
         chair = snapshot.points[:, 0] < 1.0
         return np.where(np.stack([~chair, chair], axis=1), -0.01, -5.0).astype(np.float32)
 
-    def embed(self, snapshot, thing_rows):
+    def embed(self, snapshot, thing_rows, floor):
         return snapshot.points[thing_rows] * 3
 
 
