@@ -16,7 +16,7 @@ from ssen_ros.floor import STRAY_DEPTH, above_floor, find_floor
 from ssen_ros.io.point_cloud2 import Message, from_msg
 from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Cloud
-from ssen_ros.voxel_map import VoxelMap
+from ssen_ros.voxel_map import MAX_STRAY_SHARE, VoxelMap
 
 ERROR = "error"  # nothing useful can come out
 WARNING = "warning"  # works, but worse than it could
@@ -173,6 +173,7 @@ def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     if len(outside) == 0:
         return ()
     x, y, z = cloud.points[outside[0]]
+    are_few = len(outside) <= MAX_STRAY_SHARE * len(cloud)
     if len(outside) > len(cloud) / 2:
         remedy = (
             "give the map a local origin: publish it in a frame near to it, not in UTM or ECEF coordinates"
@@ -183,9 +184,10 @@ def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
         )
     return (
         Finding(
-            ERROR, "extent",
+            WARNING if are_few else ERROR, "extent",
             f"{len(outside)} of {len(cloud)} points lie {reach:.6g} m or more from the origin along an axis, "
-            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node rejects such clouds",
+            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node "
+            + ("drops them" if are_few else "rejects such clouds"),
             remedy,
         ),
     )  # fmt: skip

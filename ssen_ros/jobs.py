@@ -129,8 +129,7 @@ def workers_of(workers: int = 1, dask: str | None = None) -> AbstractContextMana
 class Processes(Executor):
     """So many processes of this machine, which share its cores.
 
-    A process that dies takes only its own job along, which is begun once more; then its future raises
-    JobError.
+    A process that dies takes only its own job along. That is begun once more, then its future has a JobError.
     """
 
     def __init__(self, workers: int):

@@ -1,11 +1,12 @@
 """Point-cloud files: read PLY, PCD and NPZ; write a labelled PLY.
 
-Read with numpy alone, so that every vertex property survives, and the bytes of a compressed PCD with lzf.
+PLY and PCD are read with numpy, so that every vertex property survives, and compressed PCD with lzf too.
 Format: PCL's PCD 0.7 (pointclouds.org) and older ones; of PLY see `ply`, of colours `colors`.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +26,8 @@ from ssen_ros.io.samples import load_sample
 from ssen_ros.structures import Cloud
 
 log = logging.getLogger(__name__)
+
+_LZF_MOST = 90  # bytes that one packed byte can stand for: three stand for 264 at most
 
 LABELLED_PLY_DTYPE = np.dtype(
     [
@@ -170,12 +173,12 @@ def _read_pcd(path: Path) -> Cloud:
         encoding = header["DATA"][0].lower()
         fields = _pcd_fields(header, order="" if encoding == "ascii" else "<")
         if encoding == "binary_compressed":
-            return _from_columns(_compressed_columns(stream, count, fields))
-        singles = [single for field in fields for single in field]
+            return _from_columns(_compressed_columns(path, stream, count, fields))
+        numbers = [number for field in fields for number in field]
         if encoding == "ascii":
-            return _from_columns(ascii_columns(ascii_rows(stream), count, singles))
+            return _from_columns(ascii_columns(ascii_rows(stream), count, numbers))
         if encoding == "binary":
-            return _from_columns(binary_columns(stream, count, singles))
+            return _from_columns(binary_columns(stream, count, numbers))
     raise ValueError(f"DATA {encoding!r}, expected ascii, binary or binary_compressed")
 
 
@@ -193,7 +196,7 @@ def _pcd_count(path: Path, header: Mapping[str, list[str]]) -> int:
 
 
 def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[str, str]]]:
-    """Of each field [(unique name in lower case, numpy type)], an entry per number: COUNT n makes n."""
+    """Of each field [(unique name in lower case, numpy type)], one for each number: COUNT n makes n."""
     names = [name.lower() for name in header["FIELDS"]]
     columns = [header.get(key) or [usual] * len(names) for key, usual in _PCD_USUAL.items()]
     if any(len(column) != len(names) for column in columns):
@@ -212,27 +215,30 @@ def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[
 
 
 def _compressed_columns(
-    stream: BinaryIO, count: int, fields: Sequence[Sequence[tuple[str, str]]]
+    path: Path, stream: BinaryIO, count: int, fields: list[list[tuple[str, str]]]
 ) -> dict[str, np.ndarray]:
     """Two sizes in bytes, then the fields one after the other, each with all points, packed by LZF."""
-    packed_size, size = (int.from_bytes(stream.read(4), "little") for _ in range(2))
-    expected = count * sum(np.dtype(list(field)).itemsize for field in fields)
+    packed_size, size = struct.unpack("<II", stream.read(8))
+    expected = count * sum(np.dtype(field).itemsize for field in fields)
     if size != expected:
-        raise ValueError(f"it promises {count} points of {expected} bytes but {size} bytes of data")
-    data = BytesIO(_unpack(stream.read(packed_size), size))
+        raise ValueError(f"it promises {count} points of {expected} bytes but {size} bytes in its data")
+    packed = stream.read(packed_size)
+    if size > _LZF_MOST * len(packed):
+        raise ValueError(f"its data of {len(packed)} bytes cannot hold the {size} that it promises")
+    unpacked = BytesIO(_unpack(path, packed, size))
     columns: dict[str, np.ndarray] = {}
     for field in fields:
-        columns |= binary_columns(data, count, list(field))
+        columns |= binary_columns(unpacked, count, field)
     return columns
 
 
-def _unpack(packed: bytes, size: int) -> bytes:
-    """Raises ValueError for what is no LZF of so many bytes."""
+def _unpack(path: Path, packed: bytes, size: int) -> bytes:
     try:
         import lzf  # late: only compressed PCD needs it
     except ModuleNotFoundError as error:
         raise CloudError(
-            "compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as binary PCD"
+            f"{path}: compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as "
+            "binary PCD"
         ) from error
     return (lzf.decompress(packed, size) if size else b"") or b""  # None where it does not fit
 
@@ -267,7 +273,7 @@ def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:
     missing = [name for name in ("x", "y", "z") if name not in columns]
     if missing:
         raise CloudError(
-            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z, metres; "
+            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z in metres; "
             "add them"
         )
     points = np.stack([columns[name] for name in ("x", "y", "z")], axis=1)

@@ -11,10 +11,8 @@ import numpy as np
 from ssen_ros.io.colors import PACKED_NAMES
 
 _MAX_HEADER_LINES = 10_000
-# "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#INF": how C libraries write what is no number; others leave a word.
-_NO_NUMBER = re.compile(
-    r"[+-]?(nan\(.*\)|s?q?nan\w*|1\.#(q?nan|snan|ind|inf|j)\w*|n/?a|null|none|#n/?a)", re.I
-)
+# "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#INF": what is no number to C libraries; others write a word.
+_NO_NUMBER = re.compile(r"[+-]?(nan\(.*\)|[sq]?nan\w*|1\.#\w+|#?n/?a|null|none)", re.IGNORECASE)
 
 
 def header_lines(stream: BinaryIO, end: str) -> list[list[str]]:
@@ -32,7 +30,10 @@ def header_lines(stream: BinaryIO, end: str) -> list[list[str]]:
 
 
 def binary_columns(stream: BinaryIO, count: int, fields: Sequence[tuple]) -> dict[str, np.ndarray]:
-    """The columns of `count` rows of bytes; `fields` as for numpy.dtype. Raises ValueError if cut off."""
+    """The columns of `count` rows of bytes; `fields` as numpy.dtype takes them.
+
+    Raises ValueError where there are fewer.
+    """
     dtype = np.dtype(list(fields))
     data = stream.read(count * dtype.itemsize)
     if len(data) < count * dtype.itemsize:

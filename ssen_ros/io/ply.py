@@ -148,8 +148,8 @@ def _same_rows(
     end = offset + element.count * dtype.itemsize
     if end > len(data):
         raise ValueError(
-            f"it promises {element.count} points of {dtype.itemsize} bytes but holds "
-            f"{len(data) - offset} bytes"
+            f"it promises {element.count} points of {dtype.itemsize} bytes but holds {len(data) - offset} "
+            "bytes"
         )
     rows = np.frombuffer(data, dtype, element.count, offset)
     return {p.name: rows[p.name] for p in element.properties if not p.length}, end
@@ -162,8 +162,8 @@ def _different_rows(
     shortest = _row_type(element.properties, order, [0] * len(element.properties)).itemsize
     if offset + element.count * shortest > len(data):
         raise ValueError(
-            f"it promises {element.count} rows of {shortest} bytes or more but holds "
-            f"{len(data) - offset} bytes"
+            f"it promises {element.count} rows of {shortest} bytes or more but holds {len(data) - offset} "
+            "bytes"
         )
     starts = np.empty((element.count, len(element.properties)), np.int64)
     for row in range(element.count):

@@ -146,7 +146,7 @@ def set_field(msg, name, **values):
         (lambda m: setattr(m, "point_step", 11), ["'z'", "point_step = 11"]),
         (lambda m: setattr(m, "data", m.data[:-1]), ["data holds 159 bytes", "expected 160", "cut short"]),
         (lambda m: setattr(m, "width", 11), ["data holds 160", "expected 176"]),
-        (lambda m: organise(m, height=2, width=5, row_step=79), ["row_step = 79", "80"]),
+        (lambda m: organise(m, height=3, width=5, row_step=79), ["row_step = 79", "80"]),
         (lambda m: setattr(m, "height", 0), ["10 * 0 = 0", "data holds 160 bytes", "height = 1"]),
         (lambda m: setattr(m, "width", 0), ["0 * 1 = 0", "data holds 160 bytes"]),
     ],

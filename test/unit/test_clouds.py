@@ -214,7 +214,11 @@ def test_non_finite_rows_leave_every_array_together(tmp_path):
         (dict(points=np.zeros((4, 2))), r"float64 \(4, 2\); expected \(N, 3\)"),
         (dict(points=np.zeros((4, 3), np.int64)), "int64"),
         (dict(points=POINTS, colors=COLORS[:1]), r"expected \(2, 3\)"),
-        (dict(points=POINTS, colors=COLORS * 1.0), "between 0 and 1"),
+        (
+            dict(points=POINTS, colors=COLORS * 1000),
+            r"a.npz: colors: point 0 has the colour \(255000, 0, 7000\)",
+        ),
+        (dict(points=POINTS, colors=COLORS.astype(str)), "colours of type <U3"),
         (dict(points=POINTS, first_frame=np.zeros(3, int)), "first_frame"),
         (dict(points=np.zeros((0, 3), np.float32)), "0 finite points"),
         (dict(points=np.full((5, 3), np.nan)), "0 finite points"),

@@ -185,14 +185,19 @@ def test_colours_that_tell_nothing_are_noticed(room, paint: Callable, seen, reme
 
 
 @pytest.mark.parametrize(
-    ("shift", "strays", "words"),
-    [((5e5, 5.4e6, 300), 0, "local origin"), ((3e4, 0, 0), 0, "local origin"), ((0, 0, 0), 1, "strays")],
+    ("shift", "strays", "severity", "words"),
+    [
+        ((5e5, 5.4e6, 300), 0, ERROR, "local origin"),
+        ((3e4, 0, 0), 0, ERROR, "local origin"),
+        ((0, 0, 0), 1, WARNING, "strays"),
+        ((0, 0, 0), 5000, ERROR, "strays"),
+    ],
 )
-def test_points_beyond_the_nodes_reach_are_counted(room, shift, strays, words):
+def test_points_beyond_the_nodes_reach_are_counted(room, shift, strays, severity, words):
     points = room.points + np.array(shift, np.float32)
     points[:strays] = 1e8
     (found,) = examine_cloud(moved(room, points), VOXEL_SIZE)
-    assert (found.severity, found.check) == (ERROR, "extent") and words in found.remedy
+    assert (found.severity, found.check) == (severity, "extent") and words in found.remedy
     assert found.seen.startswith(f"{strays or len(room)} of {len(room)} points")
 
 
