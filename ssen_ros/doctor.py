@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
@@ -78,7 +78,7 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
                 "(RGBD/LinearUpdate, RGBD/AngularUpdate)",
             ),
         )  # fmt: skip
-    tree = cKDTree(cloud.points, balanced_tree=False)
+    tree = KDTree(cloud.points, balanced_tree=False)
     distances = neighbour_distances(tree)
     # In this order: what is found first explains what the later ones would say.
     shape = (
@@ -91,7 +91,7 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     return (*shape, *_colors(cloud.colors))
 
 
-def neighbour_distances(tree: cKDTree, samples: int = 1000) -> np.ndarray:
+def neighbour_distances(tree: KDTree, samples: int = 1000) -> np.ndarray:
     """(samples,) distance from some points to their fourth nearest neighbour, m; inf where there is none.
 
     Of a grid on a surface the fourth is a grid step away. The nearest is not: voxel filters that average
@@ -265,7 +265,7 @@ def _colors(colors: np.ndarray | None) -> tuple[Finding, ...]:
     return (Finding(WARNING, "colours", seen, remedy),)
 
 
-def _gravity(tree: cKDTree, spacing: float) -> tuple[Finding, ...]:
+def _gravity(tree: KDTree, spacing: float) -> tuple[Finding, ...]:
     """In a room floors and tabletops are level, walls and fronts upright, and most things stand low."""
     heights, up = _surfaces(tree, max(0.1, 3.0 * spacing))
     if len(up) < _FEWEST_NORMALS:
@@ -322,7 +322,7 @@ def _floor(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     )  # fmt: skip
 
 
-def _surfaces(tree: cKDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:
+def _surfaces(tree: KDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Of some places with a plane surface around: their height z, m, and |z| of the unit normal."""
     chosen = np.random.default_rng(0).choice(tree.n, min(_PLACES, tree.n), replace=False)
     heights, up = [], []
