@@ -5,7 +5,6 @@ Format: PCL's PCD 0.7 (pointclouds.org) and older ones; of PLY see `ply`, of col
 """
 
 import logging
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -178,7 +177,7 @@ def _read_pcd(path: Path) -> Cloud:
         encoding = header["DATA"][0].lower()
         fields = _pcd_fields(header, order="" if encoding == "ascii" else "<")
         if encoding == "binary_compressed":
-            return _from_columns(_compressed_columns(path, stream, count, fields))
+            return _from_columns(_compressed_columns(stream, count, fields))
         numbers = [number for field in fields for number in field]
         if encoding == "ascii":
             return _from_columns(ascii_columns(ascii_rows(stream), count, numbers))
@@ -220,30 +219,29 @@ def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[
 
 
 def _compressed_columns(
-    path: Path, stream: BinaryIO, count: int, fields: list[list[tuple[str, str]]]
+    stream: BinaryIO, count: int, fields: list[list[tuple[str, str]]]
 ) -> dict[str, np.ndarray]:
     """Two sizes in bytes, then the fields one after the other, each with all points, packed by LZF."""
-    packed_size, size = struct.unpack("<II", stream.read(8))
+    packed_size, size = (int.from_bytes(stream.read(4), "little") for _ in range(2))
     expected = count * sum(np.dtype(field).itemsize for field in fields)
     if size != expected:
         raise ValueError(f"it promises {count} points of {expected} bytes but {size} bytes in its data")
     packed = stream.read(packed_size)
     if size > _LZF_MOST * len(packed):
         raise ValueError(f"its data of {len(packed)} bytes cannot hold the {size} that it promises")
-    unpacked = BytesIO(_unpack(path, packed, size))
+    unpacked = BytesIO(_unpack(packed, size))
     columns: dict[str, np.ndarray] = {}
     for field in fields:
         columns |= binary_columns(unpacked, count, field)
     return columns
 
 
-def _unpack(path: Path, packed: bytes, size: int) -> bytes:
+def _unpack(packed: bytes, size: int) -> bytes:
     try:
         import lzf  # late: only compressed PCD needs it
     except ModuleNotFoundError as error:
         raise CloudError(
-            f"{path}: compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as "
-            "binary PCD"
+            "compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as binary PCD"
         ) from error
     return (lzf.decompress(packed, size) if size else b"") or b""  # None where it does not fit
 

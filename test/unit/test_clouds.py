@@ -153,6 +153,12 @@ def test_a_damaged_compressed_pcd_is_refused(tmp_path, packed, size, words):
         read_cloud(tmp_path / "a.pcd")
 
 
+def test_a_compressed_pcd_that_ends_with_its_header_is_refused(tmp_path):
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(b"", 0)[:-6])
+    with pytest.raises(CloudError, match="57 bytes but 0 bytes"):
+        read_cloud(tmp_path / "a.pcd")
+
+
 def test_without_lzf_compressed_pcd_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "lzf", None)
     (tmp_path / "a.pcd").write_bytes(compressed_pcd(as_literals(by_field()), 57))
