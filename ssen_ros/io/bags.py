@@ -73,8 +73,13 @@ class BagReader:
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """(time of recording [ns], the message as it was on the wire, CDR) of each cloud."""
         with _reading(self._path):
+            is_empty = True
             for file in self._files:
-                yield from messages(file, self.topic, CLOUD_TYPE)
+                for recorded in messages(file, self.topic, CLOUD_TYPE):
+                    is_empty = False
+                    yield recorded
+            if is_empty:
+                raise EOFError(f"it promises {len(self)} clouds on {self.topic} and holds none")
 
     def messages(self) -> Iterator[tuple[int, Any]]:
         """As `raw`, with the attributes of sensor_msgs/PointCloud2."""
