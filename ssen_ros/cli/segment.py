@@ -40,6 +40,10 @@ def add_segment(commands: Any) -> None:
     )
     parser.add_argument("cloud", type=Path, metavar="CLOUD", help=CLOUD_HELP)
     add_bag_topic(parser)
+    parser.add_argument(
+        "--at", type=positive_float, default=float("inf"), metavar="S",
+        help="of a recording: the map as it was S seconds after the first cloud [the last one]",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -53,7 +57,7 @@ def _segment(args: argparse.Namespace) -> int:
     from ssen_ros.voxel_map import VoxelMap
 
     config = config_of(args)
-    cloud = read_cloud(args.cloud, args.bag_topic)
+    cloud = read_cloud(args.cloud, args.bag_topic, args.at)
     pipeline = SsenPipeline.from_config(config)
     for finding in examine_cloud(cloud, pipeline.segmenter.voxel_size):
         log.warning("%s; %s", finding.seen, finding.remedy)

@@ -89,9 +89,9 @@ class BagReader:
                 message = store.deserialize_cdr(data, CLOUD_TYPE)
             yield recorded_ns, message
 
-    def last(self) -> Cloud:
-        """The last cloud of the recording. Raises CloudError where it cannot be used."""
-        ((_, message),) = deque(self.messages(), maxlen=1)
+    def last(self, until_s: float = float("inf")) -> Cloud:
+        """The last cloud recorded at most `until_s` after the first. Raises CloudError if it is unusable."""
+        ((_, message),) = deque(self._until(until_s), maxlen=1)
         try:
             points, colors, had_color = from_msg(message)
         except CloudError as error:
@@ -104,6 +104,14 @@ class BagReader:
             frame_id=message.header.frame_id,
             stamp_ns=ns_from_time(message.header.stamp),
         )
+
+    def _until(self, until_s: float) -> Iterator[tuple[int, Any]]:
+        first_ns = None
+        for recorded_ns, message in self.messages():
+            first_ns = recorded_ns if first_ns is None else first_ns
+            if (recorded_ns - first_ns) / 1e9 > until_s:
+                return
+            yield recorded_ns, message
 
     def _chosen(self, topic: str, counts: Mapping[str, int], others: list[str]) -> str:
         recorded = {name: count for name, count in counts.items() if count}
