@@ -47,6 +47,10 @@ def add_segment(commands: Any) -> None:
     parser.add_argument("clouds", type=Path, nargs="+", metavar="CLOUD", help=CLOUD_HELP)
     add_bag_topic(parser)
     parser.add_argument(
+        "--at", type=positive_float, default=float("inf"), metavar="S",
+        help="of a recording: the map as it was S seconds after the first cloud [the last one]",
+    )  # fmt: skip
+    parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR",
         help="folder for the results; of several clouds one folder in it for each, and what is there is kept",
     )  # fmt: skip
@@ -62,7 +66,7 @@ def _segment(args: argparse.Namespace) -> int:
     if len(args.clouds) > 1 or args.dask:
         return _segment_many(args)
     config = config_of(args)
-    cloud = read_cloud(args.clouds[0], args.bag_topic)
+    cloud = read_cloud(args.clouds[0], args.bag_topic, args.at)
     result, saved = _segment_to(cloud, SsenPipeline.from_config(config), args.out)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
@@ -104,7 +108,7 @@ def _segment_many(args: argparse.Namespace) -> int:
         log.info("raised here", exc_info=error)
 
     kept = sum(path.exists() for path in paths.values())
-    load = partial(read_cloud, bag_topic=args.bag_topic)
+    load = partial(read_cloud, bag_topic=args.bag_topic, until_s=args.at)
     with workers_of(args.workers, args.dask) as executor:
         run_scenes(
             paths, load, _segment_into, config_of(args), args.out, "clouds by their names", executor,

@@ -74,8 +74,13 @@ class BagReader:
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """(time of recording [ns], the message as it was on the wire, CDR) of each cloud."""
         with _reading(self._path):
+            is_empty = True
             for file in self._files:
-                yield from messages(file, self.topic, CLOUD_TYPE)
+                for recorded in messages(file, self.topic, CLOUD_TYPE):
+                    is_empty = False
+                    yield recorded
+            if is_empty:
+                raise EOFError(f"it promises {len(self)} clouds on {self.topic} and holds none")
 
     def messages(self) -> Iterator[tuple[int, Any]]:
         """As `raw`, with the attributes of sensor_msgs/PointCloud2."""
@@ -85,9 +90,9 @@ class BagReader:
                 message = store.deserialize_cdr(data, CLOUD_TYPE)
             yield recorded_ns, message
 
-    def last(self) -> Cloud:
-        """The last cloud of the recording. Raises CloudError where it cannot be used."""
-        ((_, message),) = deque(self.messages(), maxlen=1)
+    def last(self, until_s: float = float("inf")) -> Cloud:
+        """The last cloud recorded at most `until_s` after the first. Raises CloudError if it is unusable."""
+        ((_, message),) = deque(self._until(until_s), maxlen=1)
         try:
             points, colors, had_color = from_msg(message)
         except CloudError as error:
@@ -100,6 +105,14 @@ class BagReader:
             frame_id=message.header.frame_id,
             stamp_ns=ns_from_time(message.header.stamp),
         )
+
+    def _until(self, until_s: float) -> Iterator[tuple[int, Any]]:
+        first_ns = None
+        for recorded_ns, message in self.messages():
+            first_ns = recorded_ns if first_ns is None else first_ns
+            if (recorded_ns - first_ns) / 1e9 > until_s:
+                return
+            yield recorded_ns, message
 
     def _chosen(self, topic: str, counts: Mapping[str, int], others: list[str]) -> str:
         recorded = {name: count for name, count in counts.items() if count}

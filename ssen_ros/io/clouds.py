@@ -49,20 +49,20 @@ _SUFFIX_OF = {"a PLY file": ".ply", "a PCD file": ".pcd", "a zip archive": ".npz
 _DAMAGE = (*DAMAGED_NPZ, LookupError, OverflowError, TokenError, RuntimeError)
 
 
-def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
+def read_cloud(path: str | Path, bag_topic: str = "", until_s: float = float("inf")) -> Cloud:
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
     encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
     too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on `bag_topic`, or on the only
-    topic.
+    topic, of those recorded at most `until_s` after the first.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
     BagError for a recording that cannot be read.
     """
     path = Path(path)
     if is_bag(path):
-        return BagReader(path, bag_topic).last()
+        return BagReader(path, bag_topic).last(until_s)
     readers: dict[str, Callable[[Path], Cloud]] = {".ply": _read_ply, ".pcd": _read_pcd, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:

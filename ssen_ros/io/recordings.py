@@ -196,7 +196,8 @@ def _scan_mcap(plain: Path) -> Iterator[_Raw]:
         try:
             for opcode, content in _mcap_records(stream):
                 if opcode == 3:
-                    schemas[content.number("<H")] = _ros2_name(content.text())
+                    schema = content.number("<H")
+                    schemas[schema] = _ros2_name(content.text())
                 elif opcode == 4:
                     channel, schema = content.number("<H"), content.number("<H")
                     topic, encoding = content.text(), content.text()

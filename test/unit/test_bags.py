@@ -82,6 +82,11 @@ def test_a_recording_is_read_as_its_last_cloud(bag):
     assert (read.frame_id, read.stamp_ns) == ("map", 3 * SECOND)
 
 
+@pytest.mark.parametrize(("until_s", "points"), [(0.5, 10), (1.0, 20), (1.9, 20), (99.0, 30)])
+def test_an_earlier_cloud_can_be_asked_for(bag, until_s, points):
+    np.testing.assert_array_equal(read_cloud(bag, until_s=until_s).points, cloud(points)[0])
+
+
 def test_sqlite3_is_read_too(tmp_path):
     from rosbags.rosbag2 import StoragePlugin, Writer
 
