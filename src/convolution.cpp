@@ -5,8 +5,8 @@
 // Rows are worked on in blocks whose sums stay in the cache. For each kernel offset the rows of a block that have
 // a neighbour there are listed, and a register tile of ROWS rows times PANEL channels runs down that list: only
 // pairs that exist are multiplied, and nothing is gathered or scattered through memory.
-#include "bfloat16.hpp"
 #include "convolution.hpp"
+#include "bfloat16.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -87,8 +87,8 @@ inline void multiply_upto(int rows, const element* const* x, float* const* sum, 
 
 // kernel[r] (PANEL wide, rows `stride` apart) += sum over n groups of pairs of x[p][r] * g[p], from there on in both
 template <int R>
-[[gnu::noinline]] void outer(const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n, float* kernel,
-                  int64_t stride) {
+[[gnu::noinline]] void outer(const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n,
+                             float* kernel, int64_t stride) {
   vec acc[R][VECTORS];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < VECTORS; ++v) acc[r][v] = load(kernel + r * stride + v * WIDTH);
@@ -106,8 +106,8 @@ template <int R>
 }
 
 template <int R>
-inline void outer_upto(int rows, const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n,
-                       float* kernel, int64_t stride) {
+inline void outer_upto(int rows, const element* const* x, int32_t x_at, const element* const* g, int32_t g_at,
+                       int32_t n, float* kernel, int64_t stride) {
   if (rows == R)
     outer<R>(x, x_at, g, g_at, n, kernel, stride);
   else if constexpr (R > 1)
@@ -152,7 +152,8 @@ void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_
 }
 
 // sum (rows, padded(out_channels)) += every pair of the block
-void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs, float* sum) {
+void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs,
+               float* sum) {
   const int32_t width = padded(c.out_channels);
   pairs.list(c.table, c.volume, 0, c.volume, begin, rows, c.table ? int32_t(c.num_inputs) : -1);
   const element* w = static_cast<const element*>(c.packed);
@@ -173,7 +174,8 @@ void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_
 }
 
 // The same where a row's neighbours, laid side by side with zeros where there is none, are one long row.
-void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t rows, std::vector<element>& memory, float* sum) {
+void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t rows, std::vector<element>& memory,
+              float* sum) {
   const int32_t width = padded(c.out_channels), channels = c.in_channels, depth = Shape(c.volume, channels).depth;
   element* wide = scratch(memory, size_t(ROWS) * depth);
   for (int32_t i = 0; i < rows; i += ROWS) {

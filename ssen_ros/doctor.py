@@ -8,14 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
 from ssen_ros.floor import STRAY_DEPTH, above_floor, find_floor
-from ssen_ros.io.point_cloud2 import Message, from_msg, ns_from_time
+from ssen_ros.io.point_cloud2 import Message, from_msg
+from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Cloud
-from ssen_ros.voxel_map import VoxelMap
+from ssen_ros.voxel_map import MAX_STRAY_SHARE, VoxelMap
 
 ERROR = "error"  # nothing useful can come out
 WARNING = "warning"  # works, but worse than it could
@@ -77,7 +78,7 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
                 "(RGBD/LinearUpdate, RGBD/AngularUpdate)",
             ),
         )  # fmt: skip
-    tree = cKDTree(cloud.points, balanced_tree=False)
+    tree = KDTree(cloud.points, balanced_tree=False)
     distances = neighbour_distances(tree)
     # In this order: what is found first explains what the later ones would say.
     shape = (
@@ -90,7 +91,7 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     return (*shape, *_colors(cloud.colors))
 
 
-def neighbour_distances(tree: cKDTree, samples: int = 1000) -> np.ndarray:
+def neighbour_distances(tree: KDTree, samples: int = 1000) -> np.ndarray:
     """(samples,) distance from some points to their fourth nearest neighbour, m; inf where there is none.
 
     Of a grid on a surface the fourth is a grid step away. The nearest is not: voxel filters that average
@@ -118,7 +119,7 @@ def examine_stamps(stamps: Sequence[tuple[int, int]], simulated_time: bool = Fal
     steps = np.diff(stamp)
     if (steps < 0).any() or (len(steps) > 1 and not steps.any()):  # twice the same map is no fault
         return (Finding(WARNING, "stamps", "the stamps of the clouds do not increase", remedy),)
-    off_s = float(np.median(published - stamp)) / 1e9
+    off_s = float(np.median(published - stamp)) / SECOND_NS
     if abs(off_s) > _STALE_S and not simulated_time:
         when = "before" if off_s > 0 else "after"
         seen = f"the clouds are stamped {abs(off_s):.3g} s {when} they are published"
@@ -172,6 +173,7 @@ def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     if len(outside) == 0:
         return ()
     x, y, z = cloud.points[outside[0]]
+    are_few = len(outside) <= MAX_STRAY_SHARE * len(cloud)
     if len(outside) > len(cloud) / 2:
         remedy = (
             "give the map a local origin: publish it in a frame near to it, not in UTM or ECEF coordinates"
@@ -182,9 +184,10 @@ def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
         )
     return (
         Finding(
-            ERROR, "extent",
+            WARNING if are_few else ERROR, "extent",
             f"{len(outside)} of {len(cloud)} points lie {reach:.6g} m or more from the origin along an axis, "
-            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node rejects such clouds",
+            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node "
+            + ("drops them" if are_few else "rejects such clouds"),
             remedy,
         ),
     )  # fmt: skip
@@ -262,7 +265,7 @@ def _colors(colors: np.ndarray | None) -> tuple[Finding, ...]:
     return (Finding(WARNING, "colours", seen, remedy),)
 
 
-def _gravity(tree: cKDTree, spacing: float) -> tuple[Finding, ...]:
+def _gravity(tree: KDTree, spacing: float) -> tuple[Finding, ...]:
     """In a room floors and tabletops are level, walls and fronts upright, and most things stand low."""
     heights, up = _surfaces(tree, max(0.1, 3.0 * spacing))
     if len(up) < _FEWEST_NORMALS:
@@ -319,7 +322,7 @@ def _floor(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     )  # fmt: skip
 
 
-def _surfaces(tree: cKDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:
+def _surfaces(tree: KDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Of some places with a plane surface around: their height z, m, and |z| of the unit normal."""
     chosen = np.random.default_rng(0).choice(tree.n, min(_PLACES, tree.n), replace=False)
     heights, up = [], []

@@ -1,8 +1,8 @@
 """Many files, made side by side; what is finished stays when a run is cut short.
 
 Who makes them is any `concurrent.futures.Executor`: `Processes` of this machine, the workers of a Dask
-cluster (`dask_workers`), or one that you bring. A file is there whole or not at all; so a job whose worker died
-is simply begun anew.
+cluster (`dask_workers`), or one that you bring. A file is there whole or not at all; so a job whose worker
+died is simply begun anew.
 """
 
 import logging
@@ -129,7 +129,7 @@ def workers_of(workers: int = 1, dask: str | None = None) -> AbstractContextMana
 class Processes(Executor):
     """So many processes of this machine, which share its cores.
 
-    A process that dies takes only its own job along, which is begun once more; then its future raises JobError.
+    A process that dies takes only its own job along. That is begun once more, then its future has a JobError.
     """
 
     def __init__(self, workers: int):

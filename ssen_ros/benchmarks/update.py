@@ -17,7 +17,7 @@ from ssen_ros.config import SsenConfig
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, network_of
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.structures import Memory, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
@@ -67,7 +67,7 @@ def benchmark_update(
     }
 
 
-class _Segmenter:
+class _Segmenter(Segmenting):
     """Runs two untrained networks, and answers with the truth of one sample."""
 
     class_names = CLASS_NAMES
@@ -80,11 +80,14 @@ class _Segmenter:
         torch.manual_seed(0)
         networks = [Checkpoint(s, network_of(s).eval()) for s in (semantic, embedding)]
         self._networks = Segmenter.from_checkpoints(*networks, config.segmenter)
-        self.device = self._networks.device
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int32)
         order = np.lexsort(cells.T[::-1])  # of a snapshot
         self._label = sample.semantic_label[order]
         self._embedding = _embeddings(np.unique(sample.instance_label[order], return_inverse=True)[1])
+
+    @property
+    def device(self) -> torch.device:
+        return self._networks.device
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         self._networks.semantic(snapshot, floor)

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.evaluation.room_scores import (
@@ -97,7 +97,7 @@ def nearest_rows(snapshot: VoxelSnapshot, points: np.ndarray) -> np.ndarray:
     row = voxel_rows(snapshot, points)
     lost = np.flatnonzero(row < 0)
     if len(lost) and len(snapshot):
-        distance, nearest = cKDTree(snapshot.points).query(points[lost], distance_upper_bound=_REACH_M)
+        distance, nearest = KDTree(snapshot.points).query(points[lost], distance_upper_bound=_REACH_M)
         row[lost] = np.where(np.isfinite(distance), nearest, -1)
     return row
 

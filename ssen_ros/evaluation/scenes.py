@@ -19,7 +19,7 @@ from ssen_ros.evaluation.average_precision import (
 )
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
 from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
-from ssen_ros.evaluation.vertex_labels import label_vertices
+from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
 from ssen_ros.io.replacing import replace_text, replacing
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
@@ -47,7 +47,11 @@ class SceneResult:
 
 def evaluate_scene(sample: Sample, pipeline: SsenPipeline) -> SceneResult:
     """One pass of the whole method over the scene by itself, scored on the scene's own vertices."""
-    found = label_vertices(sample, pipeline)
+    return score_vertices(sample, label_vertices(sample, pipeline))
+
+
+def score_vertices(sample: Sample, found: VertexLabels) -> SceneResult:
+    """What was found on the scene's vertices, against the truth."""
     return SceneResult(
         confusion_matrix(sample.semantic_label, found.semantic_label, NUM_CLASSES),
         match_scene(sample.semantic_label, sample.instance_label, found.predictions),

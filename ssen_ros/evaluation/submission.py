@@ -12,7 +12,7 @@ from ssen_ros.datasets.scannet import NYU40_IDS
 from ssen_ros.errors import DataError
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
 from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
-from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.replacing import replace_text, replacing
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import is_thing
 from ssen_ros.pipeline import SsenPipeline
@@ -59,13 +59,14 @@ def write_scene(out_dir: Path | str, scene: str, labels: VertexLabels) -> None:
     (instance / MASK_FOLDER).mkdir(parents=True, exist_ok=True)
     id_of_class = np.append(NYU40_IDS, 0)  # the last: -1
     ids = id_of_class[labels.semantic_label]
-    (semantic / f"{scene}.txt").write_text("".join(f"{i}\n" for i in ids.tolist()))
+    replace_text(semantic / f"{scene}.txt", "".join(f"{i}\n" for i in ids.tolist()))
     lines = []
     thing = np.append(is_thing(), False)
     for number, prediction in enumerate(p for p in labels.predictions if thing[p.class_id]):
         name = f"{MASK_FOLDER}/{scene}_{number:03d}.txt"
         mask = np.full(len(ids), b"0\n")
         mask[prediction.rows] = b"1\n"
-        (instance / name).write_bytes(mask.tobytes())
+        with replacing(instance / name) as temporary:
+            temporary.write_bytes(mask.tobytes())
         lines.append(f"{name} {id_of_class[prediction.class_id]} {prediction.score:.9g}\n")
     replace_text(instance / f"{scene}.txt", "".join(lines))  # last: a scene whose list is there is whole

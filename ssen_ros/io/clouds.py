@@ -1,15 +1,17 @@
 """Point-cloud files: read PLY, PCD and NPZ; write a labelled PLY.
 
-PLY and uncompressed PCD are read with numpy alone, so that every vertex property survives and a machine
-without open3d's system libraries can still open a file; compressed PCD goes through open3d.
+PLY and PCD are read with numpy, so that every vertex property survives, and compressed PCD with lzf too.
 Format: PCL's PCD 0.7 (pointclouds.org) and older ones; of PLY see `ply`, of colours `colors`.
 """
 
 import logging
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
+from typing import BinaryIO
 
 import numpy as np
 
@@ -24,6 +26,8 @@ from ssen_ros.io.samples import load_sample
 from ssen_ros.structures import Cloud
 
 log = logging.getLogger(__name__)
+
+_LZF_MOST = 90  # bytes that one packed byte can stand for: three stand for 264 at most
 
 LABELLED_PLY_DTYPE = np.dtype(
     [
@@ -50,8 +54,9 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
-    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read too.
-    Of a recording (folder of rosbag2, .mcap, .db3): the last cloud on `bag_topic`, or on the only topic.
+    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
+    too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on `bag_topic`, or on the only
+    topic.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
     BagError for a recording that cannot be read.
@@ -64,7 +69,7 @@ def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
     if reader is None:
         raise CloudError(
             f"{path}: unknown suffix {path.suffix!r}; expected one of {', '.join(readers)}, "
-            ".mcap, .db3, or a folder of rosbag2; convert it"
+            f".mcap, .db3, .bag, or a folder of rosbag2; {_advice(path)}"
         )
     if not path.is_file():
         raise CloudError(f"{path}: no such file; give the path of a .ply, .pcd or .npz cloud")
@@ -105,6 +110,11 @@ def _damage_named(path: Path) -> Iterator[None]:
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); {_remedy(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    seems = likely(path)
+    return f"it seems to be {seems}" if seems else "convert it, to PLY for example"
 
 
 def _remedy(path: Path) -> str:
@@ -166,12 +176,14 @@ def _read_pcd(path: Path) -> Cloud:
             raise ValueError(f"no {', '.join(missing)} in its header")
         count = _pcd_count(path, header)
         encoding = header["DATA"][0].lower()
+        fields = _pcd_fields(header, order="" if encoding == "ascii" else "<")
         if encoding == "binary_compressed":
-            return _read_with_open3d(path)
+            return _from_columns(_compressed_columns(path, stream, count, fields))
+        numbers = [number for field in fields for number in field]
         if encoding == "ascii":
-            return _from_columns(ascii_columns(ascii_rows(stream), count, _pcd_fields(header, order="")))
+            return _from_columns(ascii_columns(ascii_rows(stream), count, numbers))
         if encoding == "binary":
-            return _from_columns(binary_columns(stream, count, _pcd_fields(header, order="<")))
+            return _from_columns(binary_columns(stream, count, numbers))
     raise ValueError(f"DATA {encoding!r}, expected ascii, binary or binary_compressed")
 
 
@@ -188,8 +200,8 @@ def _pcd_count(path: Path, header: Mapping[str, list[str]]) -> int:
     return count
 
 
-def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, str]]:
-    """[(unique name in lower case, numpy type)], one entry per number: a field of COUNT n becomes n entries."""
+def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[str, str]]]:
+    """Of each field [(unique name in lower case, numpy type)], one for each number: COUNT n makes n."""
     names = [name.lower() for name in header["FIELDS"]]
     columns = [header.get(key) or [usual] * len(names) for key, usual in _PCD_USUAL.items()]
     if any(len(column) != len(names) for column in columns):
@@ -203,20 +215,37 @@ def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, 
             raise ValueError(f"field {name!r} has TYPE {kind} SIZE {size}, expected one of {known}")
         unique = f"{name}{i}" if name == "_" else name  # PCL names every padding field "_"
         singles = [unique] if repeat == "1" else [f"{unique}[{k}]" for k in range(int(repeat))]
-        fields += [(single, f"{order}{_PCD_TYPES[kind.upper(), size]}") for single in singles]
+        fields.append([(single, f"{order}{_PCD_TYPES[kind.upper(), size]}") for single in singles])
     return fields
 
 
-def _read_with_open3d(path: Path) -> Cloud:
+def _compressed_columns(
+    path: Path, stream: BinaryIO, count: int, fields: list[list[tuple[str, str]]]
+) -> dict[str, np.ndarray]:
+    """Two sizes in bytes, then the fields one after the other, each with all points, packed by LZF."""
+    packed_size, size = struct.unpack("<II", stream.read(8))
+    expected = count * sum(np.dtype(field).itemsize for field in fields)
+    if size != expected:
+        raise ValueError(f"it promises {count} points of {expected} bytes but {size} bytes in its data")
+    packed = stream.read(packed_size)
+    if size > _LZF_MOST * len(packed):
+        raise ValueError(f"its data of {len(packed)} bytes cannot hold the {size} that it promises")
+    unpacked = BytesIO(_unpack(path, packed, size))
+    columns: dict[str, np.ndarray] = {}
+    for field in fields:
+        columns |= binary_columns(unpacked, count, field)
+    return columns
+
+
+def _unpack(path: Path, packed: bytes, size: int) -> bytes:
     try:
-        import open3d  # late: a second to import, and it needs libusb and libgomp from the system
-    except (ImportError, OSError) as error:
+        import lzf  # late: only compressed PCD needs it
+    except ModuleNotFoundError as error:
         raise CloudError(
-            f"{path}: compressed PCD needs open3d, which does not import here ({error}); "
-            "install it (pip install open3d-cpu, apt install libusb-1.0-0) or save the file as binary PCD"
+            f"{path}: compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as "
+            "binary PCD"
         ) from error
-    cloud = open3d.io.read_point_cloud(str(path))
-    return _checked(np.asarray(cloud.points), np.asarray(cloud.colors) if cloud.has_colors() else None)
+    return (lzf.decompress(packed, size) if size else b"") or b""  # None where it does not fit
 
 
 def _read_npz(path: Path) -> Cloud:
@@ -249,7 +278,8 @@ def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:
     missing = [name for name in ("x", "y", "z") if name not in columns]
     if missing:
         raise CloudError(
-            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z, metres; add them"
+            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z in metres; "
+            "add them"
         )
     points = np.stack([columns[name] for name in ("x", "y", "z")], axis=1)
     return _checked(points, _column_colors(columns))

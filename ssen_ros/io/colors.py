@@ -1,7 +1,7 @@
 """One rule for colours, whatever file or message they come from.
 
 - Integers up to 255 are bytes; if one is larger, all are of 16 bits.
-- Floats up to 1 are shares; if one is larger, all are bytes, and if one is larger than 255, all are of 16 bits.
+- Floats up to 1 are shares; if one is larger, all are bytes; if one is larger than 255, all are of 16 bits.
   What rounding has put a hair above 1 or 255 does not count as larger.
 - A colour that is not finite is grey, and what lies below 0 is taken as 0; both are counted in a warning.
 - Four bytes in one number are 0xAARRGGBB, be it an integer, a float of these bits (PCL), or a float of that
@@ -45,13 +45,15 @@ def color_bytes(colors: np.ndarray, names: Sequence[str] = ("colors",)) -> np.nd
     if colors.dtype.kind not in "iuf":
         raise CloudError(f"{where}: colours of type {colors.dtype}; expected numbers; convert them")
     is_float = colors.dtype.kind == "f"
+    if colors.dtype.itemsize < 4:
+        colors = colors.astype(np.float32 if is_float else np.int32)  # limits and sums fit
     known = np.isfinite(colors) if is_float else np.ones(colors.shape, bool)
     largest = colors.max(initial=0, where=known)
     if largest >= _WORD_END:
         row = int(np.flatnonzero((known & (colors >= _WORD_END)).any(axis=1))[0])
         raise CloudError(
-            f"{where}: point {row} has the colour {_told(colors[row])}; expected floats up to 1, or numbers up "
-            "to 255 or 65535; scale the colours"
+            f"{where}: point {row} has the colour {_told(colors[row])}; expected floats up to 1, or numbers "
+            "up to 255 or 65535; scale the colours"
         )
     if is_float and largest < _SHARE_END:
         unit = 255.0
@@ -65,8 +67,8 @@ def color_bytes(colors: np.ndarray, names: Sequence[str] = ("colors",)) -> np.nd
     if grey.any() or low.any() or high.any():
         first = int(np.flatnonzero(grey | low | high)[0])
         log.warning(
-            "%s: of %d colours %d are not finite and taken as grey, %d are out of range and clipped; the first "
-            "is that of point %d, %s",
+            "%s: of %d colours %d are not finite and taken as grey, %d are out of range and clipped; the "
+            "first is that of point %d, %s",
             where, len(colors), grey.sum(), ((low | high) & ~grey).sum(), first, _told(colors[first]),
         )  # fmt: skip
     return result

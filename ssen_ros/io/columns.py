@@ -8,13 +8,12 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ssen_ros.errors import CloudError
 from ssen_ros.io.colors import PACKED_NAMES
 
 _MAX_HEADER_LINES = 10_000
-# "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#INF": how C libraries write what is no number; others leave a word.
-_NO_NUMBER = re.compile(
-    r"[+-]?(nan\(.*\)|s?q?nan\w*|1\.#(q?nan|snan|ind|inf|j)\w*|n/?a|null|none|#n/?a)", re.I
-)
+# "-nan(ind)", "1.#QNAN", "-1.#IND00", "1.#INF": what is no number to C libraries; others write a word.
+_NO_NUMBER = re.compile(r"[+-]?(nan\(.*\)|[sq]?nan\w*|1\.#\w+|#?n/?a|null|none)", re.IGNORECASE)
 
 
 def header_lines(stream: BinaryIO, end: str) -> list[list[str]]:
@@ -32,7 +31,10 @@ def header_lines(stream: BinaryIO, end: str) -> list[list[str]]:
 
 
 def binary_columns(stream: BinaryIO, count: int, fields: Sequence[tuple]) -> dict[str, np.ndarray]:
-    """The columns of `count` rows of bytes; `fields` as numpy.dtype takes them. Raises ValueError if cut off."""
+    """The columns of `count` rows of bytes; `fields` as numpy.dtype takes them.
+
+    Raises ValueError where there are fewer.
+    """
     dtype = np.dtype(list(fields))
     data = stream.read(count * dtype.itemsize)
     if len(data) < count * dtype.itemsize:
@@ -79,14 +81,16 @@ def _row(words: Sequence[str], row: int, width: int) -> list[float]:
 
 
 def numbers(words: Sequence[str], row: int) -> list[float]:
-    """The words as numbers, NaN for the spellings of none. Raises ValueError naming row and word."""
+    """The words as numbers, NaN for the spellings of none. Raises CloudError naming row and word."""
     values = []
     for word in words:
         try:
             values.append(float(word))
         except ValueError:
             if not _NO_NUMBER.fullmatch(word):
-                raise ValueError(f"row {row}: {word!r} is no number") from None
+                raise CloudError(
+                    f"row {row}: {word!r} is no number; expected numbers with a decimal point, between spaces"
+                ) from None
             values.append(np.nan)
     return values
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+SAFETENSORS = "a safetensors file"
 _LFS = "a Git LFS pointer: fetch the file itself with `git lfs pull`"
 _MAGIC = (
     (b"version https://git-lfs", _LFS),
@@ -54,5 +55,5 @@ def likely(path: Path | str) -> str:
     if text.startswith((b"{", b"[")) and b"\0" not in head:
         return "a JSON text, as servers send it with an error"
     if 0 < int.from_bytes(head[:8], "little") < 1 << 27 and head[8:9] == b"{":
-        return "a safetensors file"
+        return SAFETENSORS
     return ""

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ssen_ros.errors import CloudError
 from ssen_ros.io.columns import ascii_columns, ascii_rows, header_lines, numbers, with_declared_types
 
 TYPES = {
@@ -45,14 +46,14 @@ def read_ply_vertices(path: str | Path) -> dict[str, np.ndarray]:
     """Every scalar vertex property of a PLY file: {name in lower case: (N,) array in the file's type}.
 
     Numbers of a text that do not fit the type that it declares are float64. Raises ValueError for a file that
-    is no PLY, or holds less than it promises.
+    is no PLY, or holds less than it promises, CloudError for one without vertices or of unknown types.
     """
     with open(path, "rb") as stream:
         encoding, elements = _read_header(stream)
         vertex = next((e for e in elements if e.name in ("vertex", "vertices", "point")), None)
         if vertex is None:
             names = ", ".join(e.name for e in elements) or "none"
-            raise ValueError(f"no element 'vertex' among its elements {names}")
+            raise CloudError(f"no element 'vertex' among its elements {names}; expected a cloud or a mesh")
         before = elements[: elements.index(vertex)]
         if encoding == "ascii":
             lines = ascii_rows(stream)
@@ -90,7 +91,7 @@ def _read_header(stream: BinaryIO) -> tuple[str, list[_Element]]:
 
 def _type(name: str) -> str:
     if name not in TYPES:
-        raise ValueError(f"property type {name!r}, expected one of {', '.join(TYPES)}")
+        raise CloudError(f"property type {name!r}, expected one of {', '.join(TYPES)}; convert it")
     return TYPES[name]
 
 
@@ -148,7 +149,8 @@ def _same_rows(
     end = offset + element.count * dtype.itemsize
     if end > len(data):
         raise ValueError(
-            f"it promises {element.count} points of {dtype.itemsize} bytes but holds {len(data) - offset} bytes"
+            f"it promises {element.count} points of {dtype.itemsize} bytes but holds {len(data) - offset} "
+            "bytes"
         )
     rows = np.frombuffer(data, dtype, element.count, offset)
     return {p.name: rows[p.name] for p in element.properties if not p.length}, end
@@ -161,7 +163,8 @@ def _different_rows(
     shortest = _row_type(element.properties, order, [0] * len(element.properties)).itemsize
     if offset + element.count * shortest > len(data):
         raise ValueError(
-            f"it promises {element.count} rows of {shortest} bytes or more but holds {len(data) - offset} bytes"
+            f"it promises {element.count} rows of {shortest} bytes or more but holds {len(data) - offset} "
+            "bytes"
         )
     starts = np.empty((element.count, len(element.properties)), np.int64)
     for row in range(element.count):

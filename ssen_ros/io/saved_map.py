@@ -19,6 +19,7 @@ import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, MapFileError
 from ssen_ros.io.replacing import replacing
+from ssen_ros.stamps import SECOND_NS
 from ssen_ros.structures import Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState
@@ -26,7 +27,7 @@ from ssen_ros.voxel_map import OCTANT_BITS, MapState
 SUFFIX = ".npz"
 _FORMAT = 1
 _VOXEL_BITS = 3 * AXIS_BITS
-_STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
+_STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
 
 # The others follow from an instance's votes, its voxels and `missed`.
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]

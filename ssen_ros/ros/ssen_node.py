@@ -32,6 +32,7 @@ from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, 
 from ssen_ros.ros.qos import AdaptiveSubscription
 from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
+from ssen_ros.stamps import SECOND_NS
 from ssen_ros.structures import Memory
 
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -130,7 +131,7 @@ class SsenNode(ManagedNode):
         if self._session is not None:
             self._session.reconfigure(config)
         if self._timer is not None:
-            self._timer.timer_period_ns = int(config.update_period_s * 1e9)
+            self._timer.timer_period_ns = int(config.update_period_s * SECOND_NS)
             self._timer.reset()  # else the old period is waited for once more
 
     def _on_cloud(self, cloud: PointCloud2) -> None:
