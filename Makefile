@@ -86,7 +86,8 @@ gpu-wheels: setup
 	@$(BIN)/cmake -S src -B build/native -DCMAKE_BUILD_TYPE=Release
 	@$(BIN)/cmake --build build/native --parallel
 	@cp build/native/libssen_native.so .whl/
-	PYTHONPATH=$(CURDIR) $(BIN)/ssen simulate --seed 3000 --out .whl/rooms --workers $$(nproc) --rooms $(GPU_ROOMS)
+	PYTHONPATH=$(CURDIR) $(BIN)/ssen simulate --seed 3000 --out .whl/rooms --rooms $(GPU_ROOMS) \
+	  --workers $$(env -u OMP_NUM_THREADS nproc)
 	@du -sh .whl
 
 # Style first, which takes seconds; the type checker needs the libraries that the code imports.

@@ -78,7 +78,7 @@ def main() -> None:
     training = json.loads((args.brought / "training.json").read_text())
     networks = {task: WEIGHTS / f"{task}.safetensors" for task in TASKS}
     best = figures(networks, args)
-    print("shipped", json.dumps(best))
+    print("shipped", json.dumps(best), flush=True)
     accepted = []
     for task in TASKS:
         weights = args.brought / f"{task}.safetensors"
@@ -87,7 +87,7 @@ def main() -> None:
             continue
         found = figures(networks | {task: weights}, args)
         better = is_better(best, found)
-        print(task, json.dumps(found), "is accepted" if better else "is not accepted")
+        print(task, json.dumps(found), "is accepted" if better else "is not accepted", flush=True)
         if better:
             best, networks[task] = found, weights
             accepted.append(with_origin(weights, WEIGHTS / f"{task}.safetensors", training, args.commit))

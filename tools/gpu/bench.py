@@ -167,7 +167,10 @@ def main() -> None:
             for name, kind in coordinates.items():
                 forward = partial(bench.forward, architecture, inputs, kind)
                 bench.item(f"forward {architecture} {voxels} {name}", forward)
-    for voxels, inputs in maps.items() if args.device != "cpu" else ():  # last: it tunes itself for long
+    if args.device == "cpu":
+        return
+    bench.item("difference spconv-triton", partial(bench.difference, small, SpconvCoordinates))
+    for voxels, inputs in maps.items():  # last: it tunes itself for long
         for half in (True, False):
             peer = partial(bench.forward, "MinkUNet34C", inputs, SpconvCoordinates, half)
             bench.item(f"forward MinkUNet34C {voxels} spconv-triton float{16 if half else 32}", peer)

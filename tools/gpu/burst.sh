@@ -39,7 +39,7 @@ prepare() {
       --target "$SCRATCH/site" "$CARRIED"/*.whl
   fi
   cp -n "$CARRIED"/rooms/* "$SCRATCH/rooms/" 2> /dev/null
-  # In a session of its own, once: it outlives this command, and the training finds its rooms as they come.
+  # Once, and detached: it outlives this command, and the training finds its rooms as they come.
   if mkdir "$SCRATCH/simulating" 2> /dev/null; then
     setsid nohup nice "$PYTHON" -m ssen_ros.cli simulate --rooms "$rooms" --seed 3000 --out "$SCRATCH/rooms" \
       --workers $((cores > 6 ? cores - 6 : 1)) > "$SCRATCH/simulating/log" 2>&1 < /dev/null &
