@@ -77,8 +77,10 @@ def _columns(snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _places(points: np.ndarray) -> tuple[np.ndarray, int]:
-    """(n,) int64 number of the square of _BLOCK that a point lies in, seen from above, and how many make a row;
-    all around the squares one is free."""
+    """(n,) int64 number of the square of _BLOCK that a point lies in, seen from above; how many make a row.
+
+    All around, one square is free.
+    """
     x, y = np.floor(points[:, :2].T / _BLOCK).astype(np.int64)
     width = int(np.ptp(y)) + 3
     return (x - x.min() + 1) * width + (y - y.min() + 1), width
@@ -119,7 +121,7 @@ def _levels(
 
 
 def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As np.unique with return_inverse, of (n,) keys >= 0; by a table of bounded size where they are dense."""
+    """As np.unique with return_inverse, of (n,) keys >= 0; by a table of bounded size where dense."""
     size = int(keys.max()) + 1
     if size > _CELLS * len(keys) + 65536:
         return np.unique(keys, return_inverse=True)
