@@ -33,6 +33,11 @@ _FEWEST_LEVELS = 10
 _OFF_DEG = 12.0  # from level or upright
 _MAX_HIGH = 0.75  # share of level surfaces in the upper half; up to 0.69 in a part of a room full of shelves
 _MAX_BELOW = 0.002  # share of the voxels below the floor; in a healthy room there is none
+_ROOM_M = (2.2, 4.0)  # from floor to ceiling
+_HALL_M = 6.0  # a room as high may be a hall
+_TABLE_M = (0.65, 0.8)
+_UNITS = {0.3048: "feet", 0.1: "decimetres, or a depth unit ten times too large"}
+_SCALE_SHARE = 0.1  # of the level surfaces: less is no floor, no ceiling
 _MAX_OFF = 0.2  # share of surfaces that are neither; up to 0.02 in a room, from 0.47 if tilted by 15 degrees
 
 
@@ -86,8 +91,10 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     )
     if not shape:
         spacing = float(np.median(distances))
-        gravity = _gravity(tree, spacing)
-        shape = _spacing(distances, voxel_size) + (gravity or _floor(cloud, max(voxel_size, spacing)))
+        surfaces = _surfaces(tree, max(0.1, 3.0 * spacing))
+        shape = _spacing(distances, voxel_size) + (
+            _gravity(tree, *surfaces) or _scale(*surfaces) or _floor(cloud, max(voxel_size, spacing))
+        )
     return (*shape, *_colors(cloud.colors))
 
 
@@ -265,9 +272,8 @@ def _colors(colors: np.ndarray | None) -> tuple[Finding, ...]:
     return (Finding(WARNING, "colours", seen, remedy),)
 
 
-def _gravity(tree: KDTree, spacing: float) -> tuple[Finding, ...]:
+def _gravity(tree: KDTree, heights: np.ndarray, up: np.ndarray) -> tuple[Finding, ...]:
     """In a room floors and tabletops are level, walls and fronts upright, and most things stand low."""
-    heights, up = _surfaces(tree, max(0.1, 3.0 * spacing))
     if len(up) < _FEWEST_NORMALS:
         return ()
     remedy = (
@@ -288,6 +294,38 @@ def _gravity(tree: KDTree, spacing: float) -> tuple[Finding, ...]:
     if high > _MAX_HIGH:
         seen = f"{100 * high:.0f} % of the level surfaces lie in the upper half of the map: +Z is hardly up"
         return (Finding(WARNING, "gravity", seen, remedy),)
+    return ()
+
+
+def _scale(heights: np.ndarray, up: np.ndarray) -> tuple[Finding, ...]:
+    """A room whose ceiling and tables lie where one factor brings both to their usual heights.
+
+    Where no ceiling is seen, or the surfaces between lie at no height in particular, nothing is said: halls
+    are high, and shelves have boards anywhere.
+    """
+    level = np.sort(heights[up > np.cos(np.radians(_OFF_DEG))])
+    if len(level) < _FEWEST_NORMALS:
+        return ()
+    edge = 0.05 * (level[-1] - level[0])
+    low, high = level[level < level[0] + edge], level[level > level[-1] - edge]
+    room = float(np.median(high) - np.median(low))
+    between = level[len(low) : len(level) - len(high)] - np.median(low)
+    if min(len(low), len(high)) < _SCALE_SHARE * len(level) or len(between) < 2 * _FEWEST_LEVELS:
+        return ()
+    tables = float(np.median(between))
+    if (np.abs(between - tables) < 0.02 * room).mean() < 0.5 or _ROOM_M[0] <= room <= _HALL_M:
+        return ()
+    for factor, unit in _UNITS.items():
+        if _ROOM_M[0] <= factor * room <= _ROOM_M[1] and _TABLE_M[0] <= factor * tables <= _TABLE_M[1]:
+            return (
+                Finding(
+                    WARNING, "scale",
+                    f"the ceiling lies {room:.3g} m above the floor, tabletops {tables:.2g} m: multiplied by "
+                    f"{factor:g} they would be {factor * room:.2g} and {factor * tables:.2g} m ({unit})",
+                    "publish metres (REP 103); check rtabmap's depth_scale, ORB-SLAM's DepthMapFactor, the "
+                    f"camera's depth unit; or scale the map by {factor:g}",
+                ),
+            )  # fmt: skip
     return ()
 
 

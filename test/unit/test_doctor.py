@@ -129,6 +129,39 @@ def test_a_map_without_a_floor_is_called_so():
     assert checks(Cloud(points, rng.integers(0, 256, points.shape, dtype=np.uint8))) == {"no_floor": WARNING}
 
 
+def room_with_ceiling(height: float) -> Cloud:
+    """4 x 3 m with two walls, a floor, a ceiling and a table."""
+    rng = np.random.default_rng(4)
+    patches = [
+        ((0, 0, 0), (4, 0, height), 10), ((0, 0, 0), (0, 3, height), 8), ((0, 0, 0), (4, 3, 0), 12),
+        ((0, 0, height), (4, 3, height), 12), ((1, 1, 0.74), (2.8, 2, 0.74), 2),
+    ]  # fmt: skip
+    parts = [rng.uniform(low, high, (2500 * area, 3)) for low, high, area in patches]
+    points = np.concatenate(parts)
+    points = (points + rng.normal(0, 0.003, points.shape)).astype(np.float32)
+    return Cloud(points, rng.integers(0, 256, points.shape, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(("scale", "factor"), [(1 / 0.3048, "0.3048"), (10.0, "0.1")])
+def test_a_room_in_another_unit_is_doubted(scale, factor):
+    cloud = room_with_ceiling(2.5)
+    found = {finding.check: finding for finding in examine_cloud(moved(cloud, cloud.points * scale), 0.04)}
+    assert found["scale"].severity == WARNING
+    assert f"multiplied by {factor} they would be 2.5 and 0.74 m" in found["scale"].seen
+
+
+@pytest.mark.parametrize(("height", "scale"), [(2.5, 1.0), (2.3, 0.85), (3.9, 1.15), (8.0, 1.0)])
+def test_rooms_and_halls_of_usual_scale_are_not(height, scale):
+    cloud = room_with_ceiling(height)
+    assert "scale" not in checks(moved(cloud, cloud.points * scale))
+
+
+def test_a_room_in_feet_without_a_ceiling_is_not_judged():
+    cloud = room_with_ceiling(2.5)
+    below = cloud.points[:, 2] < 2.4
+    assert "scale" not in checks(Cloud(cloud.points[below] / np.float32(0.3048), cloud.colors[below]))
+
+
 def test_a_flat_map_is_called_so_and_nothing_else(room):
     flat = moved(room, room.points * (1, 1, 0))
     (finding,) = examine_cloud(flat, VOXEL_SIZE)
