@@ -77,7 +77,7 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     prior: float = param(
-        0.5,
+        0.25,
         "how much of the balance between the classes is undone with which the semantic network was trained: "
         "log p + this times log(share of the class in the training rooms), where the checkpoint tells the "
         "shares; 0: as it answers (paper)",

@@ -43,7 +43,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """
     try:
         from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ModuleNotFoundError as error:
         raise EngineError(missing_module(error)) from error
     tensors = {
@@ -52,7 +52,9 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     metadata = {"ssen": json.dumps(asdict(checkpoint.spec)), "provenance": json.dumps(checkpoint.provenance)}
     try:
         with replacing(path) as temporary:
-            save_file(tensors, str(temporary), metadata)
+            temporary.write_bytes(
+                save(tensors, metadata)
+            )  # its save_file makes files that others may not read
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"checkpoint {path} cannot be written ({error}); give another path") from error
 
