@@ -69,8 +69,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     header = read_header(path)
     spec = spec_of(path, header)
-    with torch.device("meta"):
-        model = network_of(spec)
+    try:
+        with torch.device("meta"):
+            model = network_of(spec)
+    except CheckpointError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from error
     require_equal_layout(path, spec.architecture, header.tensors, model.state_dict())
     dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     state = {name: tensor.to(dtypes[name]) for name, tensor in read_tensors(path, header).items()}
