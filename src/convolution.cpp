@@ -30,8 +30,9 @@ constexpr int WIDTH = 8, ROWS = 6, STRIP = 6;
 constexpr int WIDTH = 4, ROWS = 6, STRIP = 6;
 #endif
 constexpr int VECTORS = 2;
-constexpr int PANEL = VECTORS * WIDTH;  // output channels of a register tile
+constexpr int PANEL = VECTORS * WIDTH;  // output channels of a register tile; the last may have one vector
 constexpr int BLOCK = 256;              // most rows of a block
+constexpr int GRADIENT_BLOCK = 512;     // more, for each block goes through all sums of the kernel's gradient
 
 typedef float vec __attribute__((vector_size(WIDTH * sizeof(float)), aligned(sizeof(float)), may_alias));
 
@@ -56,62 +57,63 @@ inline void add_product(vec& sum, vec a, vec b) { sum += a * b; }
 #endif
 
 inline int32_t up_to(int32_t multiple, int32_t n) { return (n + multiple - 1) / multiple * multiple; }
-inline int32_t padded(int32_t channels) { return up_to(PANEL, channels); }
+inline int32_t padded(int32_t channels) { return up_to(WIDTH, channels); }
 
-// sum[r] += x[r] * w for R rows; w (depth / GROUP, PANEL, GROUP)
-template <int R>
+// sum[r] += x[r] * w for R rows and V vectors; w (depth / GROUP, V * WIDTH, GROUP)
+template <int R, int V>
 inline void multiply(const element* const* x, float* const* sum, const element* w, int32_t depth) {
-  vec acc[R][VECTORS];
+  vec acc[R][V];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < VECTORS; ++v) acc[r][v] = load(sum[r] + v * WIDTH);
-  for (int32_t c = 0; c < depth; c += GROUP, w += PANEL * GROUP) {
-    const vec b0 = load(w), b1 = load(w + WIDTH * GROUP);
+    for (int v = 0; v < V; ++v) acc[r][v] = load(sum[r] + v * WIDTH);
+  for (int32_t c = 0; c < depth; c += GROUP, w += V * WIDTH * GROUP) {
+    const vec b0 = load(w), b1 = load(w + (V - 1) * WIDTH * GROUP);
     for (int r = 0; r < R; ++r) {
       const vec a = broadcast(x[r] + c);
       add_product(acc[r][0], b0, a);
-      add_product(acc[r][1], b1, a);
+      if constexpr (V > 1) add_product(acc[r][1], b1, a);
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < VECTORS; ++v) store(sum[r] + v * WIDTH, acc[r][v]);
+    for (int v = 0; v < V; ++v) store(sum[r] + v * WIDTH, acc[r][v]);
 }
 
-// The same for any number of rows up to R.
+// The same for any number of rows up to R, and for `width` of one or two vectors.
 template <int R>
-inline void multiply_upto(int rows, const element* const* x, float* const* sum, const element* w, int32_t depth) {
+inline void multiply_upto(int rows, int width, const element* const* x, float* const* sum, const element* w,
+                          int32_t depth) {
   if (rows == R)
-    multiply<R>(x, sum, w, depth);
+    (width < PANEL ? multiply<R, 1> : multiply<R, VECTORS>)(x, sum, w, depth);
   else if constexpr (R > 1)
-    multiply_upto<R - 1>(rows, x, sum, w, depth);
+    multiply_upto<R - 1>(rows, width, x, sum, w, depth);
 }
 
-// kernel[r] (PANEL wide, rows `stride` apart) += sum over n groups of pairs of x[p][r] * g[p], from there on in both
-template <int R>
+// kernel[r] (V vectors, rows `stride` apart) += sum over n groups of pairs of x[p][r] * g[p], from there on in both
+template <int R, int V>
 [[gnu::noinline]] void outer(const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n,
                              float* kernel, int64_t stride) {
-  vec acc[R][VECTORS];
+  vec acc[R][V];
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < VECTORS; ++v) acc[r][v] = load(kernel + r * stride + v * WIDTH);
+    for (int v = 0; v < V; ++v) acc[r][v] = load(kernel + r * stride + v * WIDTH);
   for (int32_t p = 0; p < n; ++p) {
     const element *from = x[p] + x_at, *to = g[p] + g_at;
-    const vec b0 = load(to), b1 = load(to + WIDTH * GROUP);
+    const vec b0 = load(to), b1 = load(to + (V - 1) * WIDTH * GROUP);
     for (int r = 0; r < R; ++r) {
       const vec a = broadcast(from + r * GROUP);
       add_product(acc[r][0], b0, a);
-      add_product(acc[r][1], b1, a);
+      if constexpr (V > 1) add_product(acc[r][1], b1, a);
     }
   }
   for (int r = 0; r < R; ++r)
-    for (int v = 0; v < VECTORS; ++v) store(kernel + r * stride + v * WIDTH, acc[r][v]);
+    for (int v = 0; v < V; ++v) store(kernel + r * stride + v * WIDTH, acc[r][v]);
 }
 
 template <int R>
-inline void outer_upto(int rows, const element* const* x, int32_t x_at, const element* const* g, int32_t g_at,
-                       int32_t n, float* kernel, int64_t stride) {
+inline void outer_upto(int rows, int width, const element* const* x, int32_t x_at, const element* const* g,
+                       int32_t g_at, int32_t n, float* kernel, int64_t stride) {
   if (rows == R)
-    outer<R>(x, x_at, g, g_at, n, kernel, stride);
+    (width < PANEL ? outer<R, 1> : outer<R, VECTORS>)(x, x_at, g, g_at, n, kernel, stride);
   else if constexpr (R > 1)
-    outer_upto<R - 1>(rows, x, x_at, g, g_at, n, kernel, stride);
+    outer_upto<R - 1>(rows, width, x, x_at, g, g_at, n, kernel, stride);
 }
 
 // Blocks small enough that every thread gets several.
@@ -137,18 +139,29 @@ int64_t packed_bytes(int32_t volume, int32_t in_channels, int32_t out_channels) 
   return int64_t(shape.volume) * shape.depth * padded(out_channels) * sizeof(element);
 }
 
+// GROUP rows as one, the values of a channel side by side, zeros from `channels` up to `width`
+inline const element* interleave(const element* const* rows, int32_t channels, int32_t width, element* __restrict to) {
+  const element *first = rows[0], *last = rows[GROUP - 1];
+  for (int32_t c = 0; c < channels; ++c) to[c * GROUP] = first[c], to[c * GROUP + GROUP - 1] = last[c];
+  std::fill(to + int64_t(channels) * GROUP, to + int64_t(width) * GROUP, element(0));
+  return to;
+}
+
 // (volume, in, out) to (volume, out / PANEL, in / GROUP, PANEL, GROUP), zeros beyond both
 void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels, void* packed) {
   const Shape shape(volume, in_channels);
   element* to = static_cast<element*>(packed);
   for (int32_t k = 0; k < shape.volume; ++k, kernel += int64_t(shape.channels) * out_channels)
-    for (int32_t p = 0; p < out_channels; p += PANEL)
-      for (int32_t c = 0; c < shape.depth; c += GROUP, to += PANEL * GROUP)
-        for (int32_t i = 0; i < GROUP; ++i) {
-          const int32_t width = c + i < shape.channels ? std::min(PANEL, out_channels - p) : 0;
-          for (int32_t j = 0; j < width; ++j) narrow(kernel[int64_t(c + i) * out_channels + p + j], to[j * GROUP + i]);
-          for (int32_t j = width; j < PANEL; ++j) to[j * GROUP + i] = 0;
-        }
+    for (int32_t p = 0; p < out_channels; p += PANEL) {
+      const int32_t panel = std::min(PANEL, padded(out_channels) - p), width = std::min(PANEL, out_channels - p);
+      for (int32_t c = 0; c < shape.depth; c += GROUP, to += panel * GROUP) {
+        element row[GROUP][PANEL] = {};
+        for (int32_t i = 0; i < std::min(GROUP, shape.channels - c); ++i)
+          for (int32_t j = 0; j < width; ++j) narrow(kernel[int64_t(c + i) * out_channels + p + j], row[i][j]);
+        const element* rows[] = {row[0], row[GROUP - 1]};
+        interleave(rows, panel, panel, to);
+      }
+    }
 }
 
 // sum (rows, padded(out_channels)) += every pair of the block
@@ -158,17 +171,18 @@ void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_
   pairs.list(c.table, c.volume, 0, c.volume, begin, rows, c.table ? int32_t(c.num_inputs) : -1);
   const element* w = static_cast<const element*>(c.packed);
   for (int32_t k = 0; k < c.volume; ++k)
-    for (int32_t p = 0; p < width; p += PANEL, w += int64_t(c.in_channels) * PANEL) {
-      const int32_t *in = &pairs.input[int64_t(k) * BLOCK], *at = &pairs.row[int64_t(k) * BLOCK];
-      for (int32_t i = 0, n = pairs.count[k]; i < n; i += ROWS) {
+    for (int32_t p = 0, panel; p < width; p += PANEL, w += int64_t(c.in_channels) * panel) {
+      panel = std::min(PANEL, width - p);
+      const Pair* pair = pairs.of(k);
+      for (int32_t i = 0, n = pairs.count(k); i < n; i += ROWS, pair += ROWS) {
         const int32_t tile = std::min(ROWS, n - i);
         const element* x[ROWS];
         float* y[ROWS];
         for (int32_t r = 0; r < tile; ++r) {
-          x[r] = input + int64_t(in[i + r]) * c.in_channels;
-          y[r] = sum + int64_t(at[i + r]) * width + p;
+          x[r] = input + int64_t(pair[r].input()) * c.in_channels;
+          y[r] = sum + int64_t(pair[r].row()) * width + p;
         }
-        multiply_upto<ROWS>(tile, x, y, w, c.in_channels);
+        multiply_upto<ROWS>(tile, panel, x, y, w, c.in_channels);
       }
     }
 }
@@ -177,7 +191,11 @@ void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_
 void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t rows, std::vector<element>& memory,
               float* sum) {
   const int32_t width = padded(c.out_channels), channels = c.in_channels, depth = Shape(c.volume, channels).depth;
-  element* wide = scratch(memory, size_t(ROWS) * depth);
+  const int32_t step = std::max(FEW, channels);
+  element *wide = scratch(memory, size_t(ROWS) * depth + 2 * step), *zeros = wide + size_t(ROWS) * depth + step;
+  std::fill_n(zeros, step, element(0));
+  // A copy of constant size is quick. What it copies too much lies within the input, and the next copy overwrites it.
+  const bool few = channels <= FEW;
   for (int32_t i = 0; i < rows; i += ROWS) {
     const int32_t tile = std::min(ROWS, rows - i);
     const element* x[ROWS];
@@ -187,17 +205,20 @@ void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t
       x[r] = to;
       for (int32_t k = 0; k < c.volume; ++k, to += channels) {
         const int64_t row = begin + i + r, neighbour = c.table ? c.table[row * c.volume + k] : row;
-        if (c.table && neighbour == c.num_inputs)
-          std::fill_n(to, channels, element(0));
+        const bool missing = c.table && neighbour == c.num_inputs;
+        const element* from = missing ? zeros : input + neighbour * channels;
+        if (few && (missing || neighbour < c.num_inputs - FEW))
+          std::memcpy(to, from, FEW * sizeof(element));
         else
-          std::copy_n(input + neighbour * channels, channels, to);
+          std::copy_n(from, channels, to);
       }
       std::fill(to, wide + int64_t(r + 1) * depth, element(0));
     }
     const element* w = static_cast<const element*>(c.packed);
-    for (int32_t p = 0; p < width; p += PANEL, w += int64_t(depth) * PANEL) {
+    for (int32_t p = 0, panel; p < width; p += PANEL, w += int64_t(depth) * panel) {
+      panel = std::min(PANEL, width - p);
       for (int32_t r = 0; r < tile; ++r) y[r] = sum + int64_t(i + r) * width + p;
-      multiply_upto<ROWS>(tile, x, y, w, depth);
+      multiply_upto<ROWS>(tile, panel, x, y, w, depth);
     }
   }
 }
@@ -233,14 +254,6 @@ void convolve(const Convolution& c) {
   }
 }
 
-// GROUP rows as one, the values of a channel side by side, zeros from `channels` up to `width`
-inline const element* interleave(const element* const* rows, int32_t channels, int32_t width, element* to) {
-  for (int32_t c = 0; c < channels; ++c)
-    for (int32_t i = 0; i < GROUP; ++i) to[c * GROUP + i] = rows[i][c];
-  std::fill(to + int64_t(channels) * GROUP, to + int64_t(width) * GROUP, element(0));
-  return to;
-}
-
 // Every thread goes through all blocks, which stay in the cache while its strips use them.
 void kernel_gradient(const KernelGradient& g) {
   const element *input = static_cast<const element*>(g.input), *gradient = static_cast<const element*>(g.gradient);
@@ -254,26 +267,28 @@ void kernel_gradient(const KernelGradient& g) {
   for (int32_t t = 0; t < g.threads; ++t) {
     static thread_local std::vector<float> sums;
     static thread_local std::vector<element> inputs, gradients;
-    const element *x[BLOCK], *y[BLOCK];
-    static thread_local Pairs<BLOCK> pairs;
+    const element *x[GRADIENT_BLOCK], *y[GRADIENT_BLOCK];
+    static thread_local Pairs<GRADIENT_BLOCK> pairs;
     const int32_t first = shares.first(t), last = shares.first(t + 1);
     if (first == last) continue;
     const int32_t first_offset = first / strips, last_offset = (last - 1) / strips + 1;
     float* sum = scratch(sums, size_t(last_offset - first_offset) * depth * width);
     std::fill(sum, sum + size_t(last_offset - first_offset) * depth * width, 0.f);
-    element *laid_x = scratch(inputs, size_t(BLOCK) * depth), *laid_y = scratch(gradients, size_t(BLOCK) * width);
-    for (int64_t begin = 0; begin < g.num_outputs; begin += BLOCK) {
-      const int32_t rows = int32_t(std::min<int64_t>(BLOCK, g.num_outputs - begin));
+    element *laid_x = scratch(inputs, size_t(GRADIENT_BLOCK) * depth),
+            *laid_y = scratch(gradients, size_t(GRADIENT_BLOCK) * width);
+    for (int64_t begin = 0; begin < g.num_outputs; begin += GRADIENT_BLOCK) {
+      const int32_t rows = int32_t(std::min<int64_t>(GRADIENT_BLOCK, g.num_outputs - begin));
       pairs.list(g.table, g.volume, first_offset, last_offset, begin, rows, g.table ? int32_t(g.num_inputs) : -1);
       for (int32_t k = first_offset; k < last_offset; ++k) {
-        const int32_t *in = &pairs.input[int64_t(k) * BLOCK], *row = &pairs.row[int64_t(k) * BLOCK];
-        const int32_t count = pairs.count[k], groups = (count + GROUP - 1) / GROUP;
+        const Pair* pair = pairs.of(k);
+        const int32_t count = pairs.count(k), groups = (count + GROUP - 1) / GROUP;
         for (int32_t p = 0; p < groups; ++p) {
           const element *a[GROUP], *b[GROUP];
           for (int32_t i = 0; i < GROUP; ++i) {
-            const int32_t pair = p * GROUP + i;
-            a[i] = pair < count ? input + int64_t(in[pair]) * depth : zeros.data();
-            b[i] = pair < count ? gradient + (begin + row[pair]) * g.out_channels : zeros.data();
+            const bool there = p * GROUP + i < count;
+            const Pair& both = pair[p * GROUP + i];
+            a[i] = there ? input + int64_t(both.input()) * depth : zeros.data();
+            b[i] = there ? gradient + (begin + both.row()) * g.out_channels : zeros.data();
           }
           x[p] = x_lies_right ? a[0] : interleave(a, depth, depth, laid_x + int64_t(p) * GROUP * depth);
           y[p] = y_lies_right ? b[0] : interleave(b, g.out_channels, width, laid_y + int64_t(p) * GROUP * width);
@@ -283,7 +298,8 @@ void kernel_gradient(const KernelGradient& g) {
         for (int32_t s = begin_strip; s < end_strip; ++s) {
           const int32_t channel = s * STRIP, tile = std::min(STRIP, depth - channel);
           for (int32_t p = 0; p < width; p += PANEL)
-            outer_upto<STRIP>(tile, x, channel * GROUP, y, p * GROUP, groups, to + int64_t(channel) * width + p, width);
+            outer_upto<STRIP>(tile, width - p, x, channel * GROUP, y, p * GROUP, groups,
+                              to + int64_t(channel) * width + p, width);
         }
       }
     }

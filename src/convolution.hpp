@@ -39,26 +39,40 @@ T* scratch(std::vector<T>& memory, size_t count) {
   return memory.data();
 }
 
-// For each offset from `first` up to `last`, the neighbours of a block's rows and the rows that have them.
-template <int BLOCK>
-struct Pairs {
-  std::vector<int32_t> input, row, count;
+// An input row and the row of a block whose neighbour it is, written at once.
+class Pair {
+  uint64_t both_;
 
+ public:
+  Pair() = default;
+  Pair(int32_t input, uint32_t row) : both_(uint64_t(row) << 32 | uint32_t(input)) {}
+  int32_t input() const { return int32_t(both_); }
+  int32_t row() const { return int32_t(both_ >> 32); }
+};
+
+// For each offset from `first` up to `last`, the pairs of a block's rows and their neighbours there.
+template <int BLOCK>
+class Pairs {
+  std::vector<Pair> pair_;
+  std::vector<int32_t> count_;
+
+ public:
   void list(const int32_t* table, int32_t volume, int32_t first, int32_t last, int64_t begin, int32_t rows,
             int32_t none) {
-    input.resize(size_t(volume) * BLOCK);
-    row.resize(size_t(volume) * BLOCK);
-    count.assign(volume, 0);
+    pair_.resize(size_t(volume) * BLOCK);
+    count_.assign(volume, 0);
+    Pair* const pair = pair_.data();
+    int32_t* const count = count_.data();
     for (int32_t r = 0; r < rows; ++r) {
       for (int32_t k = first; k < last; ++k) {
         const int32_t neighbour = table ? table[(begin + r) * volume + k] : int32_t(begin + r);
-        const int64_t place = int64_t(k) * BLOCK + count[k];
-        input[place] = neighbour;  // overwritten by the next one unless it counts
-        row[place] = r;
+        pair[int64_t(k) * BLOCK + count[k]] = Pair(neighbour, r);  // overwritten by the next one unless it counts
         count[k] += neighbour != none;
       }
     }
   }
+  const Pair* of(int32_t k) const { return &pair_[int64_t(k) * BLOCK]; }
+  int32_t count(int32_t k) const { return count_[k]; }
 };
 
 // The gradient's work in equal shares: strips of input channels, each of one offset, weighed by the offset's pairs.

@@ -197,16 +197,16 @@ void convolve(const Convolution& c) {
 
 // The pairs of one offset in one block, as tiles read them: inputs (channel, pair), gradients (channel / 16,
 // pair / 32, 16, 16, 2), zeros to whole tiles. Returns the number of pairs, to whole tiles.
-int32_t lay_out_pairs(const KernelGradient& g, const int32_t* in, const int32_t* row, int32_t count, int64_t begin,
-                      bfloat16* inputs, bfloat16* gradients) {
+int32_t lay_out_pairs(const KernelGradient& g, const Pair* pair, int32_t count, int64_t begin, bfloat16* inputs,
+                      bfloat16* gradients) {
   const bfloat16 *input = static_cast<const bfloat16*>(g.input), *gradient = static_cast<const bfloat16*>(g.gradient);
   const int32_t pairs = padded(count), width = padded(g.out_channels);
   std::memset(inputs, 0, size_t(padded(g.in_channels)) * pairs * sizeof(bfloat16));
   std::memset(gradients, 0, size_t(width) * pairs * sizeof(bfloat16));
   for (int32_t p = 0; p < count; ++p) {
-    const bfloat16* x = input + int64_t(in[p]) * g.in_channels;
+    const bfloat16* x = input + int64_t(pair[p].input()) * g.in_channels;
     for (int32_t c = 0; c < g.in_channels; ++c) inputs[int64_t(c) * pairs + p] = x[c];
-    const bfloat16* y = gradient + (begin + row[p]) * g.out_channels;
+    const bfloat16* y = gradient + (begin + pair[p].row()) * g.out_channels;
     bfloat16* to = gradients + p / DEPTH * AREA + p % DEPTH / 2 * DEPTH + p % 2;
     for (int32_t j = 0; j < g.out_channels; ++j) to[int64_t(j / TILE) * TILE * pairs + j % TILE * 2] = y[j];
   }
@@ -236,10 +236,9 @@ void kernel_gradient(const KernelGradient& g) {
       int32_t laid = -1, count = 0;  // the offset that is laid out, and its pairs
       for (int32_t task = first; task < last; ++task) {
         const int32_t k = task / strips, channel = task % strips * ROWS;
-        if (!pairs.count[k]) continue;
+        if (!pairs.count(k)) continue;
         if (laid != k) {
-          const int64_t at = int64_t(k) * BLOCK;
-          count = lay_out_pairs(g, &pairs.input[at], &pairs.row[at], pairs.count[k], begin, x, y);
+          count = lay_out_pairs(g, pairs.of(k), pairs.count(k), begin, x, y);
           laid = k;
         }
         for (int32_t p = 0; p < width; p += ROWS) {

@@ -57,7 +57,7 @@ def contenders(training: bool = False) -> list[Contender]:
     found = [
         Contender("native", isa, "bfloat16" if isa in BFLOAT16_SETS else "float32")
         for isa in instruction_sets()
-        if isa != "plain_tiles" and not (training and isa in BFLOAT16_SETS)
+        if isa != "plain_tiles"
     ]
     found.append(Contender("torch"))
     if find_spec("MinkowskiEngine"):

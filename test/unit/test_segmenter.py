@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ssen_ros import sparse
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import Anchor, voxel_features
@@ -124,10 +125,26 @@ def test_networks_that_are_gone_leave_no_memory_behind():
     assert default_engine("cpu") is native_engine(isa)  # and the next networks share one again
 
 
-@pytest.mark.skipif(MULTIPLIED, reason="this CPU multiplies bfloat16, which is welcome then")
-def test_bfloat16_is_refused_where_it_would_be_slower():
+@pytest.fixture
+def without_bfloat16(monkeypatch):
+    """As on a CPU that does not multiply it."""
+    best = best_instruction_set(torch.float32)
+    default_engine.cache_clear()
+    for module in (sparse.convolution, sparse.choose):
+        monkeypatch.setattr(
+            module, "best_instruction_set", lambda dtype: best if dtype == torch.float32 else None
+        )
+    yield
+    default_engine.cache_clear()
+
+
+def test_bfloat16_is_refused_where_it_would_be_slower(without_bfloat16):
     with pytest.raises(ConfigError, match="'bfloat16' on the CPU.* AVX512_BF16 or AMX.*use float32"):
         Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), precision="bfloat16")
+
+
+def test_auto_is_float32_where_bfloat16_would_be_slower(without_bfloat16):
+    assert coordinates_on(torch.device("cpu"), "auto").keywords["engine"].dtype == torch.float32
 
 
 def test_auto_is_bfloat16_where_the_cpu_multiplies_it():
@@ -144,8 +161,7 @@ def test_bfloat16_changes_few_labels(segmenter):
     assert (a == b).mean() > 0.97
 
 
-@pytest.mark.skipif(MULTIPLIED, reason="this CPU multiplies bfloat16, which is welcome then")
-def test_a_move_to_a_device_without_bfloat16_goes_on_in_float32(segmenter, caplog):
+def test_a_move_to_a_device_without_bfloat16_goes_on_in_float32(segmenter, caplog, without_bfloat16):
     """As from a GPU that has run out of memory to the CPU."""
     moved = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING))
     moved._semantic.precision = "bfloat16"

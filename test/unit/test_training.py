@@ -32,7 +32,7 @@ from ssen_ros.models import (
     network_of,
     save_checkpoint,
 )
-from ssen_ros.sparse.native_engine import best_instruction_set
+from ssen_ros.sparse import default_engine
 from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points, kept_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
@@ -693,8 +693,9 @@ def test_config_file(tmp_path):
             load_config(path, "embedding")
 
 
-@pytest.mark.skipif(best_instruction_set(torch.bfloat16), reason="this CPU multiplies bfloat16")
-def test_bfloat16_training_is_refused_where_it_would_be_slower(rooms, tmp_path):
+def test_bfloat16_training_is_refused_where_it_would_be_slower(rooms, tmp_path, monkeypatch):
+    default_engine.cache_clear()
+    monkeypatch.setattr("ssen_ros.sparse.convolution.best_instruction_set", lambda dtype: None)
     with pytest.raises(ConfigError, match="expected a CPU with AVX512_BF16 or AMX"):
         train("semantic", small_config(rooms, precision="bfloat16"), tmp_path / "run")
 
