@@ -379,7 +379,8 @@ def test_parameters_take_integers_warn_of_slips_and_describe_themselves(bench):
     from rcl_interfaces.srv import DescribeParameters
 
     node = bench.ready(bench.start(update_period_s="1", update_perod="3"))
-    assert len(node.lines("unknown parameters are ignored: update_perod;")) == 1
+    slip = "unknown parameters are ignored: update_perod, did you mean 'update_period_s'?;"
+    assert len(node.lines(slip)) == 1
     names = ["update_period_s", "map_directory", "map.mode"]
     period, directory, mode = bench.call(DescribeParameters, "describe_parameters", names=names).descriptors
     assert period.description.endswith("[s]") and period.floating_point_range[0].to_value == 3600.0
