@@ -307,7 +307,7 @@ def _scale(heights: np.ndarray, up: np.ndarray) -> tuple[Finding, ...]:
     if len(level) < _FEWEST_NORMALS:
         return ()
     edge = 0.05 * (level[-1] - level[0])
-    low, high = level[level < level[0] + edge], level[level > level[-1] - edge]
+    low, high = level[level <= level[0] + edge], level[level >= level[-1] - edge]
     room = float(np.median(high) - np.median(low))
     between = level[len(low) : len(level) - len(high)] - np.median(low)
     if min(len(low), len(high)) < _SCALE_SHARE * len(level) or len(between) < 2 * _FEWEST_LEVELS:
