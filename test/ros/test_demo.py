@@ -20,7 +20,7 @@ from ssen_ros import config
 from ssen_ros.errors import SsenError
 from ssen_ros.io.clouds import read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import CLASS_NAMES, instance_colors, semantic_colors
+from ssen_ros.labels import LABEL_NAMES, instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros.commands.demo import _LiveScreen, _Received, walk_process
 from ssen_ros.ros.commands.running import private_environment
@@ -31,7 +31,7 @@ from ssen_ros.structures import Box, Clusters, Instance, Known, Memory, Segmenta
 from ssen_ros.voxel_map import VoxelMap
 
 ROOT = Path(__file__).parents[2]
-FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
+FLOOR, CHAIR = LABEL_NAMES.index("floor"), LABEL_NAMES.index("chair")
 STAMP_NS = 1_700_000_000_123_456_789
 
 
@@ -53,7 +53,7 @@ def test_demo_ends_by_itself_and_leaves_its_files(tmp_path):
     assert content["instances"]
     active = {i["id"] for i in content["instances"] if i["state"] == "active"}
     assert active <= set(columns["instance_id"].tolist())
-    assert {"wall", "floor"} <= {CLASS_NAMES[i] for i in np.unique(columns["label"])}
+    assert {"wall", "floor"} <= {LABEL_NAMES[i] for i in np.unique(columns["label"])}
     with Image.open(tmp_path / "map.png") as image:
         assert np.asarray(image).std() > 10
     for name in ("map.png", "instances.json", "labelled.ply", "ssen_node.log", "simulator_node.log"):
