@@ -12,7 +12,7 @@ FROM ${BASE}
 ARG TORCH=torch>=2.4
 
 RUN apt-get update \
- && apt-get install -y --no-install-recommends python3-colcon-common-extensions python3-venv libusb-1.0-0 \
+ && apt-get install -y --no-install-recommends python3-colcon-common-extensions python3-venv \
  && rm -rf /var/lib/apt/lists/*
 # Ubuntu 24.04 lets pip install into a venv only; this one sees rclpy.
 RUN python3 -m venv --system-site-packages /opt/venv

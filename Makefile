@@ -3,7 +3,8 @@
 # make test-jazzy        those of ROS (or TESTS) on the wheels of ROS 2 Jazzy, in .venv-jazzy
 # make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 # make test-minkowski    our engines against MinkowskiEngine's; takes it from .venv or a wheel, or builds it
-# make lint    style
+# make gpu-wheels        what tools/gpu takes to a machine with a GPU and without a network, into .whl
+# make lint    style of Python and C++, types
 # make clean   remove what the build and the demo wrote; virtual environments and runs stay
 #
 # Each target first sets up what it needs in .venv, and is quick when that is done.
@@ -11,7 +12,9 @@
 #   TORCH='torch==2.13.0'        this is the default; another version or build is whatever `pip install`
 #                                understands, such as 'torch --index-url ADDRESS-OF-THE-CPU-BUILDS'
 #   DISTRO=jazzy                 any target with ROS 2 Jazzy instead of Kilted, in .venv-jazzy
-#   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine may lie
+#   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine lies, if one does
+#   GPU_PYTHON=3.12              the Python of that machine
+#   GPU_ROOMS='75 --textures D'  how many rooms to take there, and further options of `ssen simulate`
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,7 +24,9 @@ SHELL := bash
 PYTHON ?= python3
 TORCH ?= torch==2.13.0
 DISTRO ?= kilted
-MINKOWSKI_WHEELS ?= ../shared/wheels
+MINKOWSKI_WHEELS ?=
+GPU_PYTHON ?= 3.12
+GPU_ROOMS ?= 75
 
 VENV := .venv$(if $(filter-out kilted,$(DISTRO)),-$(DISTRO))
 BIN := $(VENV)/bin
@@ -41,7 +46,7 @@ PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard R
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test test-sanitizers test-minkowski test-jazzy lint clean FORCE
+.PHONY: help setup demo test test-sanitizers test-minkowski test-jazzy gpu-wheels lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -72,9 +77,26 @@ test-minkowski: setup
 	@PYTHON=$(BIN)/python tools/minkowski/install.sh $(MINKOWSKI_WHEELS)
 	$(BIN)/pytest test/minkowski -s
 
-lint: $(STAMPS)/ruff
+# The rooms are made by this checkout; those that exist are kept.
+gpu-wheels: setup
+	@mkdir -p .whl
+	@rm -f .whl/*.whl
+	$(BIN)/python -m pip download -qq --disable-pip-version-check --no-deps --only-binary=:all: \
+	  --python-version $(GPU_PYTHON) --dest .whl embreex spconv-triton
+	@$(BIN)/cmake -S src -B build/native -DCMAKE_BUILD_TYPE=Release
+	@$(BIN)/cmake --build build/native --parallel
+	@cp build/native/libssen_native.so .whl/
+	PYTHONPATH=$(CURDIR) $(BIN)/ssen simulate --seed 3000 --out .whl/rooms --rooms $(GPU_ROOMS) \
+	  --workers $$(env -u OMP_NUM_THREADS nproc)
+	@du -sh .whl
+
+# Style first, which takes seconds; the type checker needs the libraries that the code imports.
+lint: $(STAMPS)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror src/*.cpp src/*.hpp
+	@$(MAKE) --no-print-directory setup
+	$(BIN)/basedpyright
 
 clean:
 	rm -rf build install log out/demo .pytest_cache .ruff_cache .hypothesis ssen_ros.egg-info
@@ -106,7 +128,7 @@ $(STAMPS)/package: $(PACKAGE_FILES) $(STAMPS)/package-files $(STAMPS)/requiremen
 $(STAMPS)/package-files: FORCE | $(STAMPS)/venv
 	@printf '%s\n' $(PACKAGE_FILES) | cmp -s - $@ || printf '%s\n' $(PACKAGE_FILES) > $@
 
-# Alone, so that `make lint` need not wait for the rest.
-$(STAMPS)/ruff: pyproject.toml scripts/requirements.py | $(STAMPS)/venv
-	@$(PIP) $$($(BIN)/python scripts/requirements.py --distro $(DISTRO) test | grep '^ruff')
+# Alone, so that style is told before the rest is there.
+$(STAMPS)/lint: pyproject.toml scripts/requirements.py | $(STAMPS)/venv
+	@$(PIP) $$($(BIN)/python scripts/requirements.py lint)
 	@touch $@

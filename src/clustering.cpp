@@ -43,10 +43,10 @@ constexpr int LANES = 8;
 constexpr int LEAF = 32;  // most points of a leaf
 constexpr int BLOCKS = LEAF / LANES;
 constexpr int64_t NO_LEAF = -1;
-constexpr int FEW = 32;  // neighbours
-constexpr int MAX_LEVELS = 10;           // 32 * 8^9 points and more
-constexpr int NODE_BITS = 27;            // of a node's number, beside its level in 32 bits
-constexpr float SLACK = 1.0f + 1e-5f;    // over the rounding of a squared distance
+constexpr int FEW = 32;                // neighbours
+constexpr int MAX_LEVELS = 10;         // 32 * 8^9 points and more
+constexpr int NODE_BITS = 27;          // of a node's number, beside its level in 32 bits
+constexpr float SLACK = 1.0f + 1e-5f;  // over the rounding of a squared distance
 constexpr float INF = std::numeric_limits<float>::infinity();
 
 typedef float Lanes __attribute__((vector_size(4 * LANES), may_alias));
@@ -324,8 +324,8 @@ SSEN_INLINE void neighbours_of_leaf(const Tree& tree, int64_t leaf, int d, int c
 }
 
 // The usual width and count are worth a copy with its loops unrolled.
-SSEN_AVX2 void neighbours_avx2(const Tree& tree, int64_t leaf, int count, int effort, uint64_t* scratch,
-                               int32_t* found, double* core) {
+SSEN_AVX2 void neighbours_avx2(const Tree& tree, int64_t leaf, int count, int effort, uint64_t* scratch, int32_t* found,
+                               double* core) {
   uint64_t key[FEW];  // of its own, which nothing else can point to: 15 % faster than the scratch
   tree.d == 8 && count <= FEW ? neighbours_of_leaf(tree, leaf, 8, count, effort, key, found, core)
                               : neighbours_of_leaf(tree, leaf, tree.d, count, effort, scratch, found, core);
@@ -547,8 +547,8 @@ void select(const std::vector<Edge>& edges, int64_t n, int64_t min_cluster_size,
   constexpr double STAYS = -1;
   struct Cluster {
     int32_t parent;
-    double birth;       // lambda
-    double death = 0;   // largest lambda at which a point or a cluster leaves it
+    double birth;      // lambda
+    double death = 0;  // largest lambda at which a point or a cluster leaves it
     double stability = 0, stability_below = 0;
   };
   std::vector<Cluster> clusters = {{-1, 0}};
@@ -603,8 +603,9 @@ void select(const std::vector<Edge>& edges, int64_t n, int64_t min_cluster_size,
 // label (n) from 0, -1 for noise, and probability (n) of points (n, d).
 // effort: leaves that a search for neighbours sees, one for an edge half as many; 0: all that matter. threads: 0 for
 // OpenMP's default. Returns 0, 1 for arguments out of range, 2 where memory is short.
-extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64_t min_cluster_size, int32_t min_samples,
-                                int32_t effort, int32_t threads, int32_t* label, float* probability) {
+extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64_t min_cluster_size,
+                                int32_t min_samples, int32_t effort, int32_t threads, int32_t* label,
+                                float* probability) {
   if (n < 0 || n > int64_t(1) << 30 || d < 1 || min_cluster_size < 2 || min_samples < 1 || effort < 0 || threads < 0)
     return 1;
   std::fill(label, label + n, -1);

@@ -5,8 +5,8 @@
 // Rows are worked on in blocks whose sums stay in the cache. For each kernel offset the rows of a block that have
 // a neighbour there are listed, and a register tile of ROWS rows times PANEL channels runs down that list: only
 // pairs that exist are multiplied, and nothing is gathered or scattered through memory.
-#include "bfloat16.hpp"
 #include "convolution.hpp"
+#include "bfloat16.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -79,7 +79,8 @@ inline void multiply(const element* const* x, float* const* sum, const element* 
 
 // The same for any number of rows up to R, and for `width` of one or two vectors.
 template <int R>
-inline void multiply_upto(int rows, int width, const element* const* x, float* const* sum, const element* w, int32_t depth) {
+inline void multiply_upto(int rows, int width, const element* const* x, float* const* sum, const element* w,
+                          int32_t depth) {
   if (rows == R)
     (width < PANEL ? multiply<R, 1> : multiply<R, VECTORS>)(x, sum, w, depth);
   else if constexpr (R > 1)
@@ -88,8 +89,8 @@ inline void multiply_upto(int rows, int width, const element* const* x, float* c
 
 // kernel[r] (V vectors, rows `stride` apart) += sum over n groups of pairs of x[p][r] * g[p], from there on in both
 template <int R, int V>
-[[gnu::noinline]] void outer(const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n, float* kernel,
-                  int64_t stride) {
+[[gnu::noinline]] void outer(const element* const* x, int32_t x_at, const element* const* g, int32_t g_at, int32_t n,
+                             float* kernel, int64_t stride) {
   vec acc[R][V];
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v) acc[r][v] = load(kernel + r * stride + v * WIDTH);
@@ -107,8 +108,8 @@ template <int R, int V>
 }
 
 template <int R>
-inline void outer_upto(int rows, int width, const element* const* x, int32_t x_at, const element* const* g, int32_t g_at,
-                       int32_t n, float* kernel, int64_t stride) {
+inline void outer_upto(int rows, int width, const element* const* x, int32_t x_at, const element* const* g,
+                       int32_t g_at, int32_t n, float* kernel, int64_t stride) {
   if (rows == R)
     (width < PANEL ? outer<R, 1> : outer<R, VECTORS>)(x, x_at, g, g_at, n, kernel, stride);
   else if constexpr (R > 1)
@@ -164,7 +165,8 @@ void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_
 }
 
 // sum (rows, padded(out_channels)) += every pair of the block
-void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs, float* sum) {
+void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_t rows, Pairs<BLOCK>& pairs,
+               float* sum) {
   const int32_t width = padded(c.out_channels);
   pairs.list(c.table, c.volume, 0, c.volume, begin, rows, c.table ? int32_t(c.num_inputs) : -1);
   const element* w = static_cast<const element*>(c.packed);
@@ -186,7 +188,8 @@ void add_pairs(const Convolution& c, const element* input, int64_t begin, int32_
 }
 
 // The same where a row's neighbours, laid side by side with zeros where there is none, are one long row.
-void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t rows, std::vector<element>& memory, float* sum) {
+void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t rows, std::vector<element>& memory,
+              float* sum) {
   const int32_t width = padded(c.out_channels), channels = c.in_channels, depth = Shape(c.volume, channels).depth;
   const int32_t step = std::max(FEW, channels);
   element *wide = scratch(memory, size_t(ROWS) * depth + 2 * step), *zeros = wide + size_t(ROWS) * depth + step;
@@ -274,7 +277,8 @@ void kernel_gradient(const KernelGradient& g) {
     const int32_t first_offset = first / strips, last_offset = (last - 1) / strips + 1;
     float* sum = scratch(sums, size_t(last_offset - first_offset) * depth * width);
     std::fill(sum, sum + size_t(last_offset - first_offset) * depth * width, 0.f);
-    element *laid_x = scratch(inputs, size_t(GRADIENT_BLOCK) * depth), *laid_y = scratch(gradients, size_t(GRADIENT_BLOCK) * width);
+    element *laid_x = scratch(inputs, size_t(GRADIENT_BLOCK) * depth),
+            *laid_y = scratch(gradients, size_t(GRADIENT_BLOCK) * width);
     for (int64_t begin = 0; begin < g.num_outputs; begin += GRADIENT_BLOCK) {
       const int32_t rows = int32_t(std::min<int64_t>(GRADIENT_BLOCK, g.num_outputs - begin));
       pairs.list(g.table, g.volume, first_offset, last_offset, begin, rows, g.table ? int32_t(g.num_inputs) : -1);
@@ -297,7 +301,8 @@ void kernel_gradient(const KernelGradient& g) {
         for (int32_t s = begin_strip; s < end_strip; ++s) {
           const int32_t channel = s * STRIP, tile = std::min(STRIP, depth - channel);
           for (int32_t p = 0; p < width; p += PANEL)
-            outer_upto<STRIP>(tile, width - p, x, channel * GROUP, y, p * GROUP, groups, to + int64_t(channel) * width + p, width);
+            outer_upto<STRIP>(tile, width - p, x, channel * GROUP, y, p * GROUP, groups,
+                              to + int64_t(channel) * width + p, width);
         }
       }
     }

@@ -8,13 +8,13 @@ namespace ssen {
 
 // output[o] = act(bias + shortcut[o] + sum_k input[table[o, k]] * kernel[k])
 struct Convolution {
-  const void* input;      // (num_inputs, in_channels), float or bfloat16 as the kernels say
-  const int32_t* table;   // (num_outputs, volume) input rows; num_inputs: none there. Null: input row o, volume 1
-  const int32_t* order;   // (num_outputs) in which order the rows are worked on; null: as they come
-  const void* packed;     // the kernel, as `pack` left it
-  const float* bias;      // (out_channels) or null
-  const void* shortcut;   // (num_outputs, out_channels) or null, same type as the input
-  void* output;           // (num_outputs, out_channels), same type as the input
+  const void* input;     // (num_inputs, in_channels), float or bfloat16 as the kernels say
+  const int32_t* table;  // (num_outputs, volume) input rows; num_inputs: none there. Null: input row o, volume 1
+  const int32_t* order;  // (num_outputs) in which order the rows are worked on; null: as they come
+  const void* packed;    // the kernel, as `pack` left it
+  const float* bias;     // (out_channels) or null
+  const void* shortcut;  // (num_outputs, out_channels) or null, same type as the input
+  void* output;          // (num_outputs, out_channels), same type as the input
   int64_t num_inputs, num_outputs;
   int32_t volume, in_channels, out_channels, relu, threads;
 };
@@ -24,7 +24,7 @@ struct KernelGradient {
   const void* input;     // (num_inputs, in_channels), float or bfloat16
   const int32_t* table;  // as above
   const void* gradient;  // (num_outputs, out_channels), same type as the input
-  float* kernel;  // (volume, in_channels, out_channels), overwritten
+  float* kernel;         // (volume, in_channels, out_channels), overwritten
   int64_t num_inputs, num_outputs;
   int32_t volume, in_channels, out_channels, threads;
 };
@@ -57,7 +57,8 @@ class Pairs {
   std::vector<int32_t> count_;
 
  public:
-  void list(const int32_t* table, int32_t volume, int32_t first, int32_t last, int64_t begin, int32_t rows, int32_t none) {
+  void list(const int32_t* table, int32_t volume, int32_t first, int32_t last, int64_t begin, int32_t rows,
+            int32_t none) {
     pair_.resize(size_t(volume) * BLOCK);
     count_.assign(volume, 0);
     Pair* const pair = pair_.data();

@@ -32,8 +32,8 @@ extern "C" void ssen_find_neighbours(const int64_t* keys, int64_t count, const i
 
 // transposed[table[o, k], k] = o; `outputs` where no output has the input at offset k
 //   table (outputs, volume), transposed (inputs, volume)
-extern "C" void ssen_transpose(const int32_t* table, int64_t outputs, int64_t inputs, int32_t volume, int32_t* transposed,
-                               int32_t threads) {
+extern "C" void ssen_transpose(const int32_t* table, int64_t outputs, int64_t inputs, int32_t volume,
+                               int32_t* transposed, int32_t threads) {
 #pragma omp parallel num_threads(threads)
   {
 #pragma omp for schedule(static)

@@ -108,7 +108,8 @@ int64_t ssen_packed_bytes(int32_t set, int32_t volume, int32_t in_channels, int3
   return ssen::sets[set].kernels->packed_bytes(volume, in_channels, out_channels);
 }
 
-void ssen_pack(int32_t set, const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels, void* packed) {
+void ssen_pack(int32_t set, const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels,
+               void* packed) {
   ssen::sets[set].kernels->pack(kernel, volume, in_channels, out_channels, packed);
 }
 

@@ -18,9 +18,9 @@
 namespace ssen {
 namespace SSEN_ISA {
 
-constexpr int TILE = 16;         // rows and output channels of a tile
-constexpr int DEPTH = 32;        // input channels of a tile
-constexpr int ROWS = 2 * TILE;   // rows, and output channels, worked on together: 2 x 2 tiles
+constexpr int TILE = 16;        // rows and output channels of a tile
+constexpr int DEPTH = 32;       // input channels of a tile
+constexpr int ROWS = 2 * TILE;  // rows, and output channels, worked on together: 2 x 2 tiles
 constexpr int AREA = TILE * DEPTH;
 
 inline int32_t padded(int32_t n) { return (n + 31) / 32 * 32; }
@@ -39,7 +39,8 @@ class Tiles {
         for (int r = 0; r < TILE; ++r)
           for (int c = 0; c < DEPTH; ++c) {
             const float x = widen(rows[(half * TILE + r) * stride + c]);
-            for (int j = 0; j < TILE; ++j) sum_[half * 2 + side][r * TILE + j] += x * widen(w[c / 2 * DEPTH + 2 * j + c % 2]);
+            for (int j = 0; j < TILE; ++j)
+              sum_[half * 2 + side][r * TILE + j] += x * widen(w[c / 2 * DEPTH + 2 * j + c % 2]);
           }
       }
   }
@@ -88,7 +89,9 @@ class Tiles {
 struct Shape {
   int32_t volume, channels, depth;  // depth: channels, to whole tiles
   Shape(int32_t k, int32_t in_channels)
-      : volume(in_channels > FEW ? k : 1), channels(in_channels > FEW ? in_channels : k * in_channels), depth(padded(channels)) {}
+      : volume(in_channels > FEW ? k : 1),
+        channels(in_channels > FEW ? in_channels : k * in_channels),
+        depth(padded(channels)) {}
 };
 
 int64_t packed_bytes(int32_t volume, int32_t in_channels, int32_t out_channels) {
@@ -111,7 +114,8 @@ void pack(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_
 }
 
 // The offsets that any of the rows has, and (offset, ROWS, depth) neighbours, zeros where there is none.
-int32_t lay_out(const Convolution& c, const Shape& shape, const int32_t* row, int32_t rows, int32_t* offsets, bfloat16* to) {
+int32_t lay_out(const Convolution& c, const Shape& shape, const int32_t* row, int32_t rows, int32_t* offsets,
+                bfloat16* to) {
   const bfloat16* input = static_cast<const bfloat16*>(c.input);
   auto neighbour = [&](int32_t r, int32_t k) -> const bfloat16* {
     if (!c.table) return input + int64_t(row[r]) * c.in_channels;
@@ -123,7 +127,8 @@ int32_t lay_out(const Convolution& c, const Shape& shape, const int32_t* row, in
   if (c.in_channels <= FEW) {
     for (int32_t r = 0; r < rows; ++r)
       for (int32_t k = 0; k < c.volume; ++k)
-        if (const bfloat16* from = neighbour(r, k)) std::memcpy(to + int64_t(r) * shape.depth + k * c.in_channels, from, bytes);
+        if (const bfloat16* from = neighbour(r, k))
+          std::memcpy(to + int64_t(r) * shape.depth + k * c.in_channels, from, bytes);
     offsets[0] = 0;
     return 1;
   }
@@ -178,8 +183,10 @@ void convolve(const Convolution& c) {
         tiles.clear();
         for (int32_t n = 0; n < count; ++n) {
           const bfloat16* x = laid + int64_t(n) * ROWS * shape.depth;
-          const bfloat16 *low = packed + offsets[n] * kernel + int64_t(p) * shape.depth, *high = low + int64_t(TILE) * shape.depth;
-          for (int32_t d = 0; d < shape.depth; d += DEPTH, low += AREA, high += AREA) tiles.add(x + d, shape.depth, low, high);
+          const bfloat16 *low = packed + offsets[n] * kernel + int64_t(p) * shape.depth,
+                         *high = low + int64_t(TILE) * shape.depth;
+          for (int32_t d = 0; d < shape.depth; d += DEPTH, low += AREA, high += AREA)
+            tiles.add(x + d, shape.depth, low, high);
         }
         tiles.store(sums);
         finish(c, sums, row, rows, p);

@@ -39,28 +39,24 @@ def clustering_space(
     return np.concatenate([embeddings, np.float32(config.class_weight) * np.exp(log_probabilities)], axis=1)
 
 
-def cluster(embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:
-    """Cluster the (T, d) float32 embeddings of the things of one snapshot as `config.mode` says.
+def cluster(embeddings: np.ndarray, config: ClusteringConfig, method: Method | None = None) -> Clusters:
+    """Cluster the (T, d) float32 embeddings of the things of one snapshot.
 
-    `fast` and `exact` are HDBSCAN, corrected by what training fixes: the scale of the space. The others are
-    what the paper compares it with, as they come. Noise joins the nearest cluster within `adopt_radius`.
+    The method is HDBSCAN, computed as `config.mode` says and corrected by what training fixes, the scale of
+    the space; benchmarks may give another. Noise joins the nearest cluster within `adopt_radius`.
 
     Labels count from 0 by falling size; equal sizes by their first row. Confidence falls linearly
     with the distance to the cluster's mean (Fig. 1): 1 at the mean, 0 at `confidence_radius`.
     Fewer embeddings than `min_cluster_size` are all noise.
 
-    Raises:
-        SsenError: embeddings that are not finite.
-        ConfigError: mode k_means without the number of objects.
+    Raises SsenError for embeddings that are not finite.
     """
     _check(embeddings)
     points = np.ascontiguousarray(embeddings, dtype=np.float32)
     if len(points) < config.min_cluster_size:
         label = np.full(len(points), NOISE, dtype=np.int32)
-    elif config.mode in _HDBSCAN:
-        label = _at_scale(points, config)
     else:
-        label = _ALTERNATIVES[config.mode](points, config)
+        label = (method or _at_scale)(points, config)
     label = _by_size(label, config.min_cluster_size)
     means = _means(points, label)  # what is adopted shall not move them
     adopting = _adopt(points, label, means, config.adopt_radius)
@@ -171,38 +167,6 @@ def _adopt(points: np.ndarray, label: np.ndarray, means: np.ndarray, radius: flo
     adopting = label.copy()
     adopting[noise] = np.where(np.isfinite(distance), nearest, NOISE)
     return adopting
-
-
-# --- what the paper compares it with ------------------------------------------------------------
-
-
-def _mean_shift(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    from sklearn.cluster import MeanShift, get_bin_seeds  # late: it is slow to import
-
-    # Cells of a grid as wide as the window are the seeds: one from each point would take hours.
-    seeds = get_bin_seeds(points, config.confidence_radius, config.min_samples)
-    if len(seeds) == 0:
-        return np.full(len(points), NOISE)
-    shift = MeanShift(bandwidth=config.confidence_radius, seeds=seeds, cluster_all=False)
-    return shift.fit_predict(points)
-
-
-def _dbscan(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    from sklearn.cluster import DBSCAN
-
-    # The radius delta_inter, within which training gathers an object (Eq. 4); the paper's is delta_intra / 5.
-    return DBSCAN(eps=config.confidence_radius / 5, min_samples=config.min_samples).fit_predict(points)
-
-
-def _k_means(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    from sklearn.cluster import KMeans
-
-    config.check()
-    count = min(config.k_means_count, len(points))
-    return KMeans(count, n_init=3, random_state=0).fit_predict(points)
-
-
-_ALTERNATIVES: dict[str, Method] = {"mean_shift": _mean_shift, "dbscan": _dbscan, "k_means": _k_means}
 
 
 # --- labelled points ---------------------------------------------------------------------------

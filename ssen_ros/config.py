@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from ssen_ros.errors import ConfigError
+from ssen_ros.errors import ConfigError, nearest
 
 # When a parameter of a running system may be given another value.
 LIVE = "live"  # at any time; the next update goes by it
@@ -77,7 +77,7 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     prior: float = param(
-        0.5,
+        0.25,
         "how much of the balance between the classes is undone with which the semantic network was trained: "
         "log p + this times log(share of the class in the training rooms), where the checkpoint tells the "
         "shares; 0: as it answers (paper)",
@@ -94,13 +94,9 @@ class SegmenterConfig:
 class ClusteringConfig:
     mode: str = param(
         "fast",
-        "fast: HDBSCAN by the compiled library; exact: by the hdbscan library; the others, for comparison "
-        "only, are what the paper rejects",
-        choices=("fast", "exact", "mean_shift", "dbscan", "k_means"),
+        "fast: HDBSCAN by the compiled library; exact: by the hdbscan library",
+        choices=("fast", "exact"),
         changes=LIVE,
-    )
-    k_means_count: int = param(
-        0, "objects that mode k_means looks for; the other modes find out", low=0, changes=LIVE
     )
     min_cluster_size: int = param(
         80, "fewest voxels that make an object", unit="voxels", low=2, high=1_000_000, changes=LIVE
@@ -151,13 +147,6 @@ class ClusteringConfig:
         low=1e-6,
         changes=LIVE,
     )
-
-    def check(self) -> None:
-        if self.mode == "k_means" and self.k_means_count == 0:
-            raise ConfigError(
-                "clustering.k_means_count = 0: mode k_means cannot tell how many objects there are; set "
-                "their true number, or another clustering.mode"
-            )
 
 
 @dataclass(frozen=True)
@@ -263,24 +252,14 @@ def parameters(config: Any, prefix: str = "") -> list[Parameter]:
 def with_values(config: Any, values: dict[str, Any]) -> Any:
     """A copy of the tree with `{dotted name: value}` put in.
 
-    Raises ConfigError for an unknown name, a wrong type, a value outside its interval, and for values that do
-    not go together.
+    Raises ConfigError for an unknown name, a wrong type and a value outside its interval.
     """
     known = {p.name: p for p in parameters(config)}
     for name, value in values.items():
         if name not in known:
-            raise ConfigError(f"unknown parameter {name!r}; known: {', '.join(known)}")
+            raise ConfigError(f"unknown parameter {name!r}{nearest(name, known)}; known: {', '.join(known)}")
         config = _replace_path(config, name.split("."), known[name].check(value))
-    _check_together(config)
     return config
-
-
-def _check_together(node: Any) -> None:
-    for f in fields(node):
-        if is_dataclass(getattr(node, f.name)):
-            _check_together(getattr(node, f.name))
-    if hasattr(node, "check"):
-        node.check()
 
 
 def _replace_path(node: Any, path: list[str], value: Any) -> Any:

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
-from ssen_ros.io.point_cloud2 import Message, from_msg, ns_from_time
+from ssen_ros.floor import STRAY_DEPTH, above_floor, find_floor
+from ssen_ros.io.point_cloud2 import Message, from_msg
+from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Cloud
+from ssen_ros.voxel_map import MAX_STRAY_SHARE, VoxelMap
 
 ERROR = "error"  # nothing useful can come out
 WARNING = "warning"  # works, but worse than it could
@@ -29,6 +32,12 @@ _FEWEST_NORMALS = 100
 _FEWEST_LEVELS = 10
 _OFF_DEG = 12.0  # from level or upright
 _MAX_HIGH = 0.75  # share of level surfaces in the upper half; up to 0.69 in a part of a room full of shelves
+_MAX_BELOW = 0.002  # share of the voxels below the floor; in a healthy room there is none
+_ROOM_M = (2.2, 4.0)  # from floor to ceiling
+_HALL_M = 6.0  # a room as high may be a hall
+_TABLE_M = (0.65, 0.8)
+_UNITS = {0.3048: "feet", 0.1: "decimetres, or a depth unit ten times too large"}
+_SCALE_SHARE = 0.1  # of the level surfaces: less is no floor, no ceiling
 _MAX_OFF = 0.2  # share of surfaces that are neither; up to 0.02 in a room, from 0.47 if tilted by 15 degrees
 
 
@@ -74,18 +83,22 @@ def examine_cloud(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
                 "(RGBD/LinearUpdate, RGBD/AngularUpdate)",
             ),
         )  # fmt: skip
-    tree = cKDTree(cloud.points, balanced_tree=False)
+    tree = KDTree(cloud.points, balanced_tree=False)
     distances = neighbour_distances(tree)
     # In this order: what is found first explains what the later ones would say.
     shape = (
         _unit(cloud, distances) or _extent(cloud, voxel_size) or _flat(cloud) or _features(cloud, distances)
     )
     if not shape:
-        shape = _spacing(distances, voxel_size) + _gravity(tree, float(np.median(distances)))
+        spacing = float(np.median(distances))
+        surfaces = _surfaces(tree, max(0.1, 3.0 * spacing))
+        shape = _spacing(distances, voxel_size) + (
+            _gravity(tree, *surfaces) or _scale(*surfaces) or _floor(cloud, max(voxel_size, spacing))
+        )
     return (*shape, *_colors(cloud.colors))
 
 
-def neighbour_distances(tree: cKDTree, samples: int = 1000) -> np.ndarray:
+def neighbour_distances(tree: KDTree, samples: int = 1000) -> np.ndarray:
     """(samples,) distance from some points to their fourth nearest neighbour, m; inf where there is none.
 
     Of a grid on a surface the fourth is a grid step away. The nearest is not: voxel filters that average
@@ -113,7 +126,7 @@ def examine_stamps(stamps: Sequence[tuple[int, int]], simulated_time: bool = Fal
     steps = np.diff(stamp)
     if (steps < 0).any() or (len(steps) > 1 and not steps.any()):  # twice the same map is no fault
         return (Finding(WARNING, "stamps", "the stamps of the clouds do not increase", remedy),)
-    off_s = float(np.median(published - stamp)) / 1e9
+    off_s = float(np.median(published - stamp)) / SECOND_NS
     if abs(off_s) > _STALE_S and not simulated_time:
         when = "before" if off_s > 0 else "after"
         seen = f"the clouds are stamped {abs(off_s):.3g} s {when} they are published"
@@ -167,6 +180,7 @@ def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
     if len(outside) == 0:
         return ()
     x, y, z = cloud.points[outside[0]]
+    are_few = len(outside) <= MAX_STRAY_SHARE * len(cloud)
     if len(outside) > len(cloud) / 2:
         remedy = (
             "give the map a local origin: publish it in a frame near to it, not in UTM or ECEF coordinates"
@@ -177,9 +191,10 @@ def _extent(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
         )
     return (
         Finding(
-            ERROR, "extent",
+            WARNING if are_few else ERROR, "extent",
             f"{len(outside)} of {len(cloud)} points lie {reach:.6g} m or more from the origin along an axis, "
-            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node rejects such clouds",
+            f"the first at ({x:.6g}, {y:.6g}, {z:.6g}): the node "
+            + ("drops them" if are_few else "rejects such clouds"),
             remedy,
         ),
     )  # fmt: skip
@@ -257,9 +272,8 @@ def _colors(colors: np.ndarray | None) -> tuple[Finding, ...]:
     return (Finding(WARNING, "colours", seen, remedy),)
 
 
-def _gravity(tree: cKDTree, spacing: float) -> tuple[Finding, ...]:
+def _gravity(tree: KDTree, heights: np.ndarray, up: np.ndarray) -> tuple[Finding, ...]:
     """In a room floors and tabletops are level, walls and fronts upright, and most things stand low."""
-    heights, up = _surfaces(tree, max(0.1, 3.0 * spacing))
     if len(up) < _FEWEST_NORMALS:
         return ()
     remedy = (
@@ -283,7 +297,70 @@ def _gravity(tree: cKDTree, spacing: float) -> tuple[Finding, ...]:
     return ()
 
 
-def _surfaces(tree: cKDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:
+def _scale(heights: np.ndarray, up: np.ndarray) -> tuple[Finding, ...]:
+    """A room whose ceiling and tables lie where one factor brings both to their usual heights.
+
+    Where no ceiling is seen, or the surfaces between lie at no height in particular, nothing is said: halls
+    are high, and shelves have boards anywhere.
+    """
+    level = np.sort(heights[up > np.cos(np.radians(_OFF_DEG))])
+    if len(level) < _FEWEST_NORMALS:
+        return ()
+    edge = 0.05 * (level[-1] - level[0])
+    low, high = level[level <= level[0] + edge], level[level >= level[-1] - edge]
+    room = float(np.median(high) - np.median(low))
+    between = level[len(low) : len(level) - len(high)] - np.median(low)
+    if min(len(low), len(high)) < _SCALE_SHARE * len(level) or len(between) < 2 * _FEWEST_LEVELS:
+        return ()
+    tables = float(np.median(between))
+    if (np.abs(between - tables) < 0.02 * room).mean() < 0.5 or _ROOM_M[0] <= room <= _HALL_M:
+        return ()
+    for factor, unit in _UNITS.items():
+        if _ROOM_M[0] <= factor * room <= _ROOM_M[1] and _TABLE_M[0] <= factor * tables <= _TABLE_M[1]:
+            return (
+                Finding(
+                    WARNING, "scale",
+                    f"the ceiling lies {room:.3g} m above the floor, tabletops {tables:.2g} m: multiplied by "
+                    f"{factor:g} they would be {factor * room:.2g} and {factor * tables:.2g} m ({unit})",
+                    "publish metres (REP 103); check rtabmap's depth_scale, ORB-SLAM's DepthMapFactor, the "
+                    f"camera's depth unit; or scale the map by {factor:g}",
+                ),
+            )  # fmt: skip
+    return ()
+
+
+def _floor(cloud: Cloud, voxel_size: float) -> tuple[Finding, ...]:
+    """Heights are measured from the floor; what lies below it is left out of what the networks see."""
+    voxel_map = VoxelMap(voxel_size)
+    voxel_map.integrate(cloud.points, np.zeros(cloud.points.shape, np.uint8))
+    snapshot = voxel_map.snapshot()
+    floor = find_floor(snapshot)
+    if not floor.seen:
+        return (
+            Finding(
+                WARNING, "no_floor",
+                f"the map shows no floor: heights count from its lowest surfaces, z = {floor.height:.2f}",
+                "tilt the camera until it sees some floor; rtabmap: leave the ground in the map "
+                "(Grid/MaxGroundHeight, Grid/MinGroundHeight, and the topic of the whole cloud_map, not "
+                "cloud_obstacles)",
+            ),
+        )  # fmt: skip
+    below = ~above_floor(snapshot, floor)
+    if below.mean() <= _MAX_BELOW:
+        return ()
+    lowest = floor.height - float(snapshot.points[below, 2].min())
+    return (
+        Finding(
+            WARNING, "below_floor",
+            f"{100 * below.mean():.1f} % of the map lie {STRAY_DEPTH:g} to {lowest:.2g} m below the floor "
+            f"(z = {floor.height:.2f}), and are left out: reflections, drift, or a storey below",
+            "rtabmap: Grid/NoiseFilteringRadius 0.1 with Grid/NoiseFilteringMinNeighbors 5, Grid/RangeMax 3, "
+            "Grid/MinGroundHeight; for drift let it close loops; map one storey at a time",
+        ),
+    )  # fmt: skip
+
+
+def _surfaces(tree: KDTree, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Of some places with a plane surface around: their height z, m, and |z| of the unit normal."""
     chosen = np.random.default_rng(0).choice(tree.n, min(_PLACES, tree.n), replace=False)
     heights, up = [], []

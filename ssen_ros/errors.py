@@ -3,6 +3,8 @@
 import lzma
 import zipfile
 import zlib
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 # What numpy, zipfile and the decompressors raise on a damaged .npz; MemoryError: a size that is nonsense.
 DAMAGED_NPZ = (
@@ -17,6 +19,14 @@ def missing_module(error: ModuleNotFoundError) -> str:
         f"the Python module {error.name!r} is missing: activate the virtual environment that has it, or pip "
         "install what docs/slam.md lists"
     )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A question after the name that is meant, where one of the known names resembles it; else nothing."""
+    known = list(known)
+    last = {one.rpartition(".")[2]: one for one in known}  # who forgot a group means its member
+    close = get_close_matches(name, known, n=1) or get_close_matches(name.rpartition(".")[2], last, n=1)
+    return f", did you mean {last.get(close[0], close[0])!r}?" if close else ""
 
 
 class SsenError(Exception):
@@ -53,6 +63,10 @@ class FrameError(SsenError):
 
 class MapFileError(SsenError):
     """A saved map that cannot be written, read, or used with the networks that are loaded."""
+
+
+class JobError(SsenError):
+    """Workers that cannot be had, or that died over a job."""
 
 
 class StateError(SsenError):

@@ -1,8 +1,8 @@
 """Where the floor of a map lies, though stray points may lie below it, or it may not have been seen.
 
 Depth cameras see reflections in glossy floors, and drift tears pieces of the map down: a percentile of z
-follows them. A floor is told from them by what it is: a level surface of some area, with next to nothing that
-stands upright below.
+follows them. A floor is told from them by what it is: a level surface of some area, on which stands what
+reaches down so far.
 """
 
 import numpy as np
@@ -13,33 +13,42 @@ STRAY_DEPTH = 0.15  # m below the floor; deeper, nothing is part of the map. A f
 
 _BLOCK = 0.2  # m, edge of the pieces that a level surface is made of, seen from above
 _LAYER = 0.1  # m, their height; layers overlap by half
-_FILLED = 0.45  # least share of a piece's columns: more than the foot of a wall, two voxels thick, has
+_FILLED = 0.25  # least share of a piece's columns; of points every 7 cm, voxels of 4 cm are filled by a third
 _FLAT = 0.02  # m, largest standard deviation of z in a piece: a cloud of strays has 0.03
 _LEAST_AREA = 0.1  # of the largest level surface of the map: less is a step, a reflected tabletop
 _LEAST_BLOCKS = 4
+_GAP = 0.08  # m, longest hole in what goes on upwards in a column of voxels
 _UPRIGHT = 5  # voxels above each other, as in walls and furniture; strays lie alone
-_MOST_BELOW = 0.2  # of the upright voxels: more below a level surface, and it is no floor
+_FOOT = 0.06  # m, how far from the floor the feet of what stands on it may seem to lie
+_STANDING = 0.8  # least share of what reaches down to a level surface that stands on it, if it is a floor
 _TREMBLE = 0.03  # m that a floor may seem to move as the map grows
 _BOTTOM_PERCENTILE = 2.0  # of the upright voxels' z
+_CELLS = 16  # a voxel: numbering of the pieces by table; in maps wider than that, by sorting
 
 
 def find_floor(snapshot: VoxelSnapshot) -> Floor:
-    """The lowest level surface of some area, if what stands upright stands on it; else the lowest of that.
+    """The lowest level surface of some area that things stand on; else the lowest of what stands upright.
 
-    An empty map has its floor at 0.
+    A surface ends at its top: where columns of voxels go on upwards, it is the foot of a wall, or the edge
+    along which a map was cut off. What reaches down to a floor, or below it, has floor beside its foot;
+    around a tabletop walls go down to where no tabletop is. An empty map has its floor at 0.
     """
     if len(snapshot) == 0:
         return Floor(0.0, False)
     z = snapshot.points[:, 2]
-    run_start, run_length = _runs(snapshot.voxel_coords)
-    upright = z[np.repeat(run_length >= _UPRIGHT, run_length)]
-    level = _lowest_level(snapshot.points[run_start], snapshot.voxel_size)
-    if level is not None:
-        below = np.count_nonzero(upright < level - STRAY_DEPTH)
-        if below <= _MOST_BELOW * len(upright):
+    start, length, is_upright = _columns(snapshot)
+    place, width = _places(snapshot.points[start])
+    surfaces = start[~is_upright]
+    levels, piece_z, piece_place = _levels(z[surfaces], place[~is_upright], snapshot.voxel_size)
+    foot, top, foot_place = z[start[is_upright]], z[(start + length - 1)[is_upright]], place[is_upright]
+    for level in levels:
+        meets = (foot <= level + _FOOT) & (top >= level - _FOOT)
+        beside = _around(piece_place[np.abs(piece_z - level) <= _LAYER], width)
+        stands = np.isin(foot_place[meets], beside) & (foot[meets] >= level - _FOOT)
+        if level <= levels[0] + _LAYER and np.count_nonzero(stands) >= _STANDING * len(stands):
             return Floor(level, True)
-    standing = upright if len(upright) else z
-    return Floor(float(np.percentile(standing, _BOTTOM_PERCENTILE)), False)
+    upright = z[np.repeat(is_upright, length)]
+    return Floor(float(np.percentile(upright if len(upright) else z, _BOTTOM_PERCENTILE)), False)
 
 
 def steady(found: Floor, before: Floor | None) -> Floor:
@@ -58,36 +67,66 @@ def above_floor(snapshot: VoxelSnapshot, floor: Floor) -> np.ndarray:
     return snapshot.points[:, 2] >= floor.height - STRAY_DEPTH
 
 
-def _runs(voxel_coords: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First rows and lengths of the runs of voxels that lie directly above each other; rows are sorted."""
-    step = np.diff(voxel_coords, axis=0)
-    goes_on = (step == (0, 0, 1)).all(axis=1)
-    start = np.flatnonzero(np.concatenate([[True], ~goes_on]))
-    return start, np.diff(start, append=len(voxel_coords))
+def _columns(snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the voxels above each other without a gap: first rows, how many, and whether they stand upright."""
+    x, y, z = snapshot.voxel_coords.T
+    ends = (np.diff(x) != 0) | (np.diff(y) != 0) | (np.diff(z) > 1 + _GAP / snapshot.voxel_size)
+    start = np.flatnonzero(np.concatenate([[True], ends]))
+    length = np.diff(start, append=len(z))
+    return start, length, length >= _UPRIGHT
 
 
-def _lowest_level(points: np.ndarray, voxel_size: float) -> float | None:
-    """z of the lowest surface made of enough pieces; of (n, 3) points at most one a run of voxels counts.
+def _places(points: np.ndarray) -> tuple[np.ndarray, int]:
+    """(n,) int64 number of the square of _BLOCK that a point lies in, seen from above; how many make a row.
 
-    The lowest point of a run stands for it, so that walls do not look like piles of floors.
+    All around, one square is free.
+    """
+    x, y = np.floor(points[:, :2].T / _BLOCK).astype(np.int64)
+    width = int(np.ptp(y)) + 3
+    return (x - x.min() + 1) * width + (y - y.min() + 1), width
+
+
+def _around(places: np.ndarray, width: int) -> np.ndarray:
+    """The squares and those that touch them."""
+    sides = np.add.outer((-width, 0, width), (-1, 0, 1)).ravel()
+    return np.add.outer(places, sides).ravel()
+
+
+def _levels(
+    z: np.ndarray, place: np.ndarray, voxel_size: float
+) -> tuple[list[float], np.ndarray, np.ndarray]:
+    """Heights of the level surfaces of enough pieces, ascending, m; and z and squares of all level pieces.
+
+    z (n,) and place (n,) are of the points of surfaces, at most one a column of voxels.
     """
     least = _FILLED * (_BLOCK / voxel_size) ** 2
-    levels: list[tuple[int, float]] = []  # how many pieces, and their mean z
-    for shift in (0.0, 0.5):
-        cells = np.floor(points / (_BLOCK, _BLOCK, _LAYER) + (0, 0, shift)).astype(np.int64)
-        cells -= cells.min(axis=0)
-        sizes = cells.max(axis=0) + 1
-        piece = (cells[:, 0] * sizes[1] + cells[:, 1]) * sizes[2] + cells[:, 2]
-        pieces, member, count = np.unique(piece, return_inverse=True, return_counts=True)
-        z = points[:, 2].astype(np.float64)
-        mean = np.bincount(member, weights=z) / count
-        spread = np.sqrt(np.bincount(member, weights=(z - mean[member]) ** 2) / count)
-        surface = (count >= least) & (spread <= _FLAT)
-        layer = pieces % sizes[2]
-        levels += [
-            (int((surface & (layer == k)).sum()), float(mean[surface & (layer == k)].mean()))
-            for k in np.unique(layer[surface])
-        ]
-    most = max((blocks for blocks, _ in levels), default=0)
-    enough = [z for blocks, z in levels if blocks >= max(_LEAST_AREA * most, _LEAST_BLOCKS)]
-    return min(enough, default=None)
+    levels, heights, squares = [], [np.empty(0)], [np.empty(0, np.int64)]
+    for shift in (0.0, 0.5) if len(z) else ():
+        layer = np.floor(z / _LAYER + shift).astype(np.int64)
+        lowest, layers = layer.min(), int(np.ptp(layer)) + 1
+        pieces, member = _numbered(place * layers + (layer - lowest))
+        count = np.bincount(member)
+        inside = z - layer * _LAYER  # small: its square keeps its digits
+        mean = np.bincount(member, inside) / count
+        variance = np.bincount(member, inside**2) / count - mean**2
+        level = (count >= least) & (variance <= _FLAT**2)
+        square, layer = np.divmod(pieces[level], layers)
+        height = mean[level] + (layer + lowest) * _LAYER
+        levels += [(np.count_nonzero(layer == k), float(height[layer == k].mean())) for k in np.unique(layer)]
+        heights.append(height)
+        squares.append(square)
+    enough = max(_LEAST_AREA * max((count for count, _ in levels), default=0), _LEAST_BLOCKS)
+    high_enough = sorted(height for count, height in levels if count >= enough)
+    return high_enough, np.concatenate(heights), np.concatenate(squares)
+
+
+def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As np.unique with return_inverse, of (n,) keys >= 0; by a table of bounded size where dense."""
+    size = int(keys.max()) + 1
+    if size > _CELLS * len(keys) + 65536:
+        return np.unique(keys, return_inverse=True)
+    number = np.zeros(size, np.int32)
+    number[keys] = 1
+    unique = np.flatnonzero(number)
+    number[unique] = np.arange(len(unique), dtype=np.int32)
+    return unique, number[keys]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
@@ -88,7 +88,7 @@ def voxel_colors(
     voxel_map = VoxelMap(voxel_size)
     voxel_map.integrate(map_points, map_colors)
     snapshot = voxel_map.snapshot()
-    return snapshot.colors[cKDTree(snapshot.points).query(points)[1]]
+    return snapshot.colors[KDTree(snapshot.points).query(points)[1]]
 
 
 def spread_ids(points: np.ndarray, thing_points: np.ndarray, thing_ids: np.ndarray) -> np.ndarray:
@@ -100,7 +100,7 @@ def spread_ids(points: np.ndarray, thing_points: np.ndarray, thing_ids: np.ndarr
     ids = np.full(len(points), -1, np.int32)
     if len(thing_points) == 0:
         return ids
-    distance, row = cKDTree(points).query(thing_points)
+    distance, row = KDTree(points).query(thing_points)
     if distance.max() > _SAME_POINT_M:
         raise SsenError(
             f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "

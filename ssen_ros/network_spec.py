@@ -63,6 +63,8 @@ def spec_of(path: str | Path, header: Header) -> NetworkSpec:
     try:
         values = json.loads(text)
         return NetworkSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    except CheckpointError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from error
     except (ValueError, TypeError, AttributeError) as error:
         names = ", ".join(f.name for f in fields(NetworkSpec))
         raise CheckpointError(f"checkpoint {path}: metadata 'ssen' = {text!r}, expected {names}") from error

@@ -1,10 +1,11 @@
 """The method, from a snapshot of the map to instances that last (paper, Fig. 2)."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,16 +19,39 @@ from ssen_ros.structures import Clusters, Floor, Known, Memory, Segmentation, St
 
 
 class Segmenting(Protocol):
-    """What the pipeline asks of a segmenter; `ssen_ros.segmenter.Segmenter` is the real one."""
+    """What pipeline and node ask of a segmenter; `ssen_ros.segmenter.Segmenter` is the real one.
 
-    voxel_size: float  # m, of the maps it was trained on
-    class_names: tuple[str, ...]
+    One that runs on the CPU alone inherits this class, and with it how to do without devices.
+    """
 
+    @property
+    @abstractmethod
+    def voxel_size(self) -> float:
+        """m, of the maps it was trained on."""
+
+    @property
+    @abstractmethod
+    def class_names(self) -> tuple[str, ...]: ...
+
+    @abstractmethod
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
 
+    @abstractmethod
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """(T, d) float32 embeddings of the rows of the snapshot that are things."""
+
+    @property
+    def device(self) -> Any:
+        """A torch.device, or its name."""
+        return "cpu"
+
+    def to(self, device: str) -> Any:
+        """Move to another device."""
+
+    @staticmethod
+    def release_memory() -> None:
+        """Give back what is kept from pass to pass; called when the segmenter itself is gone."""
 
 
 class SsenPipeline:
@@ -107,7 +131,6 @@ class SsenPipeline:
             stamp_ns=stamp_ns,
             timings_s=timings_s,
             strays=len(whole) - len(snapshot),
-            floor_seen=floor.seen,
         )
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:

@@ -18,7 +18,11 @@ class SavedFiles:
 
     labelled_ply: Path
     instances_json: Path
-    map_png: Path
+    map_png: Path  # written last
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> "SavedFiles":
+        return cls(folder / "labelled.ply", folder / "instances.json", folder / "map.png")
 
 
 def save_result(
@@ -32,7 +36,7 @@ def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:
     """Write labelled.ply, instances.json and map.png into `out_dir` (made if missing)."""
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
-    saved = SavedFiles(out_dir / "labelled.ply", out_dir / "instances.json", out_dir / "map.png")
+    saved = SavedFiles.in_folder(out_dir)
     write_labelled_ply(
         saved.labelled_ply,
         labelled.points,

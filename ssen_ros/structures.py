@@ -189,7 +189,8 @@ class Memory:
         """
         retired = [Event("retired", instance.id) for instance in self.instances]
         known = tuple(replace(one, told=False) for one in other.known)
-        return Memory(known, max(self.next_id, other.next_id), news=(*self.news, *retired))
+        next_id = max(self.next_id, other.next_id)
+        return replace(other, known=known, next_id=next_id, news=(*self.news, *retired))
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,6 @@ class StepResult:
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
     strays: int = 0  # voxels of the map that lie below its floor, and were left out
-    floor_seen: bool = True  # False: the map shows no floor, and nothing was left out
 
     @property
     def instances(self) -> tuple[Instance, ...]:

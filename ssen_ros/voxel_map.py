@@ -8,8 +8,9 @@ so is the map: order cannot matter, a resent point changes nothing, pieces equal
 colours, which would drift in a running sum of resent points, stay.
 """
 
+import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError, ConfigError
 from ssen_ros.structures import VoxelSnapshot
 
+log = logging.getLogger(__name__)
+
 MODES = ("accumulated", "incremental")
+MAX_STRAY_SHARE = 0.001  # of a cloud's points that may lie out of reach without the cloud being refused
 
 # A point's place in its voxel is 9 bits an axis: the top one says which half (the sub-cell), the
 # other 8 where in it. At 4 cm a step is 0.08 mm, far below the noise of any RGB-D sensor.
@@ -41,6 +45,7 @@ class MapChange:
     new: np.ndarray  # were not there before
     gone: np.ndarray
     changed: np.ndarray  # stayed, with other points or colours in them
+    strays: int = 0  # points of the cloud that were dropped, as they lie out of reach
 
     def __len__(self) -> int:
         return len(self.new) + len(self.gone) + len(self.changed)
@@ -93,9 +98,12 @@ class VoxelMap:
 
         `restart` forgets what was there before, in either mode; the version goes on counting.
         The version grows by one if, and only if, a voxel was added, removed or changed.
-        Raises CloudError for wrong shapes or types, for non-finite points and for points beyond
-        the range of the keys (+-2^19 voxels an axis); the map is then as it was.
+        Strays, which are points beyond the range of the keys (+-2^19 voxels an axis), are dropped while they
+        are at most MAX_STRAY_SHARE of the cloud. Raises CloudError for more of them, for wrong shapes or
+        types and for non-finite points; the map is then as it was.
         """
+        _check_arrays(points, colors)
+        points, colors, strays = _without_strays(points, colors, self.voxel_size)
         with self._writing:
             before = self._current()
             keys, ranks = _representatives(points, colors, self.voxel_size)
@@ -103,7 +111,7 @@ class VoxelMap:
                 keys, ranks, voxels = _join(before, keys, ranks)
             else:
                 voxels = _difference(before, keys, ranks)
-            return self._replace(before, keys, ranks, voxels)
+            return replace(self._replace(before, keys, ranks, voxels), strays=strays)
 
     def restore(self, state: MapState) -> MapChange:
         """Hold what another map of the same voxel size held; the version goes on counting."""
@@ -158,7 +166,6 @@ def _representatives(
     points: np.ndarray, colors: np.ndarray, voxel_size: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keys (S,) and ranks (S,) of the sub-cells a cloud occupies, keys ascending and unique."""
-    _check_arrays(points, colors)
     if len(points) == 0:
         return _EMPTY_KEYS, _EMPTY_KEYS
     key = np.zeros(len(points), dtype=np.int64)
@@ -174,6 +181,26 @@ def _representatives(
     r, g, b = colors.T.astype(np.int64)
     rank = (distance << _DISTANCE_SHIFT) | (place << _PLACE_SHIFT) | (r << 16) | (g << 8) | b
     return _least_rank_per_key((key << OCTANT_BITS) | octant, rank)
+
+
+def _without_strays(
+    points: np.ndarray, colors: np.ndarray, voxel_size: float
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """The cloud without its few points out of reach (depths that were never measured), and their count."""
+    reach = voxel_keys.AXIS_LIMIT * voxel_size
+    if len(points) == 0 or (points.min() > -reach and points.max() < reach):  # false where there is a NaN
+        return points, colors, 0
+    stray = ((points < -reach) | (points >= reach)).any(axis=1) & np.isfinite(points).all(axis=1)
+    count = int(stray.sum())
+    if not 0 < count <= MAX_STRAY_SHARE * len(points):
+        return points, colors, 0  # none, or too many: whoever divides them into voxels says so
+    first = int(stray.argmax())
+    log.warning(
+        "%d of %d points lie out of reach and are dropped; the first is point %d at (%g, %g, %g), expected "
+        "[-%.6g, %.6g) m",
+        count, len(points), first, *points[first], reach, reach,
+    )  # fmt: skip
+    return points[~stray], colors[~stray], count
 
 
 def _divide(points: np.ndarray, axis: int, voxel_size: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,18 +1,21 @@
 """How long clustering takes, how much memory, and whether the fast way finds what the exact one does."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 
 import numpy as np
+from sklearn.cluster import DBSCAN, KMeans, MeanShift, get_bin_seeds
 from sklearn.metrics import adjusted_rand_score
 
-from ssen_ros.clustering import cluster
+from ssen_ros.benchmarks.memory import peak_mb, resident_mb
+from ssen_ros.clustering import NOISE, cluster
 from ssen_ros.config import ClusteringConfig, SegmenterConfig
 from ssen_ros.smoothing import smooth
+from ssen_ros.structures import Clusters
 
 # Beyond these the method takes minutes (exact) or gigabytes (the others).
 MOST_POINTS = {"exact": 200_000, "mean_shift": 20_000, "dbscan": 20_000, "k_means": 20_000}
@@ -118,8 +121,8 @@ def benchmark(data: str, points: int, methods: Sequence[str], config: Clustering
         if len(embeddings) > MOST_POINTS.get(method, len(embeddings)):
             continue
         # Noise stays noise, so that what is compared is the methods' own.
-        config = replace(config, mode=method, k_means_count=count, adopt_radius=0.0)
-        label, seconds, peak_mb = _measure(embeddings, config)
+        config = replace(config, adopt_radius=0.0)
+        label, seconds, peak_mb = _measure(partial(cluster_by, method, count, config=config), embeddings)
         exact = label if method == "exact" else exact
         yield {
             "data": data,
@@ -145,25 +148,49 @@ def small_recall(truth: np.ndarray, label: np.ndarray) -> float | None:
     return found / len(small) if len(small) else None
 
 
-def _measure(embeddings: np.ndarray, config: ClusteringConfig) -> tuple[np.ndarray, float, float]:
+def cluster_by(method: str, count: int, embeddings: np.ndarray, config: ClusteringConfig) -> Clusters:
+    """By a `clustering.mode`, or by one of `REJECTED`; k_means has to be told the number of objects."""
+    if method in REJECTED:
+        return cluster(embeddings, config, partial(REJECTED[method], count=count))
+    return cluster(embeddings, replace(config, mode=method))
+
+
+def _mean_shift(points: np.ndarray, config: ClusteringConfig, count: int) -> np.ndarray:
+    # Cells of a grid as wide as the window are the seeds: one from each point would take hours.
+    seeds = get_bin_seeds(points, config.confidence_radius, config.min_samples)
+    if len(seeds) == 0:
+        return np.full(len(points), NOISE)
+    shift = MeanShift(bandwidth=config.confidence_radius, seeds=seeds, cluster_all=False)
+    return shift.fit_predict(points)
+
+
+def _dbscan(points: np.ndarray, config: ClusteringConfig, count: int) -> np.ndarray:
+    # The radius delta_inter, within which training gathers an object (Eq. 4); the paper's is delta_intra / 5.
+    return DBSCAN(eps=config.confidence_radius / 5, min_samples=config.min_samples).fit_predict(points)
+
+
+def _k_means(points: np.ndarray, config: ClusteringConfig, count: int) -> np.ndarray:
+    return KMeans(min(count, len(points)), n_init=3, random_state=0).fit_predict(points)
+
+
+# What the paper compares HDBSCAN with, as it comes: not corrected by the scale of the space.
+REJECTED = {"mean_shift": _mean_shift, "dbscan": _dbscan, "k_means": _k_means}
+
+Clusterer = Callable[[np.ndarray], Clusters]
+
+
+def _measure(clusterer: Clusterer, embeddings: np.ndarray) -> tuple[np.ndarray, float, float]:
     """Labels, least seconds, and peak memory in MB; in a process of its own, for the memory's sake."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_run, embeddings, config).result()
+        return pool.submit(_run, clusterer, embeddings).result()
 
 
-def _run(embeddings: np.ndarray, config: ClusteringConfig) -> tuple[np.ndarray, float, float]:
-    cluster(embeddings[:1000], config)  # imports what the method needs
-    before = _memory_mb("VmRSS")
+def _run(clusterer: Clusterer, embeddings: np.ndarray) -> tuple[np.ndarray, float, float]:
+    clusterer(embeddings[:1000])  # imports what the method needs
+    before = resident_mb()
     times = []
     while len(times) < REPEATS and sum(times) < 5:  # what takes long is not repeated
         start = time.perf_counter()
-        label = cluster(embeddings, config).instance_label
+        label = clusterer(embeddings).instance_label
         times.append(time.perf_counter() - start)
-    return label, min(times), max(0.0, _memory_mb("VmHWM") - before)
-
-
-def _memory_mb(field: str) -> float:
-    """Of this process; VmRSS is what it holds, VmHWM the most it ever held (Linux)."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        line = next(line for line in status if line.startswith(field))
-    return int(line.split()[1]) / 1024
+    return label, min(times), max(0.0, peak_mb() - before)

@@ -6,7 +6,6 @@ so that whatever else the machine does falls on all of them.
 
 import multiprocessing
 import os
-import resource
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from ssen_ros.benchmarks.memory import peak_mb
 from ssen_ros.benchmarks.rooms import room
 from ssen_ros.errors import EngineError
 from ssen_ros.io.samples import VOXEL_SIZE
@@ -267,4 +267,4 @@ def _serve(connection, contender: Contender, architecture: str, arrays, training
         elif question == "output":
             connection.send(output.detach().float().numpy())
         else:
-            connection.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            connection.send(peak_mb())

@@ -1,5 +1,7 @@
 """Maps of a given size for benchmarks: surfaces as a camera sees them, from the room simulator."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ssen_ros.datasets.splits import VALIDATION_SEEDS
@@ -10,13 +12,17 @@ _GAP = 16  # voxels between two rooms
 
 
 def room(voxels: int) -> Sample:
-    """Held-out rooms side by side, of which exactly so many 2 cm voxels around the middle are kept.
+    """Held-out rooms side by side, as `side_by_side`."""
+    return side_by_side(map(scan, VALIDATION_SEEDS), voxels)
+
+
+def side_by_side(rooms: Iterable[Sample], voxels: int) -> Sample:
+    """As many rooms as it takes, of which so many 2 cm voxels around the middle are kept; all, if fewer.
 
     Points lie at the centres of their voxels, one each.
     """
     coords, others, east, count = [], [], 0, 0
-    for offset, seed in enumerate(VALIDATION_SEEDS):
-        sample = scan(seed)
+    for offset, sample in enumerate(rooms):
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int64)
         cells, first = np.unique(cells, axis=0, return_index=True)
         cells[:, 0] += east - cells[:, 0].min()

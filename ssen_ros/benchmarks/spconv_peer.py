@@ -1,6 +1,7 @@
-"""The networks through spconv (Apache-2.0), to be timed against; the only module that imports it. CPU only.
+"""The networks through spconv, or spconv-triton on a GPU, to be timed against (both Apache-2.0).
 
-Its CPU convolution races when it is given several threads (spconv issue 679): start the process with
+The only module that imports them.
+spconv's CPU convolution races when it is given several threads (spconv issue 679): start the process with
 OMP_NUM_THREADS=1.
 """
 
@@ -18,15 +19,22 @@ class SpconvCoordinates:
     """
 
     def __init__(self, coords: Tensor):
-        import spconv.pytorch as spconv  # late: it is optional
+        if coords.is_cuda:  # late: both are optional
+            import spconv_triton.pytorch as spconv
+        else:
+            import spconv.pytorch as spconv
 
         self._spconv = spconv
-        self.order = torch.arange(len(coords))
+        self.order = torch.arange(len(coords), device=coords.device)
         indices = coords.int().clone()
         indices[:, 1:] -= indices[:, 1:].amin(0) // 16 * 16  # from 0 on; the coarsest cells stay
         shape = (indices[:, 1:].amax(0) // 16 * 16 + 16).tolist()
         scenes = int(coords[:, 0].max()) + 1
-        self._levels = {1: spconv.SparseConvTensor(torch.empty(len(coords), 1), indices, shape, scenes)}
+        self._levels = {
+            1: spconv.SparseConvTensor(
+                torch.empty(len(coords), 1, device=coords.device), indices, shape, scenes
+            )
+        }
 
     def arrange(self, features: Tensor) -> Tensor:
         return features
@@ -64,5 +72,5 @@ class SpconvCoordinates:
                 )
             weight = layer.kernel3d.view(size, size, size, c_in, c_out).permute(4, 2, 1, 0, 3)
             module.weight.data.copy_(weight)
-            object.__setattr__(layer, "_spconv", module.eval())
+            object.__setattr__(layer, "_spconv", module.eval().to(layer.kernel3d))
         return layer._spconv

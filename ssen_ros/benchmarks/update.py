@@ -15,9 +15,9 @@ import torch
 from ssen_ros.benchmarks.rooms import room
 from ssen_ros.config import SsenConfig
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
-from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, network_of
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.structures import Memory, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
@@ -67,28 +67,31 @@ def benchmark_update(
     }
 
 
-class _Segmenter:
+class _Segmenter(Segmenting):
     """Runs two untrained networks, and answers with the truth of one sample."""
 
-    class_names = CLASS_NAMES
+    class_names = LABEL_NAMES
     voxel_size = VOXEL_SIZE
 
     def __init__(self, architecture: str, config: SsenConfig, sample: Sample):
-        spec = partial(NetworkSpec, architecture=architecture, voxel_size=VOXEL_SIZE, class_names=CLASS_NAMES)
+        spec = partial(NetworkSpec, architecture=architecture, voxel_size=VOXEL_SIZE, class_names=LABEL_NAMES)
         semantic = spec("semantic", features=("rgb",))
         embedding = spec("embedding", features=("rgb", "xyz"), embedding_width=_WIDTH)
         torch.manual_seed(0)
         networks = [Checkpoint(s, network_of(s).eval()) for s in (semantic, embedding)]
         self._networks = Segmenter.from_checkpoints(*networks, config.segmenter)
-        self.device = self._networks.device
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int32)
         order = np.lexsort(cells.T[::-1])  # of a snapshot
         self._label = sample.semantic_label[order]
         self._embedding = _embeddings(np.unique(sample.instance_label[order], return_inverse=True)[1])
 
+    @property
+    def device(self) -> torch.device:
+        return self._networks.device
+
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         self._networks.semantic(snapshot, floor)
-        logits = np.full((len(snapshot), len(CLASS_NAMES)), -8.0, np.float32)
+        logits = np.full((len(snapshot), len(LABEL_NAMES)), -8.0, np.float32)
         logits[np.arange(len(snapshot)), np.maximum(self._label, 0)] = (
             0  # what is not annotated is called wall
         )

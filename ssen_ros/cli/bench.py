@@ -142,7 +142,11 @@ def _add_bench_clustering(benchmarks: Any) -> None:
         "of a simulated room that it was not trained on",
     )
     modes = next(p.choices for p in parameters(SsenConfig()) if p.name == "clustering.mode")
-    parser.add_argument("--methods", nargs="+", choices=modes, default=modes, help="clustering.mode")
+    methods = (*modes, "mean_shift", "dbscan", "k_means")
+    parser.add_argument(
+        "--methods", nargs="+", choices=methods, default=methods,
+        help="values of clustering.mode, and what the paper rejects",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 

@@ -8,7 +8,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ssen_ros.cli.options import command, positive_int, print_rows, progress, seed, warn_of_held_out
+from ssen_ros.cli.options import (
+    add_workers,
+    command,
+    positive_int,
+    print_rows,
+    progress,
+    seed,
+    warn_of_held_out,
+)
+from ssen_ros.jobs import workers_of
 
 
 def add_simulate(commands: Any) -> None:
@@ -25,7 +34,7 @@ def add_simulate(commands: Any) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw the rooms on a contact sheet as well")
-    parser.add_argument("--workers", type=positive_int, default=1, help="processes")
+    add_workers(parser)
     parser.add_argument(
         "--models", type=Path, nargs="+", default=[], metavar="DIR",
         help="mix in 3D models: folders with a manifest.json, as docs/training.md describes, or with the "
@@ -47,8 +56,11 @@ def _simulate(args: argparse.Namespace) -> int:
         seeds = range(args.seed, args.seed + (args.rooms or 100))
         warn_of_held_out(seeds, "keep them apart from what you train on, or take --seed 1000")
     named = args.models or args.textures or args.prints
-    assets = Assets.open(args.models, args.textures, args.prints) if named else None
-    paths = generate(seeds, args.out, args.workers, assets=assets)
+    models = [folder.absolute() for folder in args.models]  # workers may have been started in other folders
+    textures, prints = (folder and folder.absolute() for folder in (args.textures, args.prints))
+    assets = Assets.open(models, textures, prints) if named else None
+    with workers_of(args.workers, args.dask) as executor:
+        paths = generate(seeds, args.out, executor, assets=assets)
     if args.sheet:
         from ssen_ros.io.replacing import replacing
         from ssen_ros.pictures.sheet import contact_sheet
@@ -84,7 +96,8 @@ def _import_scannet(args: argparse.Namespace) -> int:
     from ssen_ros.datasets.scannet import import_scannet, read_label_map, read_split
 
     names = read_split(args.split)
-    written = import_scannet(args.scans, read_label_map(args.labels), names, args.out, args.workers)
+    with workers_of(args.workers, args.dask) as executor:
+        written = import_scannet(args.scans, read_label_map(args.labels), names, args.out, executor)
     print(f"{args.out}: {len(written)} rooms")
     return 0
 
@@ -103,14 +116,15 @@ def _add_import_ply(sources: Any) -> None:
 def _import_ply(args: argparse.Namespace) -> int:
     from ssen_ros.datasets.labelled_ply import import_ply
 
-    written = import_ply(args.files, args.out, args.workers)
+    with workers_of(args.workers, args.dask) as executor:
+        written = import_ply(args.files, args.out, executor)
     print(f"{args.out}: {len(written)} rooms")
     return 0
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
-    parser.add_argument("--workers", type=positive_int, default=1, help="processes")
+    add_workers(parser)
 
 
 def add_statistics(commands: Any) -> None:

@@ -4,22 +4,26 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssen_ros.cli.options import (
     add_pipeline_options,
+    add_workers,
     alternatives,
     command,
     config_of,
     positive_int,
     seed_range,
 )
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.jobs import workers_of
 
 if TYPE_CHECKING:
+    from ssen_ros.evaluation.streaming import Moment
     from ssen_ros.io.samples import Sample
 
 
@@ -29,6 +33,7 @@ def add_evaluate(commands: Any) -> None:
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     _add_evaluate_simulated(benchmarks)
     _add_evaluate_rooms(benchmarks)
+    _add_evaluate_streaming(benchmarks)
     _add_evaluate_scannet(benchmarks)
 
 
@@ -119,10 +124,10 @@ def _evaluate_rooms(args: argparse.Namespace) -> int:
     from ssen_ros.evaluation.rooms import evaluate_rooms
 
     config, rooms = config_of(args), labelled_files(args.rooms)
-    load = partial(load_room, clouds=tuple(args.points))
-    with tempfile.TemporaryDirectory(prefix="ssen_evaluate_") as nothing_kept:
+    load = partial(load_room, clouds=tuple(path.absolute() for path in args.points))
+    with _results_folder(args) as folder, workers_of(args.workers, args.dask) as executor:
         scores = evaluate_rooms(
-            rooms, load, config, args.out or nothing_kept, dict(args.alternatives), args.workers,
+            rooms, load, config, folder, dict(args.alternatives), executor,
             progress=sys.stderr.isatty(), perturbed=not args.once,
         )  # fmt: skip
     if args.json:
@@ -136,6 +141,64 @@ def _print_room_scores(scores: dict) -> None:
     from ssen_ros.evaluation.tables import objects_table, rooms_class_table, rooms_table
 
     print(rooms_table(scores), objects_table(scores), rooms_class_table(scores), sep="\n\n")
+
+
+# --- ssen evaluate streaming -------------------------------------------------------------------
+
+
+def _add_evaluate_streaming(benchmarks: Any) -> None:
+    text = (
+        "Walks of the simulator, map by growing map, loop closures included: how steady labels and ids are, "
+        "and what the last map is worth beside one pass over it alone."
+    )
+    parser = command(benchmarks, "streaming", _evaluate_streaming, text)
+    parser.add_argument(
+        "--seeds", type=seed_range, default="0:20", metavar="A:B", help="of the walks, the last left out"
+    )
+    parser.add_argument(
+        "--updates", type=positive_int, default=12, metavar="K", help="maps a walk, evenly spaced in time"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR",
+        help="folder that keeps the result of each walk, where a run cut short goes on, and scores.json "
+        "[none is kept]",
+    )  # fmt: skip
+    _add_shared_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _evaluate_streaming(args: argparse.Namespace) -> int:
+    from ssen_ros.evaluation.streaming import evaluate_streaming
+    from ssen_ros.evaluation.tables import streaming_table
+
+    config = config_of(args)
+    data = f"walks of the simulator by seed, {args.updates} maps each"
+    with _results_folder(args) as folder, workers_of(args.workers, args.dask) as executor:
+        scores = evaluate_streaming(
+            args.seeds, partial(_replay, args.updates), config, folder, data, executor,
+            progress=sys.stderr.isatty(),
+        )  # fmt: skip
+    if args.json:
+        print(json.dumps(scores))
+        return 0
+    stages = ", ".join(f"{stage} {seconds:.3f}" for stage, seconds in scores["seconds"].items())
+    note = f"In %, but for counts and s, the median seconds of an update: {stages}"
+    print(streaming_table(scores), note, sep="\n\n")
+    return 0
+
+
+def _replay(updates: int, seed: int) -> Iterator["Moment"]:
+    """The walk of this seed as so many maps, or as many as it has frames."""
+    from ssen_ros.evaluation.streaming import Moment
+    from ssen_ros.simulation import SimulatedSlam
+
+    slam = SimulatedSlam(seed)
+    updates = min(updates, len(slam))
+    for number in range(1, updates + 1):
+        before = slam.frames_done
+        slam.advance(number * len(slam) // updates - before)
+        closed = slam.loop_closure is not None and before <= slam.loop_closure < slam.frames_done
+        yield Moment(slam.sample(), closed)
 
 
 # --- ssen evaluate scannet, ssen export scannet ------------------------------------------------
@@ -175,7 +238,8 @@ def _export_scannet(args: argparse.Namespace) -> int:
     scenes = _scannet_scenes(args)
     data, bar = str(args.scans.resolve()), sys.stderr.isatty()
     load = partial(_load_scannet, None)
-    export_scenes(scenes, load, config_of(args), args.out, data, args.workers, bar)
+    with workers_of(args.workers, args.dask) as executor:
+        export_scenes(scenes, load, config_of(args), args.out, data, executor, bar)
     print(f"{args.out}: {len(scenes)} scenes")
     return 0
 
@@ -223,20 +287,26 @@ def _add_evaluation_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_shared_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--workers", type=positive_int, default=1, metavar="N",
-        help="processes; cores, and GPUs where there are several, are shared out among them",
-    )  # fmt: skip
+    add_workers(parser)
     add_pipeline_options(parser)
+
+
+def _results_folder(args: argparse.Namespace) -> AbstractContextManager[str | Path]:
+    """That of --out, or one of which nothing is kept."""
+    if args.out:
+        return nullcontext(args.out)
+    if args.dask:
+        raise ConfigError("--dask without --out: expected --out DIR, a folder that all workers see")
+    return tempfile.TemporaryDirectory(prefix="ssen_evaluate_")
 
 
 def _evaluate(args: argparse.Namespace, scenes: dict, load: Any, data: str) -> int:
     from ssen_ros.evaluation.scenes import evaluate_scenes
 
     config, earlier = config_of(args), [_read_scores(folder) for folder in args.beside]
-    with tempfile.TemporaryDirectory(prefix="ssen_evaluate_") as nothing_kept:
+    with _results_folder(args) as folder, workers_of(args.workers, args.dask) as executor:
         scores = evaluate_scenes(
-            scenes, load, config, args.out or nothing_kept, data, args.thresholds, args.workers,
+            scenes, load, config, folder, data, args.thresholds, executor,
             progress=sys.stderr.isatty(),
         )  # fmt: skip
     if args.json:

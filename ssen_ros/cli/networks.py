@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ssen_ros.cli.options import command, names, positive_float, positive_int, warn_of_held_out
+from ssen_ros.cli.options import class_names, command, names, positive_float, positive_int, warn_of_held_out
 
 
 def add_train(commands: Any) -> None:
@@ -54,7 +54,10 @@ def add_convert(commands: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="F", help=".safetensors file to write")
     parser.add_argument("--architecture", metavar="NAME", help="such as MinkUNet34C [the one that fits]")
     task = parser.add_mutually_exclusive_group()
-    task.add_argument("--classes", type=names, metavar="A,B,...", help="output classes [ScanNet's 20]")
+    task.add_argument(
+        "--classes", type=class_names, metavar="A,B,...|FILE",
+        help="output classes in order, or a text file with one a line [ScanNet's 20]",
+    )  # fmt: skip
     task.add_argument(
         "--embedding-width", type=positive_int, default=0, metavar="D", help="it is an embedding network"
     )

@@ -10,7 +10,9 @@ from ssen_ros.config import SsenConfig, parameters, with_values
 from ssen_ros.errors import ConfigError, SsenError
 
 log = logging.getLogger(__name__)
-CLOUD_HELP = "a .ply, .pcd or .npz file, metres, +Z up; or a recording: folder of rosbag2, .mcap or .db3"
+CLOUD_HELP = (
+    "a .ply, .pcd or .npz file, metres, +Z up; or a recording: folder of rosbag2, .mcap, .db3 or .bag"
+)
 
 
 def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
@@ -37,6 +39,18 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="parameters of ssen_node, as config/ssen.yaml has them; --set wins",
     )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    workers = parser.add_mutually_exclusive_group()
+    workers.add_argument(
+        "--workers", type=positive_int, default=1, metavar="N",
+        help="processes; cores, and GPUs where there are several, are shared out among them",
+    )  # fmt: skip
+    workers.add_argument(
+        "--dask", metavar="ADDRESS",
+        help="of the scheduler of a Dask cluster, whose workers see the same folders; they work instead",
+    )  # fmt: skip
 
 
 def add_bag_topic(parser: argparse.ArgumentParser) -> None:
@@ -171,6 +185,26 @@ def positive_float(text: str) -> float:
 
 def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Names between commas, or those of a text file, one a line; what begins with # is a comment."""
+    path = Path(text)
+    if not path.is_file():
+        if path.suffix.lower() in (".txt", ".csv", ".names", ".list") or "/" in text and "," not in text:
+            raise argparse.ArgumentTypeError(f"{text}: no such file; expected one class a line, or A,B,...")
+        return names(text)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{text}: not a readable text file ({error})") from error
+    found = tuple(line.strip().rstrip(",").strip() for line in lines)
+    found = tuple(name for name in found if name and not name.startswith("#"))
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if not found or twice:
+        what = f"{twice!r} occurs more than once" if twice else "no class in it"
+        raise argparse.ArgumentTypeError(f"{text}: {what}; expected one class a line")
+    return found
 
 
 def alternatives(text: str) -> tuple[str, tuple[str, ...]]:

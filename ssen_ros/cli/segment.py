@@ -1,9 +1,11 @@
-"""`ssen segment`: one cloud, once. `ssen demo`: the node on a simulated map."""
+"""`ssen segment`: one cloud or many, each once. `ssen demo`: the node on a simulated map."""
 
 import argparse
 import json
 import logging
+import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from ssen_ros.cli.options import (
     CLOUD_HELP,
     add_bag_topic,
     add_pipeline_options,
+    add_workers,
     command,
     config_of,
     parameter_table,
@@ -20,16 +23,19 @@ from ssen_ros.cli.options import (
     seed,
     settings_of,
 )
+from ssen_ros.errors import CheckpointError, ConfigError, EngineError
+from ssen_ros.jobs import by_name, workers_of
 
 if TYPE_CHECKING:
+    from ssen_ros.pipeline import SsenPipeline
     from ssen_ros.results import SavedFiles
-    from ssen_ros.structures import StepResult
+    from ssen_ros.structures import Cloud, StepResult
 
 log = logging.getLogger(__name__)
 
 
 def add_segment(commands: Any) -> None:
-    text = "Segment one cloud; writes labelled.ply, instances.json and map.png."
+    text = "Segment clouds, each by itself; writes labelled.ply, instances.json and map.png."
     parser = command(
         commands,
         "segment",
@@ -38,29 +44,30 @@ def add_segment(commands: Any) -> None:
         epilog=f"parameters for --set:\n{parameter_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("cloud", type=Path, metavar="CLOUD", help=CLOUD_HELP)
+    parser.add_argument("clouds", type=Path, nargs="+", metavar="CLOUD", help=CLOUD_HELP)
     add_bag_topic(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument(
+        "--at", type=positive_float, default=float("inf"), metavar="S",
+        help="of a recording: the map as it was S seconds after the first cloud [the last one]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR",
+        help="folder for the results; of several clouds one folder in it for each, and what is there is kept",
+    )  # fmt: skip
+    add_workers(parser)
     add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
 
 
 def _segment(args: argparse.Namespace) -> int:
-    from ssen_ros.doctor import examine_cloud
     from ssen_ros.io.clouds import read_cloud
     from ssen_ros.pipeline import SsenPipeline
-    from ssen_ros.results import save_result
-    from ssen_ros.voxel_map import VoxelMap
 
+    if len(args.clouds) > 1 or args.dask:
+        return _segment_many(args)
     config = config_of(args)
-    cloud = read_cloud(args.cloud, args.bag_topic)
-    pipeline = SsenPipeline.from_config(config)
-    for finding in examine_cloud(cloud, pipeline.segmenter.voxel_size):
-        log.warning("%s; %s", finding.seen, finding.remedy)
-    voxel_map = VoxelMap(pipeline.segmenter.voxel_size, config.map.mode)
-    voxel_map.integrate(cloud.points, cloud.colors_or_grey)
-    result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
-    saved = save_result(result, args.out, tuple(pipeline.segmenter.class_names), cloud.frame_id)
+    cloud = read_cloud(args.clouds[0], args.bag_topic, args.at)
+    result, saved = _segment_to(cloud, SsenPipeline.from_config(config), args.out)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:
@@ -68,11 +75,75 @@ def _segment(args: argparse.Namespace) -> int:
     return 0
 
 
+def _segment_to(cloud: "Cloud", pipeline: "SsenPipeline", folder: Path) -> "tuple[StepResult, SavedFiles]":
+    from ssen_ros.doctor import examine_cloud
+    from ssen_ros.results import save_result
+    from ssen_ros.voxel_map import VoxelMap
+
+    for finding in examine_cloud(cloud, pipeline.segmenter.voxel_size):
+        log.warning("%s; %s", finding.seen, finding.remedy)
+    voxel_map = VoxelMap(pipeline.segmenter.voxel_size, pipeline.config.map.mode)
+    voxel_map.integrate(cloud.points, cloud.colors_or_grey)
+    result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
+    return result, save_result(result, folder, tuple(pipeline.segmenter.class_names), cloud.frame_id)
+
+
+# --- many clouds -------------------------------------------------------------------------------
+
+
+def _segment_many(args: argparse.Namespace) -> int:
+    """Each in a folder of its name; one that fails is told, and the exit code is 1."""
+    from ssen_ros.evaluation.scene_runs import run_scenes
+    from ssen_ros.io.clouds import read_cloud
+    from ssen_ros.results import SavedFiles
+
+    paths = by_name(args.clouds, lambda name: SavedFiles.in_folder(args.out / name).map_png)  # written last
+    errors: dict[Path, str] = {}
+
+    def failed(cloud: Path, error: Exception) -> None:
+        if isinstance(error, (ConfigError, CheckpointError, EngineError, ModuleNotFoundError)):
+            raise error  # not this cloud's: every other would fail as well
+        errors[cloud] = " ".join((str(error) or repr(error)).split())
+        print(f"ssen segment: {cloud}: {errors[cloud]}", file=sys.stderr)
+        log.info("raised here", exc_info=error)
+
+    kept = sum(path.exists() for path in paths.values())
+    load = partial(read_cloud, bag_topic=args.bag_topic, until_s=args.at)
+    with workers_of(args.workers, args.dask) as executor:
+        run_scenes(
+            paths, load, _segment_into, config_of(args), args.out, "clouds by their names", executor,
+            progress=sys.stderr.isatty(), failed=failed,
+        )  # fmt: skip
+    done = {path.parent.name: path.parent for cloud, path in paths.items() if cloud not in errors}
+    if args.json:
+        files = {name: SavedFiles.in_folder(folder) for name, folder in done.items()}
+        told = {name: {**_content(of), "files": _names(of)} for name, of in files.items()}
+        told |= {paths[cloud].parent.name: {"error": error} for cloud, error in errors.items()}
+        print(json.dumps(told))
+    else:
+        failures = f", {len(errors)} failed" if errors else ""
+        print(f"{args.out}: {len(done)} clouds, {kept} of them kept from before{failures}")
+    return 1 if errors else 0
+
+
+def _segment_into(cloud: "Cloud", pipeline: "SsenPipeline", path: Path) -> None:
+    _segment_to(cloud, pipeline, path.parent)
+
+
+# --- what is told ------------------------------------------------------------------------------
+
+
 def _segment_json(result: "StepResult", saved: "SavedFiles") -> dict:
-    content = json.loads(saved.instances_json.read_text(encoding="utf-8"))
-    content["timings_ms"] = {stage: 1000.0 * seconds for stage, seconds in result.timings_s.items()}
-    content["files"] = {name: str(path) for name, path in vars(saved).items()}
-    return content
+    timings_ms = {stage: 1000.0 * seconds for stage, seconds in result.timings_s.items()}
+    return {**_content(saved), "timings_ms": timings_ms, "files": _names(saved)}
+
+
+def _content(saved: "SavedFiles") -> dict:
+    return json.loads(saved.instances_json.read_text(encoding="utf-8"))
+
+
+def _names(saved: "SavedFiles") -> dict[str, str]:
+    return {name: str(path) for name, path in vars(saved).items()}
 
 
 def _print_segment_tables(result: "StepResult", saved: "SavedFiles") -> None:

@@ -8,15 +8,16 @@ do. Wall and floor have no instances: theirs are dropped.
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 
 from ssen_ros.datasets.labelled_voxels import save_gridded
-from ssen_ros.errors import CloudError, DataError
+from ssen_ros.errors import CloudError
 from ssen_ros.io.clouds import read_ply
 from ssen_ros.io.samples import Sample
-from ssen_ros.jobs import write_missing
+from ssen_ros.jobs import by_name, write_missing
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
 
 _NAMES = {"label": ("label", "scalar_label"),
@@ -47,19 +48,15 @@ def load_labelled_ply(path: Path | str) -> Sample:
 
 
 def import_ply(
-    files: Iterable[Path], out_dir: Path | str, workers: int = 1, progress: bool = True
+    files: Iterable[Path], out_dir: Path | str, executor: Executor | None = None, progress: bool = True
 ) -> list[Path]:
     """Write each room to `out_dir/{stem}.npz`, on the simulator's grid; files that exist are kept.
 
-    Raises DataError for two files of one name; as `load_labelled_ply` for one that cannot be used.
+    `executor` as `write_missing`. Raises DataError for two files of one name; as `load_labelled_ply` for one
+    that cannot be used.
     """
-    source_of: dict[Path, Path] = {}
-    for file in files:
-        path = Path(out_dir) / f"{file.stem}.npz"
-        if path in source_of:
-            raise DataError(f"{source_of[path]} and {file} would both become {path}; rename one of them")
-        source_of[path] = file
-    return write_missing({file: path for path, file in source_of.items()}, _import_room, workers, progress)
+    paths = by_name(files, lambda name: Path(out_dir) / f"{name}.npz")
+    return write_missing(paths, _import_room, executor, progress)
 
 
 def _import_room(file: Path, path: Path) -> None:

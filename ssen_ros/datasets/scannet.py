@@ -11,6 +11,7 @@ A scene's folder holds, in the data set's own names (github.com/ScanNet/ScanNet,
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -108,15 +109,16 @@ def import_scannet(
     label_map: Mapping[str, int],
     names: list[str],
     out_dir: Path | str,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> list[Path]:
     """Write the scenes to `out_dir/{name}.npz`, on the simulator's grid; files that exist are kept.
 
-    Raises DataError before any work where `scans` lacks a scene; as `load_scene` for one that is damaged.
+    `executor` as `write_missing`. Raises DataError before any work where `scans` lacks a scene; as
+    `load_scene` for one that is damaged.
     """
     folders = {folder: Path(out_dir) / f"{name}.npz" for name, folder in scene_folders(scans, names).items()}
-    return write_missing(folders, partial(_import_scene, label_map), workers, progress)
+    return write_missing(folders, partial(_import_scene, label_map), executor, progress)
 
 
 def _import_scene(label_map: Mapping[str, int], folder: Path, path: Path) -> None:

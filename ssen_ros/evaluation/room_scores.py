@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros.boxes import fit_box
 from ssen_ros.evaluation.average_precision import MIN_REGION
@@ -147,7 +147,7 @@ def touching(points: np.ndarray, instance: np.ndarray, truth: np.ndarray, count:
     cells = np.floor(points[rows].astype(np.float64) / _THIN_M).astype(np.int64)
     cells = np.column_stack([cells, instance[rows]])
     rows = rows[np.unique(cells, axis=0, return_index=True)[1]]  # one point of each object in a cell
-    first, second = cKDTree(points[rows]).query_pairs(_TOUCH_M, output_type="ndarray").T
+    first, second = KDTree(points[rows]).query_pairs(_TOUCH_M, output_type="ndarray").T
     apart = instance[rows[first]] != instance[rows[second]]
     near = truth[rows[np.concatenate([first[apart], second[apart]])]]
     touches[near[near >= 0]] = True

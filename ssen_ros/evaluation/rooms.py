@@ -1,11 +1,12 @@
 """Labelled maps scored as a user sees them: once as they are, turned, and with strays below the floor."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.evaluation.room_scores import (
@@ -34,7 +35,7 @@ def evaluate_rooms(
     config: SsenConfig,
     folder: Path | str,
     alternatives: Mapping[str, Sequence[str]],
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
     perturbed: bool = True,
 ) -> dict:
@@ -46,7 +47,7 @@ def evaluate_rooms(
     files = {name: file.resolve() for name, file in rooms.items()}
     paths = {file: Path(folder) / "rooms" / f"{name}.npz" for name, file in files.items()}
     data = f"{', '.join(map(str, files.values()))}; {'as they are, turned, strays' if perturbed else 'once'}"
-    run_scenes(paths, load, partial(_score_to, perturbed), config, Path(folder), data, workers, progress)
+    run_scenes(paths, load, partial(_score_to, perturbed), config, Path(folder), data, executor, progress)
     scores = {name: RoomScore.load(paths[file]) for name, file in files.items()}
     return summarize_rooms(scores, alternatives)
 
@@ -96,7 +97,7 @@ def nearest_rows(snapshot: VoxelSnapshot, points: np.ndarray) -> np.ndarray:
     row = voxel_rows(snapshot, points)
     lost = np.flatnonzero(row < 0)
     if len(lost) and len(snapshot):
-        distance, nearest = cKDTree(snapshot.points).query(points[lost], distance_upper_bound=_REACH_M)
+        distance, nearest = KDTree(snapshot.points).query(points[lost], distance_upper_bound=_REACH_M)
         row[lost] = np.where(np.isfinite(distance), nearest, -1)
     return row
 

@@ -1,24 +1,23 @@
-"""The method over many scenes: in several processes, each scene once, though the run be cut short."""
+"""The method over many scenes: by several workers, each scene once, though the run be cut short."""
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import replace
-from functools import cache, partial
-from multiprocessing import current_process
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters
 from ssen_ros.errors import ConfigError
 from ssen_ros.io.replacing import replace_text
-from ssen_ros.io.samples import Sample
-from ssen_ros.jobs import write_missing
+from ssen_ros.jobs import worker_number, write_missing
 from ssen_ros.network_spec import shipped_weights
 from ssen_ros.pipeline import SsenPipeline
 
-Load = Callable[[Any], Sample]
-Write = Callable[[Sample, SsenPipeline, Path], None]
+Load = Callable[[Any], Any]  # a Sample, or what else `Write` takes
+Write = Callable[[Any, SsenPipeline, Path], None]
 
 
 def run_scenes(
@@ -28,8 +27,9 @@ def run_scenes(
     config: SsenConfig,
     folder: Path,
     data: str,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
+    failed: Callable[[Any, Exception], None] | None = None,
 ) -> list[Path]:
     """Call `write(load(scene), pipeline, path)` for each scene whose path is not there yet; all paths.
 
@@ -37,35 +37,41 @@ def run_scenes(
         paths: {what `load` takes: what `write` makes}; `write` leaves no file that is not whole.
         folder: receives `run.json`: parameters, weights and data of the results in it.
         data: which scenes these are, for that record.
-        workers: processes; `load`, `write` and the scenes are pickled then. Cores and GPUs are shared out.
+        executor, failed: as `write_missing`; `load` is pickled too. `Processes` share out the GPUs.
 
     Raises:
         ConfigError: the folder holds results of other parameters, weights or data.
     """
-    _claim(folder, {"data": data, **_method(config)})
-    return write_missing(paths, partial(_run_scene, load, write, config, workers), workers, progress)
+    method = _method(config)
+    _claim(folder, {"data": data, **method})
+    weights = tuple(text for name, text in method.items() if name.endswith("SHA-256"))
+    job = partial(_run_scene, load, write, _for_any_folder(config), weights)
+    return write_missing(paths, job, executor, progress, failed)
 
 
-def _run_scene(load: Load, write: Write, config: SsenConfig, workers: int, scene: Any, path: Path) -> None:
-    write(load(scene), _pipeline(config, workers), path)
+def _run_scene(
+    load: Load, write: Write, config: SsenConfig, weights: tuple[str, ...], scene: Any, path: Path
+) -> None:
+    write(load(scene), _pipeline(config, weights), path)
 
 
-@cache
-def _pipeline(config: SsenConfig, workers: int) -> SsenPipeline:
-    """That of this process."""
-    return SsenPipeline.from_config(config if workers == 1 else _share_of_worker(config, workers))
-
-
-def _share_of_worker(config: SsenConfig, workers: int) -> SsenConfig:
+@lru_cache(maxsize=1)
+def _pipeline(config: SsenConfig, weights: tuple[str, ...]) -> SsenPipeline:
+    """That of this process, on the GPU that is its share, until a run comes with other weights."""
     import torch  # late: slow to import
 
     segmenter = config.segmenter
-    number = int(current_process().name.rpartition("-")[2])  # SpawnProcess-1, -2, ...
-    if segmenter.device in ("auto", "cuda") and torch.cuda.is_available():
-        segmenter = replace(segmenter, device=f"cuda:{number % torch.cuda.device_count()}")
-    if segmenter.num_threads == 0:
-        segmenter = replace(segmenter, num_threads=max(1, torch.get_num_threads() // workers))
-    return replace(config, segmenter=segmenter)
+    if segmenter.device in ("auto", "cuda") and torch.cuda.device_count() > 1:
+        segmenter = replace(segmenter, device=f"cuda:{worker_number() % torch.cuda.device_count()}")
+    return SsenPipeline.from_config(replace(config, segmenter=segmenter))
+
+
+def _for_any_folder(config: SsenConfig) -> SsenConfig:
+    """The same with absolute paths: a worker may have been started in another folder."""
+    names = ("semantic_checkpoint", "embedding_checkpoint")
+    paths = {name: getattr(config.segmenter, name) for name in names}
+    absolute = {name: str(Path(path).absolute()) for name, path in paths.items() if path}
+    return replace(config, segmenter=replace(config.segmenter, **absolute))
 
 
 def _claim(folder: Path, run: dict) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ssen_ros.evaluation.average_precision import (
 )
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
 from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
-from ssen_ros.evaluation.vertex_labels import label_vertices
+from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
 from ssen_ros.io.replacing import replace_text, replacing
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
@@ -46,7 +47,11 @@ class SceneResult:
 
 def evaluate_scene(sample: Sample, pipeline: SsenPipeline) -> SceneResult:
     """One pass of the whole method over the scene by itself, scored on the scene's own vertices."""
-    found = label_vertices(sample, pipeline)
+    return score_vertices(sample, label_vertices(sample, pipeline))
+
+
+def score_vertices(sample: Sample, found: VertexLabels) -> SceneResult:
+    """What was found on the scene's vertices, against the truth."""
     return SceneResult(
         confusion_matrix(sample.semantic_label, found.semantic_label, NUM_CLASSES),
         match_scene(sample.semantic_label, sample.instance_label, found.predictions),
@@ -60,7 +65,7 @@ def evaluate_scenes(
     folder: Path | str,
     data: str,
     protocol: str = "scannet",
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> dict:
     """Evaluate {name: what `load` takes}; returns the scores of `summarize_scenes`.
@@ -70,7 +75,7 @@ def evaluate_scenes(
     """
     folder = Path(folder)
     paths = {scene: folder / "scenes" / f"{name}.npz" for name, scene in scenes.items()}
-    run_scenes(paths, load, _evaluate_to, config, folder, data, workers, progress)
+    run_scenes(paths, load, _evaluate_to, config, folder, data, executor, progress)
     scores = summarize_scenes([SceneResult.load(path) for path in paths.values()], protocol)
     replace_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
     return scores

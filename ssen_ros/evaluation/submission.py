@@ -1,6 +1,7 @@
 """Results in the format of the ScanNet benchmark's two 3D tasks (kaldir.vc.in.tum.de/scannet_benchmark)."""
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ssen_ros.datasets.scannet import NYU40_IDS
 from ssen_ros.errors import DataError
 from ssen_ros.evaluation.scene_runs import Load, run_scenes
 from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
-from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.replacing import replace_text, replacing
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import is_thing
 from ssen_ros.pipeline import SsenPipeline
@@ -25,7 +26,7 @@ def export_scenes(
     config: SsenConfig,
     out_dir: Path | str,
     data: str,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
 ) -> None:
     """Segment {name: what `load` takes} and write each scene, see `write_scene`; those written are kept.
@@ -34,7 +35,7 @@ def export_scenes(
     """
     out_dir = Path(out_dir)
     paths = {scene: out_dir / "instance" / f"{name}.txt" for name, scene in scenes.items()}
-    run_scenes(paths, load, _export_to, config, out_dir, data, workers, progress)
+    run_scenes(paths, load, _export_to, config, out_dir, data, executor, progress)
 
 
 def _export_to(sample: Sample, pipeline: SsenPipeline, path: Path) -> None:
@@ -58,13 +59,14 @@ def write_scene(out_dir: Path | str, scene: str, labels: VertexLabels) -> None:
     (instance / MASK_FOLDER).mkdir(parents=True, exist_ok=True)
     id_of_class = np.append(NYU40_IDS, 0)  # the last: -1
     ids = id_of_class[labels.semantic_label]
-    (semantic / f"{scene}.txt").write_text("".join(f"{i}\n" for i in ids.tolist()))
+    replace_text(semantic / f"{scene}.txt", "".join(f"{i}\n" for i in ids.tolist()))
     lines = []
     thing = np.append(is_thing(), False)
     for number, prediction in enumerate(p for p in labels.predictions if thing[p.class_id]):
         name = f"{MASK_FOLDER}/{scene}_{number:03d}.txt"
         mask = np.full(len(ids), b"0\n")
         mask[prediction.rows] = b"1\n"
-        (instance / name).write_bytes(mask.tobytes())
+        with replacing(instance / name) as temporary:
+            temporary.write_bytes(mask.tobytes())
         lines.append(f"{name} {id_of_class[prediction.class_id]} {prediction.score:.9g}\n")
     replace_text(instance / f"{scene}.txt", "".join(lines))  # last: a scene whose list is there is whole

@@ -1,5 +1,6 @@
 """One pass of the whole method over a labelled scene, told on the scene's own vertices."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,17 +25,31 @@ class VertexLabels:
 def label_vertices(sample: Sample, pipeline: SsenPipeline) -> VertexLabels:
     """Segment the scene as the first map."""
     result = segment_once(sample.points, sample.colors, pipeline)
-    names = (*pipeline.segmenter.class_names, None)  # the last: no class
+    objects = [(d.class_id, d.score, d.rows) for d in result.detections]
+    return tell_vertices(sample.points, result, objects, pipeline.segmenter.class_names)
+
+
+def tell_vertices(
+    points: np.ndarray,
+    result: StepResult,
+    objects: Iterable[tuple[int, float, np.ndarray]],
+    class_names: Sequence[str],
+) -> VertexLabels:
+    """What a pass says of the (N, 3) points, m, that its map was made of.
+
+    Args:
+        objects: (class_id, score, rows of the snapshot) of each.
+        class_names: of the network.
+    """
+    names = (*class_names, None)  # the last: no class
     benchmark_class = np.array([CLASS_NAMES.index(n) if n in CLASS_NAMES else -1 for n in names])
-    row = voxel_rows(result.snapshot, sample.points)  # -1, the last, for strays below the floor
+    row = voxel_rows(result.snapshot, points)  # -1, the last, for strays below the floor
     predictions = []
-    for detection in result.detections:
+    for class_id, score, rows in objects:
         inside = np.zeros(len(result.snapshot) + 1, bool)
-        inside[detection.rows] = True
+        inside[rows] = True
         vertices = np.flatnonzero(inside[row])
-        predictions.append(
-            Prediction(int(benchmark_class[detection.class_id]), float(detection.score), vertices)
-        )
+        predictions.append(Prediction(int(benchmark_class[class_id]), float(score), vertices))
     return VertexLabels(benchmark_class[np.append(result.semantic_label, -1)[row]], tuple(predictions))
 
 

@@ -1,10 +1,13 @@
-"""Recordings: rosbag2 in MCAP or SQLite3 read, MCAP written, through the library `rosbags`, without ROS.
+"""Recordings: clouds read from those of ROS 2 and ROS 1, MCAP written; through `rosbags`, without ROS.
 
-Formats: rosbag2 (github.com/ros2/rosbag2), MCAP (mcap.dev/spec); compressed ones (zstd, lz4) are read too.
+How their files are read, see `recordings`.
 """
 
+import json
+import logging
 import shutil
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,35 +16,56 @@ from typing import Any
 import numpy as np
 
 from ssen_ros.errors import BagError, CloudError
-from ssen_ros.io.point_cloud2 import CLOUD_TYPE, from_msg, ns_from_time
+from ssen_ros.io.likely import likely
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE, from_msg
+from ssen_ros.io.recordings import count_messages, files_of, kind_of, library, messages
+from ssen_ros.io.replacing import replace_text
+from ssen_ros.stamps import ns_from_time
 from ssen_ros.structures import Cloud
 
-BAG_SUFFIXES = (".mcap", ".db3")
+_FLUSH_PERIOD_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 def is_bag(path: str | Path) -> bool:
-    """Whether `path` is a recording: a folder (of rosbag2), or a single .mcap or .db3 file."""
+    """Whether `path` is a recording: a folder, or a single .mcap, .db3 or .bag file, compressed or not."""
     path = Path(path)
-    return path.is_dir() or path.suffix.lower() in BAG_SUFFIXES
+    return path.is_dir() or bool(kind_of(path))
 
 
 class BagReader:
     """The point clouds of one topic of a recording, in the order they were recorded.
 
+    What a folder's metadata.yaml says is not asked: the files are read, as far as each of them goes.
+
     Raises:
-        BagError: no recording there, a damaged one, no library to read it, or no such topic of clouds;
-            where `topic` is empty, more than one of them.
+        BagError: no recording there, nothing readable in it, no library to read it, or no such topic of
+            clouds; where `topic` is empty, more than one of them.
     """
 
     def __init__(self, path: str | Path, topic: str = ""):
         self._path = Path(path)
+        counts: Counter[tuple[str, str]] = Counter()
         with _reading(self._path):
-            reader = _rosbags("rosbags.rosbag2").Reader(self._path)
-            with reader:
-                counts = {c.topic: c.msgcount for c in reader.connections if c.msgtype == CLOUD_TYPE}
-                others = sorted({c.topic for c in reader.connections} - set(counts))
-        self.topic = self._chosen(topic, counts, others)
-        self._count = counts[self.topic]
+            self._files = files_of(self._path)
+            for file in list(self._files):
+                try:
+                    counts += count_messages(file)
+                except Exception as error:
+                    if isinstance(error, BagError) or len(self._files) == 1:
+                        raise
+                    log.warning("%s: left out, it cannot be read (%s)", file, error)
+                    self._files.remove(file)
+        clouds = {name: count for (name, kind), count in counts.items() if kind == CLOUD_TYPE}
+        self.topic = self._chosen(topic, clouds, sorted({name for name, _ in counts} - set(clouds)))
+        self._count = clouds[self.topic]
+        is_bare = self._path.is_dir() and not (self._path / "metadata.yaml").is_file()
+        log.log(
+            logging.WARNING if is_bare else logging.INFO,
+            "%s: %s%d clouds on %s found in %d files",
+            path, "no metadata.yaml; " if is_bare else "", self._count, self.topic, len(self._files),
+        )  # fmt: skip
 
     def __len__(self) -> int:
         """Clouds on the topic."""
@@ -49,12 +73,12 @@ class BagReader:
 
     def raw(self) -> Iterator[tuple[int, bytes]]:
         """(time of recording [ns], the message as it was on the wire, CDR) of each cloud."""
-        with _reading(self._path), _rosbags("rosbags.rosbag2").Reader(self._path) as reader:
-            connections = [c for c in reader.connections if c.topic == self.topic]
+        with _reading(self._path):
             is_empty = True
-            for _, recorded_ns, data in reader.messages(connections):
-                is_empty = False
-                yield recorded_ns, data
+            for file in self._files:
+                for recorded in messages(file, self.topic, CLOUD_TYPE):
+                    is_empty = False
+                    yield recorded
             if is_empty:
                 raise EOFError(f"it promises {len(self)} clouds on {self.topic} and holds none")
 
@@ -66,10 +90,13 @@ class BagReader:
                 message = store.deserialize_cdr(data, CLOUD_TYPE)
             yield recorded_ns, message
 
-    def last(self) -> Cloud:
-        """The last cloud of the recording. Raises CloudError where it cannot be used."""
-        ((_, message),) = deque(self.messages(), maxlen=1)
-        points, colors, had_color = from_msg(message)
+    def last(self, until_s: float = float("inf")) -> Cloud:
+        """The last cloud recorded at most `until_s` after the first. Raises CloudError if it is unusable."""
+        ((_, message),) = deque(self._until(until_s), maxlen=1)
+        try:
+            points, colors, had_color = from_msg(message)
+        except CloudError as error:
+            raise CloudError(f"{self._path}: the last cloud on {self.topic}: {error}") from error
         if not len(points):
             raise CloudError(f"{self._path}: the last cloud on {self.topic} is empty; expected a map")
         return Cloud(
@@ -78,6 +105,14 @@ class BagReader:
             frame_id=message.header.frame_id,
             stamp_ns=ns_from_time(message.header.stamp),
         )
+
+    def _until(self, until_s: float) -> Iterator[tuple[int, Any]]:
+        first_ns = None
+        for recorded_ns, message in self.messages():
+            first_ns = recorded_ns if first_ns is None else first_ns
+            if (recorded_ns - first_ns) / 1e9 > until_s:
+                return
+            yield recorded_ns, message
 
     def _chosen(self, topic: str, counts: Mapping[str, int], others: list[str]) -> str:
         recorded = {name: count for name, count in counts.items() if count}
@@ -99,11 +134,11 @@ class BagReader:
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     if not path.exists():
-        raise BagError(f"{path}: no such recording; give a folder of rosbag2, an .mcap or a .db3 file")
-    if path.is_dir() and not any(f.suffix in {".yaml", *BAG_SUFFIXES} for f in path.iterdir()):
+        raise BagError(f"{path}: no such recording; give a folder of rosbag2, or an .mcap, .db3 or .bag file")
+    if path.is_dir() and not files_of(path):
         raise BagError(
-            f"{path}: a folder without metadata.yaml, .mcap or .db3 is no recording; give one of rosbag2, "
-            "or the path of a cloud"
+            f"{path}: a folder without .mcap, .db3 or .bag files is no recording; give one of rosbag2, or "
+            "the path of a cloud"
         )
     try:
         yield
@@ -111,24 +146,25 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # damaged bytes raise whatever they lead to, in the library alone
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise BagError(
-            f"{path}: not a readable recording ({reason}); if it was cut short, `ros2 bag reindex` or "
-            "`mcap recover` may save it"
-        ) from error
+        seems = "" if path.is_dir() else likely(path)
+        told = (
+            "no message of it can be read" if not seems or "recording" in seems else f"it seems to be {seems}"
+        )
+        raise BagError(f"{path}: not a readable recording ({reason}); {told}") from error
 
 
 class BagWriter:
     """Writes messages, as they come over the wire, into a new rosbag2 folder with one MCAP file.
 
     `definition(type name)` gives the text of a .msg that rosbags does not know. Close it: until then the
-    folder has no metadata.
+    metadata count no message. Whatever ends the process, messages older than a second are in the file.
 
     Raises:
         BagError: the folder exists already, a type without a definition, or no library to write with.
     """
 
     def __init__(self, path: str | Path, definition: Callable[[str], str]):
-        rosbag2 = _rosbags("rosbags.rosbag2")
+        rosbag2 = library("rosbags.rosbag2")
         self._path = Path(path)
         self._definition = definition
         self._typestore = typestore()
@@ -136,6 +172,9 @@ class BagWriter:
             raise BagError(f"{path}: exists already; give a new folder, recordings are not overwritten")
         self._writer = rosbag2.Writer(self._path, version=9, storage_plugin=rosbag2.StoragePlugin.MCAP)
         self._writer.open()
+        self._flushed_s = time.monotonic()
+        self._topics: list[tuple[str, str]] = []
+        self._write_metadata()
         self._connections: dict[str, Any] = {}
         self.counts: dict[str, int] = {}  # topic -> messages
 
@@ -146,10 +185,43 @@ class BagWriter:
             topic, type_name, typestore=self._typestore, offered_qos_profiles=[_offered(latched)]
         )
         self.counts[topic] = 0
+        self._topics.append((topic, type_name))
+        self._write_metadata()
 
     def write(self, topic: str, recorded_ns: int, data: bytes) -> None:
         self._writer.write(self._connections[topic], recorded_ns, data)
         self.counts[topic] += 1
+        if time.monotonic() - self._flushed_s > _FLUSH_PERIOD_S:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Bring what was written to the disk's file: rosbags keeps up to 1 MB in memory."""
+        storage = self._writer.storage
+        if storage.chunk.bio.tell():
+            storage.close_chunk()
+        storage.bio.flush()
+        self._flushed_s = time.monotonic()
+
+    def _write_metadata(self) -> None:
+        """As they are before the first message: who finds the folder later knows what it is."""
+        topics = [
+            {
+                "topic_metadata": {
+                    "name": name, "type": kind, "serialization_format": "cdr", "offered_qos_profiles": [],
+                    "type_description_hash": "",
+                },
+                "message_count": 0,
+            }
+            for name, kind in self._topics
+        ]  # fmt: skip
+        information = {
+            "version": 9, "storage_identifier": "mcap", "relative_file_paths": [f"{self._path.name}.mcap"],
+            "duration": {"nanoseconds": 0}, "starting_time": {"nanoseconds_since_epoch": 0},
+            "message_count": 0, "topics_with_message_count": topics, "compression_format": "",
+            "compression_mode": "", "files": [], "custom_data": None, "ros_distro": "rosbags",
+        }  # fmt: skip
+        # JSON is YAML.
+        replace_text(self._path / "metadata.yaml", json.dumps({"rosbag2_bagfile_information": information}))
 
     def close(self) -> None:
         """Write index and metadata; without a message, take the folder away again."""
@@ -165,7 +237,7 @@ class BagWriter:
         while pending:
             name = pending.pop()
             if name not in self._typestore.fielddefs and name not in found:
-                found |= _rosbags("rosbags.typesys").get_types_from_msg(self._definition(name), name)
+                found |= library("rosbags.typesys").get_types_from_msg(self._definition(name), name)
                 pending += _used_types(found[name])
         self._typestore.register(found)
 
@@ -181,7 +253,7 @@ def _used_types(definition: tuple) -> Iterator[str]:
 
 
 def _offered(latched: bool) -> Any:
-    interfaces = _rosbags("rosbags.interfaces")
+    interfaces = library("rosbags.interfaces")
     unlimited = interfaces.QosTime(9223372036, 854775807)  # RMW_DURATION_INFINITE
     durability = interfaces.QosDurability
     return interfaces.Qos(
@@ -199,14 +271,5 @@ def _offered(latched: bool) -> Any:
 
 def typestore() -> Any:
     """The standard messages of ROS 2, as rosbags keeps them; a new store each time."""
-    typesys = _rosbags("rosbags.typesys")
+    typesys = library("rosbags.typesys")
     return typesys.get_typestore(typesys.Stores.LATEST)
-
-
-def _rosbags(module: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise BagError(f"recordings need the library rosbags ({error}); pip install rosbags") from error

@@ -1,12 +1,13 @@
 """Point-cloud files: read PLY, PCD and NPZ; write a labelled PLY.
 
-PLY and uncompressed PCD are read with numpy alone, so that every vertex property survives and a machine
-without open3d's system libraries can still open a file; compressed PCD goes through open3d.
-Formats: Turk's PLY (paulbourke.net/dataformats/ply), PCL's PCD 0.7 (pointclouds.org).
+PLY and PCD are read with numpy, so that every vertex property survives, and compressed PCD with lzf too.
+Format: PCL's PCD 0.7 (pointclouds.org) and older ones; of PLY see `ply`, of colours `colors`.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
 from typing import BinaryIO
@@ -15,9 +16,17 @@ import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, CloudError
 from ssen_ros.io.bags import BagReader, is_bag
+from ssen_ros.io.colors import CHANNEL_NAMES, PACKED_NAMES, color_bytes, unpacked
+from ssen_ros.io.columns import ascii_columns, ascii_rows, binary_columns, header_lines
+from ssen_ros.io.likely import likely
+from ssen_ros.io.ply import read_ply_vertices
 from ssen_ros.io.replacing import replacing
 from ssen_ros.io.samples import load_sample
 from ssen_ros.structures import Cloud
+
+log = logging.getLogger(__name__)
+
+_LZF_MOST = 90  # bytes that one packed byte can stand for: three stand for 264 at most
 
 LABELLED_PLY_DTYPE = np.dtype(
     [
@@ -27,51 +36,46 @@ LABELLED_PLY_DTYPE = np.dtype(
     ]
 )  # fmt: skip
 
-_PLY_TYPES = {
-    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1",
-    "short": "i2", "int16": "i2", "ushort": "u2", "uint16": "u2",
-    "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4",
-    "float": "f4", "float32": "f4", "double": "f8", "float64": "f8",
-}  # fmt: skip
 _PCD_TYPES = {
     ("I", "1"): "i1", ("I", "2"): "i2", ("I", "4"): "i4", ("I", "8"): "i8",
     ("U", "1"): "u1", ("U", "2"): "u2", ("U", "4"): "u4", ("U", "8"): "u8",
     ("F", "4"): "f4", ("F", "8"): "f8",
 }  # fmt: skip
+_PCD_USUAL = {"SIZE": "4", "TYPE": "F", "COUNT": "1"}  # where a header leaves them out
 _PLY_NAMES = {"i1": "char", "u1": "uchar", "i4": "int", "f4": "float"}  # what the writer needs
-_COLOR_NAMES = (("red", "green", "blue"), ("r", "g", "b"), ("diffuse_red", "diffuse_green", "diffuse_blue"))
 _MILLIMETRES = (np.int16, np.int32)
-_MAX_HEADER_LINES = 1000
+_SUFFIX_OF = {"a PLY file": ".ply", "a PCD file": ".pcd", "a zip archive": ".npz"}  # of `likely`
 # What the parsers here raise on damaged bytes.
 _DAMAGE = (*DAMAGED_NPZ, LookupError, OverflowError, TokenError, RuntimeError)
 
 
-def read_cloud(path: str | Path, bag_topic: str = "") -> Cloud:
+def read_cloud(path: str | Path, bag_topic: str = "", until_s: float = float("inf")) -> Cloud:
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
-    NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) uint8
-    or float in 0..1; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read too.
-    Of a recording (folder of rosbag2, .mcap, .db3): the last cloud on `bag_topic`, or on the only topic.
+    NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
+    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
+    too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on `bag_topic`, or on the only
+    topic, of those recorded at most `until_s` after the first.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
     BagError for a recording that cannot be read.
     """
     path = Path(path)
     if is_bag(path):
-        return BagReader(path, bag_topic).last()
+        return BagReader(path, bag_topic).last(until_s)
     readers: dict[str, Callable[[Path], Cloud]] = {".ply": _read_ply, ".pcd": _read_pcd, ".npz": _read_npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise CloudError(
             f"{path}: unknown suffix {path.suffix!r}; expected one of {', '.join(readers)}, "
-            ".mcap, .db3, or a folder of rosbag2; convert it"
+            f".mcap, .db3, .bag, or a folder of rosbag2; {_advice(path)}"
         )
     if not path.is_file():
         raise CloudError(f"{path}: no such file; give the path of a .ply, .pcd or .npz cloud")
     with _damage_named(path):
         cloud = _finite(reader(path))
-    if len(cloud) == 0:
-        raise CloudError(f"{path}: 0 finite points; expected at least one; check the export")
+        if len(cloud) == 0:
+            raise CloudError("0 finite points; expected at least one; check the export")
     return cloud
 
 
@@ -89,19 +93,35 @@ def read_ply(path: str | Path) -> tuple[Cloud, dict[str, np.ndarray]]:
     finite = int(np.isfinite(cloud.points).all(axis=1).sum())
     if finite < max(len(cloud), 1):
         raise CloudError(
-            f"{path}: {finite} of {len(cloud)} vertices are finite; expected all, and at least one; "
-            "export it again"
+            f"{path}: {finite} of {len(cloud)} vertices are finite; expected all, and at least one; remove "
+            "the others"
         )
     return cloud, columns
 
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
+    """Every error about a file names it, and what it seems to be where it is damaged."""
     try:
         yield
+    except CloudError as error:
+        raise CloudError(f"{path}: {error}") from error
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); export it again") from error
+        raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); {_remedy(path)}") from error
+
+
+def _advice(path: Path) -> str:
+    seems = likely(path)
+    return f"it seems to be {seems}" if seems else "convert it, to PLY for example"
+
+
+def _remedy(path: Path) -> str:
+    seems = likely(path)
+    suffix = next((s for name, s in _SUFFIX_OF.items() if seems.startswith(name)), "")
+    if not seems or suffix == path.suffix.lower():
+        return "it seems to be cut off or damaged: copy it again, or export it again"
+    return f"it seems to be {seems}" + (f": rename it to {path.stem}{suffix}" if suffix else "")
 
 
 def write_labelled_ply(
@@ -140,114 +160,90 @@ def write_labelled_ply(
         stream.write(vertices.tobytes())
 
 
-def read_ply_vertices(path: str | Path) -> dict[str, np.ndarray]:
-    """Every scalar vertex property of a PLY file: {name: (N,) array in the file's type}.
-
-    Raises ValueError for a file that is no PLY or whose vertices are not plain scalars at its start.
-    """
-    with open(path, "rb") as stream:
-        encoding, count, fields = _ply_header(stream)
-        if encoding == "ascii":
-            return _ascii_columns(stream, count, fields)
-        order = "<" if encoding == "binary_little_endian" else ">"
-        return _binary_columns(stream, count, [(name, order + kind) for name, kind in fields])
-
-
-def _header_lines(stream: BinaryIO, end: str) -> list[list[str]]:
-    """The words of each header line up to and including the one that starts with `end`."""
-    lines = []
-    while len(lines) < _MAX_HEADER_LINES:
-        raw = stream.readline()
-        if not raw:
-            break
-        words = raw.decode("ascii", errors="replace").split()
-        lines.append(words)
-        if words and words[0] == end:
-            return lines
-    raise ValueError(f"no {end} line in its header")
-
-
-def _ply_header(stream: BinaryIO) -> tuple[str, int, list[tuple[str, str]]]:
-    """(encoding, vertex count, [(property, numpy type without byte order)])."""
-    if stream.readline().strip() != b"ply":
-        raise ValueError("its first line is not 'ply'")
-    encoding, element, count, fields = "", "", 0, []
-    for words in _header_lines(stream, "end_header"):
-        match words:
-            case ["format", encoding, *_]:
-                pass
-            case ["element", name, number]:
-                if not element and name != "vertex":
-                    raise ValueError(f"element {name!r} comes first; expected 'vertex'")
-                element, count = name, int(number) if name == "vertex" else count
-            case ["property", "list", *_] if element == "vertex":
-                raise ValueError("its vertices hold a list property; expected scalars")
-            case ["property", kind, name] if element == "vertex":
-                fields.append((name, _PLY_TYPES[kind]))
-    if encoding not in ("ascii", "binary_little_endian", "binary_big_endian"):
-        raise ValueError(f"unknown PLY format {encoding!r}")
-    return encoding, count, fields
-
-
-def _binary_columns(stream: BinaryIO, count: int, fields: list[tuple]) -> dict[str, np.ndarray]:
-    dtype = np.dtype(fields)
-    data = stream.read(count * dtype.itemsize)
-    if len(data) < count * dtype.itemsize:
-        raise ValueError(f"it promises {count} points of {dtype.itemsize} bytes but holds {len(data)} bytes")
-    rows = np.frombuffer(data, dtype)
-    return {name: rows[name] for name in dtype.names}
-
-
-def _ascii_columns(stream: BinaryIO, count: int, fields: list[tuple[str, str]]) -> dict[str, np.ndarray]:
-    if count == 0:
-        return {name: np.empty(0, kind) for name, kind in fields}
-    table = np.loadtxt(stream, max_rows=count, ndmin=2)
-    if table.shape[0] != count or table.shape[1] < len(fields):
-        raise ValueError(f"it promises {count} rows of {len(fields)} numbers but holds {table.shape}")
-    return {name: table[:, i].astype(kind) for i, (name, kind) in enumerate(fields)}
-
-
 def _read_ply(path: Path) -> Cloud:
     return _from_columns(read_ply_vertices(path))
 
 
 def _read_pcd(path: Path) -> Cloud:
     with open(path, "rb") as stream:
-        header = {words[0]: words[1:] for words in _header_lines(stream, "DATA") if words}
-        count = int(header["POINTS"][0])
-        encoding = header["DATA"][0]
+        lines = header_lines(stream, "DATA")
+        header = {words[0].upper(): words[1:] for words in lines if words}
+        if "COLUMNS" in header:  # of PCD 0.5
+            header.setdefault("FIELDS", header["COLUMNS"])
+        missing = [name for name in ("FIELDS", "DATA") if not header.get(name)]
+        if missing:
+            raise ValueError(f"no {', '.join(missing)} in its header")
+        count = _pcd_count(path, header)
+        encoding = header["DATA"][0].lower()
+        fields = _pcd_fields(header, order="" if encoding == "ascii" else "<")
         if encoding == "binary_compressed":
-            return _read_with_open3d(path)
+            return _from_columns(_compressed_columns(stream, count, fields))
+        numbers = [number for field in fields for number in field]
         if encoding == "ascii":
-            return _from_columns(_ascii_columns(stream, count, _pcd_fields(header, order="")))
+            return _from_columns(ascii_columns(ascii_rows(stream), count, numbers))
         if encoding == "binary":
-            return _from_columns(_binary_columns(stream, count, _pcd_fields(header, order="<")))
-    raise ValueError(f"unknown PCD encoding {encoding!r}")
+            return _from_columns(binary_columns(stream, count, numbers))
+    raise ValueError(f"DATA {encoding!r}, expected ascii, binary or binary_compressed")
 
 
-def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[tuple[str, str]]:
-    """[(unique name, numpy type)], one entry per number: a field of COUNT n becomes n entries."""
-    counts = header.get("COUNT", ["1"] * len(header["FIELDS"]))
+def _pcd_count(path: Path, header: Mapping[str, list[str]]) -> int:
+    """POINTS, or WIDTH * HEIGHT where the file has none."""
+    if "POINTS" not in header and "WIDTH" not in header:
+        raise ValueError("neither POINTS nor WIDTH in its header")
+    size = int(header["WIDTH"][0]) * int(header.get("HEIGHT", ["1"])[0]) if "WIDTH" in header else None
+    count = int(header["POINTS"][0]) if header.get("POINTS") else size
+    if count is None or count < 0:
+        raise ValueError(f"POINTS {header.get('POINTS')}, expected a number from 0")
+    if size not in (None, count):
+        log.warning("%s: POINTS %d, but WIDTH * HEIGHT = %d: read as %d points", path, count, size, count)
+    return count
+
+
+def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[str, str]]]:
+    """Of each field [(unique name in lower case, numpy type)], one for each number: COUNT n makes n."""
+    names = [name.lower() for name in header["FIELDS"]]
+    columns = [header.get(key) or [usual] * len(names) for key, usual in _PCD_USUAL.items()]
+    if any(len(column) != len(names) for column in columns):
+        raise ValueError(
+            f"{len(names)} FIELDS, but {', '.join(map(str, map(len, columns)))} of SIZE, TYPE, COUNT"
+        )
     fields = []
-    for i, (name, size, kind, repeat) in enumerate(
-        zip(header["FIELDS"], header["SIZE"], header["TYPE"], counts, strict=True)
-    ):
+    for i, (name, size, kind, repeat) in enumerate(zip(names, *columns)):
+        if (kind.upper(), size) not in _PCD_TYPES:
+            known = ", ".join(f"{k} {s}" for k, s in _PCD_TYPES)
+            raise ValueError(f"field {name!r} has TYPE {kind} SIZE {size}, expected one of {known}")
         unique = f"{name}{i}" if name == "_" else name  # PCL names every padding field "_"
-        names = [unique] if repeat == "1" else [f"{unique}[{k}]" for k in range(int(repeat))]
-        fields += [(n, f"{order}{_PCD_TYPES[kind, size]}") for n in names]
+        singles = [unique] if repeat == "1" else [f"{unique}[{k}]" for k in range(int(repeat))]
+        fields.append([(single, f"{order}{_PCD_TYPES[kind.upper(), size]}") for single in singles])
     return fields
 
 
-def _read_with_open3d(path: Path) -> Cloud:
+def _compressed_columns(
+    stream: BinaryIO, count: int, fields: list[list[tuple[str, str]]]
+) -> dict[str, np.ndarray]:
+    """Two sizes in bytes, then the fields one after the other, each with all points, packed by LZF."""
+    packed_size, size = (int.from_bytes(stream.read(4), "little") for _ in range(2))
+    expected = count * sum(np.dtype(field).itemsize for field in fields)
+    if size != expected:
+        raise ValueError(f"it promises {count} points of {expected} bytes but {size} bytes in its data")
+    packed = stream.read(packed_size)
+    if size > _LZF_MOST * len(packed):
+        raise ValueError(f"its data of {len(packed)} bytes cannot hold the {size} that it promises")
+    unpacked = BytesIO(_unpack(packed, size))
+    columns: dict[str, np.ndarray] = {}
+    for field in fields:
+        columns |= binary_columns(unpacked, count, field)
+    return columns
+
+
+def _unpack(packed: bytes, size: int) -> bytes:
     try:
-        import open3d  # late: a second to import, and it needs libusb and libgomp from the system
-    except (ImportError, OSError) as error:
+        import lzf  # late: only compressed PCD needs it
+    except ModuleNotFoundError as error:
         raise CloudError(
-            f"{path}: compressed PCD needs open3d, which does not import here ({error}); "
-            "install it (pip install open3d-cpu, apt install libusb-1.0-0) or save the file as binary PCD"
+            "compressed PCD needs lzf; install it (pip install python-neo-lzf) or save the file as binary PCD"
         ) from error
-    cloud = open3d.io.read_point_cloud(str(path))
-    return _checked(np.asarray(cloud.points), np.asarray(cloud.colors) if cloud.has_colors() else None)
+    return (lzf.decompress(packed, size) if size else b"") or b""  # None where it does not fit
 
 
 def _read_npz(path: Path) -> Cloud:
@@ -259,12 +255,11 @@ def _read_npz(path: Path) -> Cloud:
             return _read_sample(path)
         arrays = {name: archive[name] for name in ("points", "colors", "first_frame") if name in archive}
     if "points" not in arrays and "ranks" in archive:
-        raise CloudError(
-            f"{path}: a map that ~/save_map has kept, no cloud; ~/load_map brings it into a node"
-        )
+        raise CloudError("a map that ~/save_map has kept, no cloud; ~/load_map brings it into a node")
     if "points" not in arrays:
         raise CloudError(
-            f"{path}: no array 'points'; expected (N, 3) metres, or int16/int32 millimetres; add it"
+            f"no array 'points' among {', '.join(archive.files) or 'none'}; expected (N, 3) metres, or "
+            "int16/int32 millimetres; add it"
         )
     points = arrays["points"]
     if points.dtype in _MILLIMETRES:
@@ -280,21 +275,22 @@ def _read_sample(path: Path) -> Cloud:
 def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:
     missing = [name for name in ("x", "y", "z") if name not in columns]
     if missing:
-        raise ValueError(f"no {', '.join(missing)} among its fields {', '.join(columns)}")
+        raise CloudError(
+            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z in metres; "
+            "add them"
+        )
     points = np.stack([columns[name] for name in ("x", "y", "z")], axis=1)
     return _checked(points, _column_colors(columns))
 
 
 def _column_colors(columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    for names in _COLOR_NAMES:
+    """(N, 3) uint8, or None where no column is a colour."""
+    for names in CHANNEL_NAMES:
         if all(name in columns for name in names):
-            return np.stack([columns[name] for name in names], axis=1)
-    for name in ("rgb", "rgba"):  # PCL packs 0xAARRGGBB into 32 bits, float or integer
+            return color_bytes(np.stack([columns[name] for name in names], axis=1), names)
+    for name in PACKED_NAMES:
         if name in columns:
-            packed = columns[name]
-            is_float = packed.dtype.kind == "f"
-            bits = packed.astype(np.float32).view(np.uint32) if is_float else packed.astype(np.uint32)
-            return np.stack([(bits >> shift) & 255 for shift in (16, 8, 0)], axis=1).astype(np.uint8)
+            return unpacked(columns[name], name)
     return None
 
 
@@ -305,7 +301,11 @@ def _checked(points: np.ndarray, colors: np.ndarray | None, first_frame: np.ndar
             "millimetres; convert it"
         )
     if colors is not None:
-        colors = _color_bytes(colors, len(points))
+        if colors.shape != (len(points), 3):
+            raise CloudError(
+                f"colors has shape {colors.shape}; expected ({len(points)}, 3); store one RGB row per point"
+            )
+        colors = color_bytes(colors)
     if first_frame is not None and (
         first_frame.shape != (len(points),) or first_frame.dtype.kind not in "iu"
     ):
@@ -314,18 +314,6 @@ def _checked(points: np.ndarray, colors: np.ndarray | None, first_frame: np.ndar
             "store one frame number per point"
         )
     return Cloud(np.ascontiguousarray(points, dtype=np.float32), colors, first_frame)
-
-
-def _color_bytes(colors: np.ndarray, count: int) -> np.ndarray:
-    if colors.shape != (count, 3):
-        raise CloudError(
-            f"colors has shape {colors.shape}; expected ({count}, 3); store one RGB row per point"
-        )
-    if colors.dtype == np.uint8:
-        return np.ascontiguousarray(colors)
-    if colors.dtype.kind == "f" and (count == 0 or (colors.min() >= 0.0 and colors.max() <= 1.0)):
-        return np.rint(colors * 255.0).astype(np.uint8)
-    raise CloudError(f"colors is {colors.dtype}; expected uint8, or float between 0 and 1; convert it")
 
 
 def _finite(cloud: Cloud) -> Cloud:

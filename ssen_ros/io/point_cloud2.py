@@ -3,11 +3,13 @@
 The layout: sensor_msgs/msg/PointCloud2 and PointField (ros2/common_interfaces), colours packed as by PCL.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ssen_ros.errors import CloudError, SsenError
+from ssen_ros.io.colors import CHANNEL_NAMES, PACKED_NAMES, color_bytes, holds_numbers, unpacked
 from ssen_ros.labels import NO_COLOR
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
@@ -30,8 +32,9 @@ def from_msg(msg: Message) -> tuple[np.ndarray, np.ndarray, bool]:
     """Points and colours of a cloud, as views of the message where its layout allows.
 
     Accepts x, y, z as FLOAT32 or FLOAT64 anywhere in the point; colour as packed `rgb` or `rgba`
-    (any 4-byte type), as separate `r`, `g`, `b` (UINT8, or FLOAT32 in 0..1), or none; padding,
-    either byte order, organised clouds. Points with a NaN or an infinity are dropped whatever
+    (any 4-byte type), as separate `r`, `g`, `b` or `red`, `green`, `blue` in any encoding of
+    `ssen_ros.io.colors`, or none; padding, either byte order, organised clouds, also those whose `row_step`
+    is wrong but whose data are just their points. Points with a NaN or an infinity are dropped whatever
     `is_dense` claims.
 
     Returns:
@@ -67,11 +70,6 @@ def from_msg(msg: Message) -> tuple[np.ndarray, np.ndarray, bool]:
     return points, colors, had_color
 
 
-def ns_from_time(stamp: Any) -> int:
-    """A builtin_interfaces/Time, of ROS or of a recording, in ns."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
-
-
 class _Columns:
     """The fields of one cloud as numpy views over its bytes; checks the layout once."""
 
@@ -79,7 +77,11 @@ class _Columns:
         self.fields = {field.name: field for field in reversed(msg.fields)}  # the first of a name counts
         self._msg = msg
         self._order = ">" if msg.is_bigendian else "<"
-        self._row_step = msg.row_step if msg.height > 1 else msg.width * msg.point_step
+        row = msg.width * msg.point_step
+        # A row_step of 0, or of the whole cloud as ROS's own resize leaves it: RViz shows such clouds.
+        packed = msg.height * row
+        is_packed = len(msg.data) == packed or (msg.row_step < row and len(msg.data) > packed)
+        self._row_step = row if is_packed or msg.height == 1 else msg.row_step
         self._check_layout()
 
     def _check_layout(self) -> None:
@@ -105,8 +107,8 @@ class _Columns:
                 f"points of point_step {msg.point_step}; the message was cut short or its sizes are wrong"
             )
 
-    def dtype(self, name: str, allowed: tuple[str, ...]) -> np.dtype:
-        """The numpy type of a field, which must be one of `allowed` and lie inside the point."""
+    def dtype(self, name: str, allowed: tuple[str, ...], count: int = 1) -> np.dtype:
+        """The numpy type of a field of `count` values; one of `allowed`, and inside the point."""
         field = self.fields[name]
         type_name, numpy_name = DATATYPES.get(field.datatype, ("unknown", ""))
         if numpy_name not in allowed:
@@ -116,8 +118,8 @@ class _Columns:
                 "convert it in the publisher"
             )
         dtype = np.dtype(self._order + numpy_name)
-        if field.offset + dtype.itemsize > self._msg.point_step:
-            last = field.offset + dtype.itemsize - 1
+        if field.offset + count * dtype.itemsize > self._msg.point_step:
+            last = field.offset + count * dtype.itemsize - 1
             raise CloudError(
                 f"field {name!r} takes bytes {field.offset} to {last} of a point, but point_step = "
                 f"{self._msg.point_step}: expected every field inside the point; correct the offset or "
@@ -135,8 +137,8 @@ class _Columns:
         strides = (self._row_step, msg.point_step, stride)
         return np.ndarray(shape, dtype, msg.data, offset, strides).reshape(-1, count)
 
-    def gather(self, names: str, allowed: tuple[str, ...]) -> np.ndarray:
-        """(N, len(names)) of fields named by single letters; a view where they share type and spacing."""
+    def gather(self, names: Sequence[str], allowed: tuple[str, ...]) -> np.ndarray:
+        """(N, len(names)) of these fields; a view where they share type and spacing."""
         dtypes = [self.dtype(name, allowed) for name in names]
         offsets = [self.fields[name].offset for name in names]
         spacings = {second - first for first, second in zip(offsets, offsets[1:])}
@@ -151,18 +153,25 @@ def _read_points(columns: _Columns) -> np.ndarray:
 
 
 def _read_colors(columns: _Columns) -> np.ndarray | None:
-    for name in ("rgb", "rgba"):
+    for name in PACKED_NAMES:
         if name in columns.fields:
-            # 0xAARRGGBB in the cloud's byte order, whatever type carries the four bytes.
+            if columns.fields[name].count == 3:  # not packed: three values
+                dtype = columns.dtype(name, tuple(DATATYPE_OF), 3)
+                offset = columns.fields[name].offset
+                return color_bytes(columns.view(offset, dtype, 3, dtype.itemsize), (name,))
             dtype = columns.dtype(name, ("f4", "u4", "i4"))
+            if dtype.kind == "f":
+                values = columns.view(columns.fields[name].offset, dtype)[:, 0]
+                if holds_numbers(values):
+                    return unpacked(values, name)
+            # 0xAARRGGBB in the cloud's byte order, whatever type carries the four bytes.
             red, towards_blue = (1, 1) if dtype.byteorder == ">" else (2, -1)
             return columns.view(columns.fields[name].offset + red, np.dtype(np.uint8), 3, towards_blue)
-    if not all(name in columns.fields for name in "rgb"):
-        return None
-    colors = columns.gather("rgb", ("u1", "f4"))
-    if colors.dtype == np.uint8:
-        return colors
-    return np.rint(np.clip(np.nan_to_num(colors), 0.0, 1.0) * 255.0).astype(np.uint8)
+    for names in CHANNEL_NAMES:
+        if all(name in columns.fields for name in names):
+            colors = columns.gather(names, tuple(DATATYPE_OF))
+            return colors if colors.dtype == np.uint8 else color_bytes(colors, names)
+    return None
 
 
 def read_column(cloud: Message, name: str) -> np.ndarray:

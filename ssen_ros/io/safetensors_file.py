@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssen_ros.errors import CheckpointError
+from ssen_ros.io.likely import SAFETENSORS, likely
 
 ITEM_BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
@@ -88,17 +89,12 @@ def _stored(name: str, entry: object, start: int, size: int) -> StoredTensor:
 
 
 def _foreign(path: Path, reason: str) -> CheckpointError:
-    return CheckpointError(f"checkpoint {path} is not a safetensors file ({reason}); {_likely(path)}")
-
-
-def _likely(path: Path) -> str:
     """What a file seems to be that is taken for a checkpoint by mistake."""
-    with open(path, "rb") as stream:
-        head = stream.read(64)
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a Git LFS pointer: fetch the file itself with `git lfs pull`"
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return "it is a web page: download the file itself"
-    if head.startswith((b"PK\x03\x04", b"\x80")):
-        return "it seems to be a checkpoint of PyTorch: bring it over with `ssen convert`"
-    return "was it cut off, or is it something else?"
+    seems = likely(path)
+    if seems.startswith(("a zip archive", "a pickle")):
+        told = "it seems to be a checkpoint of PyTorch: bring it over with `ssen convert`"
+    elif seems and seems != SAFETENSORS:
+        told = f"it is {seems}"
+    else:
+        told = "was it cut off, or is it something else?"
+    return CheckpointError(f"checkpoint {path} is not a safetensors file ({reason}); {told}")

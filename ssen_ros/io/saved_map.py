@@ -1,7 +1,8 @@
 """A map and its objects as one file, from which a later run goes on with the same ids.
 
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
-Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `class_names` (C,) str.
+Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
+where known; `class_names` (C,) str.
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
@@ -18,14 +19,15 @@ import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, MapFileError
 from ssen_ros.io.replacing import replacing
-from ssen_ros.structures import Instance, Known, Memory
+from ssen_ros.stamps import SECOND_NS
+from ssen_ros.structures import Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState
 
 SUFFIX = ".npz"
 _FORMAT = 1
 _VOXEL_BITS = 3 * AXIS_BITS
-_STAMPS_END = 2**31 * 10**9  # ns, that a ROS message can carry
+_STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
 
 # The others follow from an instance's votes, its voxels and `missed`.
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
@@ -118,7 +120,7 @@ def read_map(path: Path) -> SavedMap:
 
 
 def _to_arrays(saved: SavedMap) -> _Arrays:
-    known = saved.memory.known
+    known, floor = saved.memory.known, saved.memory.floor
     return {
         "format": np.array(_FORMAT),
         "frame_id": np.array(saved.frame_id),
@@ -128,6 +130,9 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         "keys": saved.state.keys,
         "ranks": saved.state.ranks,
         "next_id": np.array(saved.memory.next_id),
+        **(
+            {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
+        ),
         **_columns(_STORED, [k.instance for k in known]),
         "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
         "missed": np.array([k.missed for k in known], np.int64),
@@ -169,8 +174,19 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
-        memory=Memory(known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)])),
+        memory=Memory(
+            known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)]), floor=_read_floor(arrays)
+        ),
     )
+
+
+def _read_floor(arrays: _Arrays) -> Floor | None:
+    if "floor_height" not in arrays:  # of an older file
+        return None
+    height = float(arrays["floor_height"])
+    if not np.isfinite(height):
+        raise ValueError(f"floor_height is {height}")
+    return Floor(height, bool(arrays["floor_seen"]))
 
 
 def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:

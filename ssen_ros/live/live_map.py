@@ -7,12 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros.io.point_cloud2 import ns_from_time
+from ssen_ros.stamps import jump_back_s, ns_from_time
 from ssen_ros.structures import Memory, StepResult, VoxelSnapshot
 from ssen_ros.voxel_map import EMPTY_STATE, MapChange, MapState, VoxelMap, change_between
-
-# A cloud older than the newest by more than this is of another time, not merely late.
-TIME_JUMP_S = 1.0
 
 
 class Stamped(Protocol):
@@ -231,8 +228,7 @@ class LiveMap:
             return None
         if frame_id != self._header.frame_id:
             return f"the map's frame changed from {self._header.frame_id!r} to {frame_id!r}"
-        back_s = (self._newest_ns - stamp_ns) / 1e9
-        if stamp_ns and back_s > TIME_JUMP_S:
+        if back_s := jump_back_s(self._newest_ns, stamp_ns):
             return f"time jumped back by {back_s:.1f} s"
         return None
 

@@ -156,7 +156,7 @@ class InferenceWorker:
         _empty_cache()
 
     def _move_to_cpu(self, error: Exception) -> None:
-        if not hasattr(self._pipeline.segmenter, "to"):
+        if str(self._pipeline.segmenter.device) == "cpu":
             raise error
         log.error("out of GPU memory again (%s): the networks move to the CPU and stay there", error)
         self._pipeline.segmenter.to("cpu")

@@ -43,7 +43,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """
     try:
         from safetensors import SafetensorError
-        from safetensors.torch import save_file
+        from safetensors.torch import save
     except ModuleNotFoundError as error:
         raise EngineError(missing_module(error)) from error
     tensors = {
@@ -52,7 +52,9 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     metadata = {"ssen": json.dumps(asdict(checkpoint.spec)), "provenance": json.dumps(checkpoint.provenance)}
     try:
         with replacing(path) as temporary:
-            save_file(tensors, str(temporary), metadata)
+            temporary.write_bytes(
+                save(tensors, metadata)
+            )  # its save_file makes files that others may not read
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"checkpoint {path} cannot be written ({error}); give another path") from error
 
@@ -67,8 +69,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     header = read_header(path)
     spec = spec_of(path, header)
-    with torch.device("meta"):
-        model = network_of(spec)
+    try:
+        with torch.device("meta"):
+            model = network_of(spec)
+    except CheckpointError as error:
+        raise CheckpointError(f"checkpoint {path}: {error}") from error
     require_equal_layout(path, spec.architecture, header.tensors, model.state_dict())
     dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     state = {name: tensor.to(dtypes[name]) for name, tensor in read_tensors(path, header).items()}

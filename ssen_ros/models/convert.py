@@ -6,13 +6,17 @@
 | `ssen` | 96lives/ssen | under names that begin with `backbone.` | order of 0.4 |
 | `minkowski` | examples/indoor.py of MinkowskiEngine | flat | order of 0.5 |
 
-Names and shapes are the same in all of them. But the first two build their blocks from MinkowskiEngine 0.4's
+Names and shapes are the same in all of them, behind a prefix that all names share (`module.` of DataParallel,
+`model.` of Lightning) or inside other dictionaries (`model_state_dict`, `net`): those of Lightning count as
+`minkowski`. But the first two build their blocks from MinkowskiEngine 0.4's
 HYBRID regions, whose offsets come in another order than those of a cube: loaded as they are, such weights fit
 and predict nonsense. All other kernels are cubes, x fastest, in both versions.
 """
 
 import hashlib
+import logging
 import re
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,11 +27,27 @@ from torch import Tensor
 
 from ssen_ros.errors import CheckpointError
 from ssen_ros.features import feature_width
+from ssen_ros.io.likely import SAFETENSORS, likely
+from ssen_ros.io.safetensors_file import read_header
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.models.checkpoint import Checkpoint, layout_differences, network_of, require_equal_layout
+from ssen_ros.models.checkpoint import (
+    Checkpoint,
+    layout_differences,
+    network_of,
+    read_tensors,
+    require_equal_layout,
+    require_finite,
+)
 from ssen_ros.models.minkunet import ARCHITECTURES
 from ssen_ros.network_spec import NetworkSpec
 from ssen_ros.sparse.coordinates import kernel_offsets
+
+log = logging.getLogger(__name__)
+
+_FIRST = "conv0p1s1.kernel"  # every Minkowski U-Net begins with it
+_COUNTER = ".num_batches_tracked"
+_WRAPPERS = ("", "state_dict", "model_state_dict", "model_state", "model", "net", "network", "weights")
+_DEEPEST = 3  # dictionaries in dictionaries
 
 KERNEL_ORDER = {"sts": "0.4", "ssen": "0.4", "minkowski": "0.5"}  # of each layout
 
@@ -71,6 +91,9 @@ def convert(
     model = network_of(spec)
     expected = model.state_dict()
     state = {name: _reshaped(tensor, expected.get(name)) for name, tensor in state.items()}
+    # How many batches a norm has seen matters to training alone; who saved without them lost nothing.
+    state = {name: t for name, t in expected.items() if name.endswith(_COUNTER)} | state
+    require_finite(path, state)
     require_equal_layout(path, spec.architecture, state, expected)
     order = KERNEL_ORDER[layout] if kernel_order == "auto" else kernel_order
     if order == "0.4":
@@ -104,6 +127,11 @@ def _in_block_3(name: str, tensor: Tensor) -> bool:
 def _load(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path}: no such file; give the path of a .pth or .pt file")
+    if likely(path) == SAFETENSORS:
+        header = read_header(path)
+        if "ssen" in header.metadata:
+            raise CheckpointError(f"checkpoint {path} is one of ours already: use it as it is")
+        return read_tensors(path, header)
     # STS stores its best score among the tensors, as a numpy scalar; reading one runs no code of the file.
     scalar = np.float64(0).__reduce__()[0]
     allowed = [(scalar, "numpy.core.multiarray.scalar"), scalar, np.dtype, type(np.dtype(np.float64))]
@@ -114,27 +142,82 @@ def _load(path: Path) -> Any:
     except Exception as error:  # pickle, zip and tensor storage each fail in their own ways
         # Not torch's own advice, which is to load it all the same.
         blocked = re.search(r"GLOBAL (\S+)", str(error))
-        reason = f"it holds a {blocked[1]}" if blocked else f"{type(error).__name__} while reading"
+        if blocked:
+            raise CheckpointError(
+                f"checkpoint {path} cannot be read as tensors alone (it holds a {blocked[1]}); expected what "
+                "torch.save writes of a state dict; if you trust what else is in it, save its state dict "
+                "alone"
+            ) from error
         raise CheckpointError(
-            f"checkpoint {path} cannot be read as tensors alone ({reason}); expected what torch.save writes "
-            "of a state dict; if you trust what else is in it, save its state dict alone"
+            f"checkpoint {path} cannot be read as tensors alone ({type(error).__name__} while reading); "
+            f"expected what torch.save writes of a state dict; {_seems(path)}"
         ) from error
+
+
+def _seems(path: Path) -> str:
+    seems = likely(path)
+    if seems.startswith(("a zip archive", "a pickle")):
+        return "it begins as a checkpoint of PyTorch does: was it copied or downloaded whole?"
+    return f"it seems to be {seems}" if seems else "was it cut off, or is it something else?"
 
 
 def _state_dict(path: Path, content: Any) -> tuple[dict[str, Tensor], str]:
     """The tensors under the names of `MinkUNet`, and the layout that they came in."""
-    layout = "minkowski"
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content, layout = content["state_dict"], "sts"
-    if not (isinstance(content, dict) and content and all(isinstance(t, Tensor) for t in content.values())):
+    found = sorted(_networks(content), key=lambda one: _rank(one[0]))
+    if not found:
         keys = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else "no names"
         raise CheckpointError(
             f"checkpoint {path} holds a {type(content).__name__} with {keys or 'nothing'}; expected tensors "
             "by name, or such under 'state_dict'"
         )
-    if any(name.startswith("backbone.") for name in content):
-        content, layout = {name.removeprefix("backbone."): t for name, t in content.items()}, "ssen"
-    return {n: t.float() if t.is_floating_point() else t for n, t in content.items()}, layout
+    (place, state), *others = found
+    if others:
+        log.warning(
+            "checkpoint %s holds several networks; that under %s is taken, not those under %s",
+            path, place, ", ".join(name for name, _ in others),
+        )  # fmt: skip
+    first = next((name for name in state if name.endswith(_FIRST)), _FIRST)
+    prefix = first.removesuffix(_FIRST)
+    outside = [name for name in state if not name.startswith(prefix)]
+    if prefix:
+        log.info("checkpoint %s: %r is dropped from the names of its tensors", path, prefix)
+    if outside:
+        log.warning(
+            "checkpoint %s: %d tensors are no part of the network under %r and left out, such as %s",
+            path, len(outside), prefix, outside[0],
+        )  # fmt: skip
+    state = {name.removeprefix(prefix): t for name, t in state.items() if name.startswith(prefix)}
+    layout = "minkowski"
+    if "backbone." in prefix:
+        layout = "ssen"
+    elif place == "state_dict" and not any(
+        "lightning" in key or key == "hyper_parameters" for key in content
+    ):
+        layout = "sts"
+    return {n: t.float() if t.is_floating_point() else t for n, t in state.items()}, layout
+
+
+def _networks(content: Any, place: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """(where, its tensors by name) of every network in a checkpoint; of other tensors where there is none."""
+    if not isinstance(content, dict):
+        return
+    tensors = {name: t for name, t in content.items() if isinstance(name, str) and isinstance(t, Tensor)}
+    inner = [
+        one
+        for name, value in content.items()
+        if place.count(".") < _DEEPEST
+        for one in _networks(value, f"{place}.{name}".lstrip("."))
+    ]
+    of_unets = [one for one in inner if any(name.endswith(_FIRST) for name in one[1])]
+    if tensors and (not of_unets or any(name.endswith(_FIRST) for name in tensors)):
+        yield place, tensors
+    yield from of_unets or (() if tensors else inner)
+
+
+def _rank(place: str) -> int:
+    """Which network of several is meant, by the usual names of what holds weights; the plain one first."""
+    last = place.rpartition(".")[2]
+    return _WRAPPERS.index(last) if last in _WRAPPERS else len(_WRAPPERS)
 
 
 def _closest_architecture(state: dict[str, Tensor]) -> str:

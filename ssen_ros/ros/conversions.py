@@ -12,10 +12,12 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
-from ssen_ros.io.point_cloud2 import DATATYPE_OF, from_msg, ns_from_time, read_column
+from ssen_ros.io.point_cloud2 import DATATYPE_OF, from_msg, read_column
 from ssen_ros.labelled_map import LabelledMap, spread_ids, voxel_colors
+from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
+from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Box, Event, Instance, StepResult
 
 _FACTS = {field.name: field.type for field in fields(Instance)}
@@ -90,7 +92,7 @@ def _pack(colors: np.ndarray) -> np.ndarray:
 
 
 def time_from_ns(stamp_ns: int) -> Time:
-    seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
+    seconds, nanoseconds = divmod(stamp_ns, SECOND_NS)
     return Time(sec=seconds, nanosec=nanoseconds)
 
 
@@ -195,5 +197,6 @@ def to_labelled_map(
         voxel_size=voxel_size,
         version=int(instances.map_version),
         stamp_ns=ns_from_time(instances.header.stamp),
+        class_names=LABEL_NAMES,  # of the networks: these, or the first twenty
         frame_id=instances.header.frame_id,
     )

@@ -1,9 +1,9 @@
 """The state of the node as one diagnostic_msgs/DiagnosticStatus."""
 
-import os
 import time
 from dataclasses import dataclass, field
 
+import psutil
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
@@ -45,7 +45,7 @@ class Health:
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
         self.instances = len(result.instances)
-        self.below_floor, self.floor_seen = result.strays, result.floor_seen
+        self.below_floor, self.floor_seen = result.strays, result.memory.floor.seen
         self.processed_version = result.snapshot.version
         self.timings_s = dict(result.timings_s)
 
@@ -208,10 +208,5 @@ def device_memory_mb(device: str) -> float:
 
 
 def memory_mb() -> float:
-    """Resident memory of this process; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm", encoding="ascii") as statm:
-            pages = int(statm.read().split()[1])
-    except OSError:
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """Resident memory of this process."""
+    return psutil.Process().memory_info().rss / 1e6

@@ -9,7 +9,6 @@ from typing import Any
 from rclpy.context import Context
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import (
-    ConditionReachedException,
     Executor,
     ExternalShutdownException,
     ShutdownException,
@@ -51,7 +50,7 @@ class PatientExecutor(Executor):
         """
         try:
             task, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
-        except (ConditionReachedException, ExternalShutdownException, ShutdownException, TimeoutException):
+        except (ExternalShutdownException, ShutdownException, TimeoutException):
             pass
         except InvalidHandle:
             # A callback has destroyed what was about to be waited for: a subscription that is replaced, with

@@ -13,6 +13,10 @@ from ssen_ros.errors import SsenError
 UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = "unconfigured", "inactive", "active", "finalized"
 
 
+class Interrupted(SsenError):
+    """The process is asked to end: what was begun is undone, and nothing is wrong."""
+
+
 class ManagedNode(LifecycleNode):
     """A lifecycle node (https://design.ros2.org/articles/node_lifecycle.html).
 
@@ -96,6 +100,11 @@ class ManagedNode(LifecycleNode):
         start_s = time.perf_counter()
         try:
             work()
+        except Interrupted as error:
+            self._failure = str(error)
+            self.get_logger().info(f"{name}: {error}")
+            self._release()
+            return TransitionCallbackReturn.FAILURE
         except Exception as error:
             if undo is None or not isinstance(error, SsenError):
                 self._failure = f"{name}: {type(error).__name__}: {error}"

@@ -16,12 +16,14 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from ssen_ros.errors import SsenError
+from ssen_ros.live.throttle import ErrorThrottle
 from ssen_ros.ros.executor import PatientExecutor, WaitingFailed
 
 MakeNode = Callable[[Context, threading.Event], Node]
 
 _EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
+_WARNING_PERIOD_S = 30.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -90,14 +92,20 @@ def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.
 
 
 class RosLogHandler(logging.Handler):
-    """Forwards what the core logs through `logging` to a ROS logger (console, /rosout), at its level."""
+    """Forwards what the core logs through `logging` to a ROS logger (console, /rosout), at its level.
+
+    Warnings that repeat with every cloud are told once in a while.
+    """
 
     def __init__(self, logger: RcutilsLogger):
         super().__init__()
         self._logger = logger
+        self._throttle = ErrorThrottle(_WARNING_PERIOD_S)
 
     def emit(self, record: logging.LogRecord) -> None:
         text = self.format(record)
+        if record.levelno == logging.WARNING and not self._throttle.allows(text):
+            return
         # One call per level: rclpy ties the place of a call to the severity it first had.
         if record.levelno >= logging.CRITICAL:
             self._logger.fatal(text)

@@ -152,7 +152,9 @@ class Outputs:
         told_of = before | self._shown
         events = tuple(e for e in result.events if not told_of.isdisjoint((e.id, *e.other_ids)))
         instance_id = np.where(np.isin(result.instance_id, list(self._shown)), result.instance_id, -1)
-        return replace(result, instances=instances, events=events, instance_id=instance_id.astype(np.int32))
+        known = tuple(replace(k, told=k.told and k.id in self._shown) for k in result.memory.known)
+        memory = replace(result.memory, known=known)
+        return replace(result, memory=memory, events=events, instance_id=instance_id.astype(np.int32))
 
     def _offer_label_info(self, wanted: bool) -> None:
         if wanted and self._label_info is None:

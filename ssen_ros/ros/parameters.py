@@ -23,7 +23,7 @@ from ssen_ros.config import (
     parameters,
     with_values,
 )
-from ssen_ros.errors import ConfigError
+from ssen_ros.errors import ConfigError, nearest
 
 Config = TypeVar("Config")
 
@@ -255,8 +255,9 @@ def _warn_of_unknown(node: Node, known: set[str]) -> None:
         if name not in known and name not in _OF_RCLPY and not name.startswith("qos_overrides.")
     ]
     if unknown:
+        told = "; ".join(f"{name}{nearest(name, known)}" for name in sorted(unknown))
         node.get_logger().warning(
-            f"unknown parameters are ignored: {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+            f"unknown parameters are ignored: {told}; known: {', '.join(sorted(known))}"
         )
 
 

@@ -63,7 +63,7 @@ class Session:
             newest_only=config.map.mode == "accumulated",
         )
         self._colorless_warned = self._slash_warned = False
-        self.release_memory: Callable[[], None] = getattr(segmenter, "release_memory", lambda: None)
+        self.release_memory = segmenter.release_memory
         self.enabled = True  # passes are made by themselves, not only when asked for
 
     def resume(self) -> None:
@@ -218,7 +218,7 @@ class Session:
             f"semantic: {chosen.semantic_checkpoint or 'shipped'}, "
             f"embedding: {chosen.embedding_checkpoint or 'shipped'}"
         )
-        self.health.device = str(getattr(pipeline.segmenter, "device", "cpu"))
+        self.health.device = str(pipeline.segmenter.device)
         self._logger.info(
             f"networks loaded in {time.perf_counter() - start_s:.1f} s ({self.health.weights}) on "
             f"{self.health.device}, voxel size {pipeline.segmenter.voxel_size:g} m"

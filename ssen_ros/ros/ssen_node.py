@@ -21,18 +21,18 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.config import SsenConfig
-from ssen_ros.errors import StateError
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.endpoints import NAMELESS, full_name
 from ssen_ros.ros.executor import PatientExecutor
-from ssen_ros.ros.lifecycle import UNCONFIGURED, ManagedNode
+from ssen_ros.ros.lifecycle import UNCONFIGURED, Interrupted, ManagedNode
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.parameters import LiveParameters, NodeConfig, check_sections, declare
 from ssen_ros.ros.qos import AdaptiveSubscription
 from ssen_ros.ros.services import Services
 from ssen_ros.ros.session import MakePipeline, Session
+from ssen_ros.stamps import SECOND_NS
 from ssen_ros.structures import Memory
 
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -112,7 +112,7 @@ class SsenNode(ManagedNode):
         release_memory()
 
     def _load(self, config: SsenConfig) -> SsenPipeline:
-        """The networks. Raises StateError where the process is asked to end first.
+        """The networks. Raises Interrupted where the process is asked to end first.
 
         They load in a thread of their own, because that cannot be interrupted, only left.
         """
@@ -122,7 +122,7 @@ class SsenNode(ManagedNode):
         while not self._stop.is_set():
             if wait([loading], _STOP_POLL_S).done:
                 return loading.result()
-        raise StateError("asked to end while the networks load")
+        raise Interrupted("asked to end while the networks load")
 
     def _every(self, period_s: float, callback) -> Timer:
         return self.create_timer(period_s, callback, callback_group=self._timer_group, clock=self._steady)
@@ -131,7 +131,7 @@ class SsenNode(ManagedNode):
         if self._session is not None:
             self._session.reconfigure(config)
         if self._timer is not None:
-            self._timer.timer_period_ns = int(config.update_period_s * 1e9)
+            self._timer.timer_period_ns = int(config.update_period_s * SECOND_NS)
             self._timer.reset()  # else the old period is waited for once more
 
     def _on_cloud(self, cloud: PointCloud2) -> None:

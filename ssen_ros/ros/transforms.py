@@ -13,9 +13,8 @@ from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 
 from ssen_ros.errors import ConfigError, FrameError
-from ssen_ros.io.point_cloud2 import ns_from_time
-from ssen_ros.live.live_map import TIME_JUMP_S
 from ssen_ros.ros.parameters import FramesConfig, StaticTransformConfig
+from ssen_ros.stamps import jump_back_s, ns_from_time
 
 _POLL_S = 0.02
 
@@ -132,7 +131,7 @@ class Tf2Transforms:
 
         One old cloud may be a mistake of its sender; the second in a row says that all is older now.
         """
-        if stamp_ns and (self._newest_ns - stamp_ns) / 1e9 > TIME_JUMP_S:
+        if jump_back_s(self._newest_ns, stamp_ns):
             self._late += 1
             if self._late > 1:
                 self._buffer.clear()

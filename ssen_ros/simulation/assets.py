@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -193,7 +193,7 @@ class RoomAssets:
 
     # --- models ------------------------------------------------------------------------------------
 
-    def stand_in(self, kind: str, sizes: tuple = ()) -> Mesh | tuple[Part, ...] | None:
+    def stand_in(self, kind: str, sizes: tuple = ()) -> Any:  # Mesh or Parts, as the designs of the kind
         """A model instead of a design of this kind and, where given, these sizes (m); None: take the design.
 
         Doors and windows fill an opening of width and height `sizes`; washbasins are fixtures.

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,17 +168,17 @@ def scan(seed: int, config: CameraConfig = DEFAULT_CAMERA) -> Sample:
 def generate(
     seeds: Iterable[int],
     out_dir: Path | str,
-    workers: int = 1,
+    executor: Executor | None = None,
     progress: bool = True,
     assets: Assets | None = None,
 ) -> list[Path]:
     """Scan many rooms into `out_dir/{seed:06d}.npz`; files that exist are kept. Returns all the paths.
 
-    With assets they are mixed in; `out_dir/ATTRIBUTION.txt` then names them.
+    `executor` as `write_missing`. With assets they are mixed in; `out_dir/ATTRIBUTION.txt` then names them.
     """
     paths = {seed: Path(out_dir) / f"{seed:06d}.npz" for seed in seeds}
     try:
-        return write_missing(paths, functools.partial(_scan_to, assets), workers, progress)
+        return write_missing(paths, functools.partial(_scan_to, assets), executor, progress)
     finally:
         if assets is not None:
             write_attribution(Path(out_dir))

@@ -110,7 +110,11 @@ class _SharedBatchNorm(BatchNorm1d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; each one's gradient is the sum of what all of them pass back."""
+    """The sum over all processes; each one's gradient is the sum of what all of them pass back.
+
+    `torch.distributed.nn.functional.all_reduce` is the same, but torch 2.13 warns that it will go, and what
+    is to follow it is private.
+    """
 
     @staticmethod
     def forward(ctx, value: Tensor) -> Tensor:

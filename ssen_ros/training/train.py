@@ -166,11 +166,12 @@ def _tell(bar: tqdm, line: dict[str, float]) -> None:
         bar.set_postfix({name: f"{line[name]:.4g}" for name in line if name not in ("step", "minutes")})
 
 
-def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> None:
+def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> list[str]:
     """Take over every tensor that fits; a network of the other task lacks its last layer, or its first.
 
     Blocks that the checkpoint lacks begin as the identity, and outputs that it lacks beside classes in the
-    same order at zero: a deeper network, or one with more classes, begins where the other ended.
+    same order at zero: a deeper network, or one with more classes, begins where the other ended. Returns the
+    names of these blocks.
     """
     own, given = model.state_dict(), dict(checkpoint.model.state_dict())
     if checkpoint.spec.task == spec.task == "semantic":
@@ -201,6 +202,7 @@ def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> No
             "first layer has to, for the rest expected the same architecture and first_kernel_size",
             ", ".join(left),
         )
+    return added
 
 
 def _padded(tensor: Tensor, width: int) -> Tensor:

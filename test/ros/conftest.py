@@ -244,7 +244,7 @@ class Bench:
         from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.qos import QoSProfile
 
-        from ssen_ros.ros.conversions import ns_from_time
+        from ssen_ros.stamps import ns_from_time
 
         if self._reports is None:
             self._reports = self.collect(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))

@@ -14,7 +14,7 @@ import numpy as np
 
 from ssen_ros.errors import CheckpointError
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.ros import ssen_node
 from ssen_ros.ros.main_loop import finish, run
 from ssen_ros.ros.ssen_node import SsenNode
@@ -29,9 +29,9 @@ ssen_node._DIAGNOSTICS_PERIOD_S = 0.1  # the tests wait for reports
 WEIGHTS = {"": 0.05, "coarse": 0.1}  # segmenter.semantic_checkpoint -> m; others do not load
 
 
-class ColorSegmenter:
+class ColorSegmenter(Segmenting):
     class_names = CLASS_NAMES
-    device = "cpu"
+    voxel_size = WEIGHTS[""]
 
     def __init__(self, weights):
         if weights == "slow":

@@ -11,9 +11,10 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from ssen_ros.errors import CloudError
-from ssen_ros.io.point_cloud2 import DATATYPES, ns_from_time
+from ssen_ros.io.point_cloud2 import DATATYPES
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.ros.conversions import CloudWriter, from_msg, time_from_ns
+from ssen_ros.stamps import ns_from_time
 
 DATATYPE = {"u1": 2, "i4": 5, "u4": 6, "f4": 7, "f8": 8}
 COLOR_STYLES = ("rgb_f4", "rgb_u4", "rgba_u4", "r_g_b_u1", "b_g_r_u1", "r_g_b_f4", "scattered_u1", "none")
@@ -145,7 +146,7 @@ def set_field(msg, name, **values):
         (lambda m: setattr(m, "point_step", 11), ["'z'", "point_step = 11"]),
         (lambda m: setattr(m, "data", m.data[:-1]), ["data holds 159 bytes", "expected 160", "cut short"]),
         (lambda m: setattr(m, "width", 11), ["data holds 160", "expected 176"]),
-        (lambda m: organise(m, height=2, width=5, row_step=79), ["row_step = 79", "80"]),
+        (lambda m: organise(m, height=3, width=5, row_step=79), ["row_step = 79", "80"]),
         (lambda m: setattr(m, "height", 0), ["10 * 0 = 0", "data holds 160 bytes", "height = 1"]),
         (lambda m: setattr(m, "width", 0), ["0 * 1 = 0", "data holds 160 bytes"]),
     ],

@@ -17,8 +17,8 @@ from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 
 from ssen_ros.io.clouds import read_cloud
-from ssen_ros.io.point_cloud2 import ns_from_time
 from ssen_ros.msg import InstanceArray
+from ssen_ros.stamps import ns_from_time
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -36,6 +36,11 @@ def test_round_trip(saved):
         assert torch.equal(loaded.model.state_dict()[name], tensor), name
 
 
+def test_others_may_read_it_as_the_umask_says(saved, tmp_path):
+    (tmp_path / "plain").write_text("")
+    assert saved[0].stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_missing_file(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         load_checkpoint(tmp_path / "none.safetensors")

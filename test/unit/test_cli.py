@@ -88,6 +88,37 @@ def test_segment_goes_by_the_parameter_file_of_the_node(stub_networks, tmp_path)
     assert stub_networks[0].config == expected
 
 
+def test_segment_of_many_clouds_keeps_what_is_there_and_goes_on_after_an_error(
+    stub_networks, tmp_path, capsys
+):
+    for name in ("kitchen", "office"):
+        np.savez(tmp_path / f"{name}.npz", points=two_chairs())
+    (tmp_path / "damaged.ply").write_text("no cloud")
+    clouds = [str(tmp_path / name) for name in ("kitchen.npz", "damaged.ply", "office.npz")]
+    command = ["segment", *clouds, "--out", str(tmp_path / "out")]
+    assert main([*command, "--json"]) == 1
+    said = capsys.readouterr()
+    told = json.loads(said.out)
+    assert said.err.startswith(f"ssen segment: {clouds[1]}: ") and len(said.err.splitlines()) == 1
+    assert told.keys() == {"kitchen", "office", "damaged"} and told["damaged"]["error"] in said.err
+    for name in ("kitchen", "office"):
+        folder = tmp_path / "out" / name
+        assert len(told[name]["instances"]) == 2
+        assert told[name].items() > json.loads((folder / "instances.json").read_text()).items()
+        assert {Path(path).parent for path in told[name]["files"].values()} == {folder}
+    (tmp_path / "out" / "office" / "map.png").unlink()  # as if cut short
+    before = (tmp_path / "out" / "kitchen" / "map.png").stat().st_mtime_ns
+    assert main(["segment", clouds[0], clouds[2], "--out", str(tmp_path / "out")]) == 0
+    assert "2 clouds, 1 of them kept from before" in capsys.readouterr().out
+    assert (tmp_path / "out" / "kitchen" / "map.png").stat().st_mtime_ns == before
+    assert (tmp_path / "out" / "office" / "map.png").is_file()
+    assert main([*command, "--set", "instances.min_score=0.5"]) == 1
+    assert "holds results with instances.min_score" in capsys.readouterr().err
+    command.insert(1, str(tmp_path / "other" / "office.ply"))
+    assert main(command) == 1
+    assert "would both become" in capsys.readouterr().err
+
+
 def test_segment_warns_of_grey_and_of_sparse_clouds(stub_networks, tmp_path, caplog):
     np.savez(tmp_path / "room.npz", points=two_chairs(step=0.1))
     with caplog.at_level(logging.WARNING):

@@ -1,8 +1,10 @@
+import sys
 import warnings
 from contextlib import suppress
 from io import BytesIO
 from zipfile import ZipFile
 
+import lzf
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,10 +40,7 @@ def test_labelled_ply_round_trip(data, n, tmp_path_factory):
 
 
 def test_labelled_ply_opens_in_open3d(tmp_path):
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        pytest.skip(f"open3d does not import here: {error}")
+    open3d = open3d_if_there()
     write_labelled_ply(
         tmp_path / "a.ply", POINTS, COLORS, np.array([0, 1]), np.array([-1, 4]), np.array([0.5, 1])
     )
@@ -114,12 +113,68 @@ def test_ascii_pcd_with_integer_colour(tmp_path):
     np.testing.assert_array_equal(cloud.colors, COLORS)
 
 
+def as_literals(data: bytes) -> bytes:
+    """LZF that repeats nothing: runs of up to 32 bytes, each after its length less one."""
+    runs = [data[i : i + 32] for i in range(0, len(data), 32)]
+    return b"".join(bytes([len(run) - 1]) + run for run in runs)
+
+
+def compressed_pcd(packed: bytes, size: int) -> bytes:
+    header = PCD_HEADER.format(rgb="F", data="binary_compressed").encode()
+    return header + np.array([len(packed), size], "<u4").tobytes() + packed
+
+
+def by_field() -> bytes:
+    rows = pcd_rows()
+    columns = [*rows["xyz"].T, rows["pad"], rows["bgra"]]
+    return b"".join(np.ascontiguousarray(column).tobytes() for column in columns)
+
+
+@pytest.mark.parametrize("pack", [as_literals, lzf.compress])
+def test_compressed_pcd_with_a_field_of_three_and_nan(tmp_path, pack):
+    data = by_field()
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(pack(data), len(data)))
+    cloud = read_cloud(tmp_path / "a.pcd")
+    np.testing.assert_array_equal(cloud.points, POINTS)
+    np.testing.assert_array_equal(cloud.colors, COLORS)
+
+
+@pytest.mark.parametrize(
+    ("packed", "size", "words"),
+    [
+        (as_literals(by_field())[:-5], 57, "error in compressed data|holds"),
+        (as_literals(by_field() + b"more"), 57, "holds 0 bytes"),
+        (as_literals(by_field()), 58, "57 bytes but 58"),
+    ],
+)
+def test_a_damaged_compressed_pcd_is_refused(tmp_path, packed, size, words):
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(packed, size))
+    with pytest.raises(CloudError, match=words):
+        read_cloud(tmp_path / "a.pcd")
+
+
+def test_a_compressed_pcd_that_ends_with_its_header_is_refused(tmp_path):
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(b"", 0)[:-6])
+    with pytest.raises(CloudError, match="57 bytes but 0 bytes"):
+        read_cloud(tmp_path / "a.pcd")
+
+
+def test_without_lzf_compressed_pcd_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lzf", None)
+    (tmp_path / "a.pcd").write_bytes(compressed_pcd(as_literals(by_field()), 57))
+    with pytest.raises(CloudError, match="pip install python-neo-lzf"):
+        read_cloud(tmp_path / "a.pcd")
+
+
+def open3d_if_there():
+    return pytest.importorskip(
+        "open3d", reason="the extra `open3d` is not installed", exc_type=(ImportError, OSError)
+    )
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_pcd_written_by_open3d(tmp_path, compressed):
-    try:
-        import open3d
-    except (ImportError, OSError) as error:
-        pytest.skip(f"open3d does not import here: {error}")
+    open3d = open3d_if_there()
     cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(POINTS.astype(float)))
     cloud.colors = open3d.utility.Vector3dVector(COLORS / 255.0)
     open3d.io.write_point_cloud(str(tmp_path / "a.pcd"), cloud, compressed=compressed)
@@ -165,7 +220,11 @@ def test_non_finite_rows_leave_every_array_together(tmp_path):
         (dict(points=np.zeros((4, 2))), r"float64 \(4, 2\); expected \(N, 3\)"),
         (dict(points=np.zeros((4, 3), np.int64)), "int64"),
         (dict(points=POINTS, colors=COLORS[:1]), r"expected \(2, 3\)"),
-        (dict(points=POINTS, colors=COLORS * 1.0), "between 0 and 1"),
+        (
+            dict(points=POINTS, colors=COLORS * 1000.0),
+            r"a.npz: colors: point 0 has the colour \(255000, 0, 7000\)",
+        ),
+        (dict(points=POINTS, colors=COLORS.astype(str)), "colours of type <U3"),
         (dict(points=POINTS, first_frame=np.zeros(3, int)), "first_frame"),
         (dict(points=np.zeros((0, 3), np.float32)), "0 finite points"),
         (dict(points=np.full((5, 3), np.nan)), "0 finite points"),
@@ -251,3 +310,139 @@ def test_known_damage_is_named(tmp_path, name, write):
     write(tmp_path / name)
     with pytest.raises(CloudError, match=f"{name}: not a readable"):
         read_cloud(tmp_path / name)
+
+
+def ply(elements: str, encoding="binary_little_endian") -> bytes:
+    return f"ply\nformat {encoding} 1.0\n{elements}end_header\n".encode()
+
+
+XYZ_RGB = "".join(f"property float {n}\n" for n in "xyz") + "".join(
+    f"property uchar {n}\n" for n in ("red", "green", "blue")
+)
+
+
+def vertex_rows(order="<", **lists) -> bytes:
+    """The two points; behind each, lists of uchar length and float entries."""
+    rows = b""
+    for i in range(2):
+        rows += POINTS[i].astype(f"{order}f4").tobytes() + COLORS[i].tobytes()
+        for lengths in lists.values():
+            rows += bytes([lengths[i]]) + np.ones(lengths[i], f"{order}f4").tobytes()
+    return rows
+
+
+FACE = "element face 2\nproperty list uchar int vertex_indices\n"
+FACES = bytes([3, *[0] * 12, 4, *[0] * 16])  # a triangle, a quad
+VERTEX = f"element vertex 2\n{XYZ_RGB}"
+LISTED = VERTEX + "property list uchar float descriptor\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ply(f"element camera 1\nproperty float px\nproperty double f\n{VERTEX}") + bytes(12) + vertex_rows(),
+        ply(f"element nothing 5\n{FACE}{VERTEX}") + FACES + vertex_rows(),
+        ply(LISTED) + vertex_rows(d=(2, 2)),
+        ply(LISTED) + vertex_rows(d=(0, 3)),
+        ply(FACE + LISTED, "binary_big_endian") + FACES + vertex_rows(">", d=(1, 2)),
+        ply(VERTEX.upper().replace("ELEMENT VERTEX", "Element Vertex")) + vertex_rows(),
+        ply(VERTEX).replace(b"\n", b"\r\n") + vertex_rows(),
+        b"\xef\xbb\xbf" + ply(f"{FACE}{LISTED}", "ascii") + b"3 0 1 1\n4 0 1 1 0\n\n"
+        b"0.5 -1.25 2 255 0 7 2 9 9\n3 0 -0.125 1 128 64 0\n",
+    ],
+    ids=["camera", "faces", "equal lists", "lists", "big endian", "capitals", "windows", "text"],
+)  # fmt: skip
+def test_a_ply_with_more_than_vertices(tmp_path, content):
+    (tmp_path / "a.ply").write_bytes(content)
+    cloud = read_cloud(tmp_path / "a.ply")
+    np.testing.assert_array_equal(cloud.points, POINTS)
+    np.testing.assert_array_equal(cloud.colors, COLORS)
+    (tmp_path / "a.ply").write_bytes(content[:-4])
+    with pytest.raises(CloudError, match=r"a.ply: not a readable .* cut off or damaged"):
+        read_cloud(tmp_path / "a.ply")
+
+
+WORDS = ["nan", "-nan(ind)", "NaN", "1.#QNAN", "-1.#IND00", "1.#INF", "inf", "-nan", "n/a", "null", "snan"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("suffix", [".ply", ".pcd"])
+def test_points_that_are_no_numbers_are_left_out(tmp_path, word, suffix):
+    if suffix == ".ply":
+        head = "ply\nformat ascii 1.0\nelement vertex 3\n" + "property float x\nproperty float y\n"
+        head += "property float z\nend_header\n"
+    else:
+        head = "FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH 3\nHEIGHT 1\nDATA ascii\n"
+    path = tmp_path / f"a{suffix}"
+    path.write_text(f"{head}\n0.5 -1.25 2\n{word} {word} {word}\n\n3 0 -0.125\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_cloud(path).points, POINTS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("0 0 0\n0 0\n", "row 1 has 2 numbers, expected 3: '0 0'"),
+        ("0 0 0\n0 1,5 0\n", "row 1: '1,5' is no number"),
+        ("0 0 0\n", "promises 2 rows but holds 1"),
+    ],
+)
+def test_a_wrong_row_of_a_text_is_named(tmp_path, rows, words):
+    (tmp_path / "a.pcd").write_text(f"FIELDS x y z\nWIDTH 2\nDATA ascii\n{rows}")
+    with pytest.raises(CloudError, match=words) as caught:
+        read_cloud(tmp_path / "a.pcd")
+    assert "usecols" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["F", "U", "I"])
+@pytest.mark.parametrize("alpha", [0, 255])
+def test_packed_colours_in_a_text_whatever_its_header_says(tmp_path, kind, alpha):
+    packed = COLORS.astype(np.int64) @ np.array([65536, 256, 1]) + (alpha << 24)
+    as_float = packed.astype(np.uint32).view(np.float32)
+    for texts in ([str(n) for n in packed], [repr(float(f)) for f in as_float]):
+        if "nan" in texts:
+            continue  # its bits are lost in a text
+        rows = "".join(f"{x} {y} {z} {text}\n" for (x, y, z), text in zip(POINTS, texts, strict=True))
+        head = f"VERSION .7\nFIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F {kind}\nCOUNT 1 1 1 1\nWIDTH 2\n"
+        (tmp_path / "a.pcd").write_text(f"{head}HEIGHT 1\nPOINTS 2\nDATA ascii\n{rows}")
+        np.testing.assert_array_equal(read_cloud(tmp_path / "a.pcd").colors, COLORS)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda head: head.replace("FIELDS", "COLUMNS"),
+        lambda head: head.replace("POINTS 3\n", ""),
+        lambda head: head.replace("WIDTH 3\nHEIGHT 1\n", ""),
+        lambda head: head.lower().replace(" f", " F").replace(" u", " U"),
+        lambda head: head.replace("x y z _ rgb", "X Y Z _ RGB"),
+        lambda head: head.replace("\n", "\r\n"),
+    ],
+)
+def test_headers_of_pcd_as_others_write_them(tmp_path, change):
+    head = change(PCD_HEADER.format(rgb="F", data="binary"))
+    (tmp_path / "a.pcd").write_bytes(head.encode() + pcd_rows().tobytes())
+    cloud = read_cloud(tmp_path / "a.pcd")
+    np.testing.assert_array_equal(cloud.points, POINTS)
+    np.testing.assert_array_equal(cloud.colors, COLORS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.ply", b"version https://git-lfs.github.com/spec/v1\n", "it seems to be a Git LFS pointer"),
+        ("a.pcd", b"<html>", "it seems to be a web page"),
+        ("a.npz", b"", "it seems to be an empty file"),
+        ("a.pcd", b"ply\nformat ascii 1.0\n", "it seems to be a PLY file: rename it to a.ply"),
+        ("a.ply", ply("element face 0\n"), "no element 'vertex' among its elements face"),
+        ("a.ply", ply("element vertex 1\nproperty half x\n"), "property type 'half', expected one of char"),
+        ("a.ply", ply("element vertex 1\nproperty uchar x\n") + b"\0", "a.ply: no y, z among its fields x"),
+        ("a.las", b"LASF", "it seems to be a LAS or LAZ file: convert it to PLY"),
+    ],
+)
+def test_a_refused_file_is_called_what_it_is(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CloudError, match=words) as caught:
+        read_cloud(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value) and "export it again" not in str(caught.value)

@@ -5,7 +5,7 @@ import pytest
 
 from ssen_ros.clustering import cluster, clustering_space
 from ssen_ros.config import ClusteringConfig
-from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.errors import SsenError
 
 CONFIG = ClusteringConfig(min_cluster_size=40, min_samples=5)
 DELTA = CONFIG.confidence_radius
@@ -213,37 +213,19 @@ def test_embeddings_are_left_as_they_were():
     np.testing.assert_array_equal(embeddings, before)
 
 
-@pytest.mark.parametrize("mode", ["mean_shift", "dbscan", "k_means"])
-def test_what_the_paper_rejects_finds_well_separated_objects(mode):
+@both_ways
+def test_groups_too_small_for_an_object_are_noise(config):
     rng = np.random.default_rng(0)
-    points = np.concatenate(
-        [ball(rng, c, n, 0.05) for c, n in zip(centers_apart(rng, 4), (60, 90, 150, 200))]
-    )
-    config = replace(CONFIG, mode=mode, k_means_count=4)
-    label = cluster(points.astype(np.float32), config).instance_label
-    assert label.tolist() == [3] * 60 + [2] * 90 + [1] * 150 + [0] * 200
+    sizes = 100, CONFIG.min_cluster_size - 1
+    groups = [ball(rng, c, n, 0.02) for c, n in zip(centers_apart(rng, 2), sizes)]
+    label = cluster(np.concatenate(groups).astype(np.float32), config).instance_label
+    assert label.tolist() == [0] * sizes[0] + [-1] * sizes[1]
 
 
-def test_groups_too_small_for_an_object_are_noise_in_every_mode():
-    rng = np.random.default_rng(0)
-    large, small = (
-        ball(rng, c, n, 0.02) for c, n in zip(centers_apart(rng, 2), (100, CONFIG.min_cluster_size - 1))
-    )
-    embeddings = np.concatenate([large, small]).astype(np.float32)
-    for mode in ("fast", "exact", "mean_shift", "dbscan", "k_means"):
-        label = cluster(embeddings, replace(CONFIG, mode=mode, k_means_count=2)).instance_label
-        assert label.tolist() == [0] * len(large) + [-1] * len(small), mode
-
-
-def test_mean_shift_without_a_dense_cell_finds_noise():
-    points = np.random.default_rng(0).uniform(-5, 5, (100, 8)).astype(np.float32)
-    clusters = cluster(points, ClusteringConfig(mode="mean_shift", adopt_radius=0.0))
-    assert (clusters.instance_label == -1).all()
-
-
-def test_k_means_asks_for_the_number_of_objects():
-    with pytest.raises(ConfigError, match="k_means_count = 0"):
-        cluster(np.zeros((50, 3), dtype=np.float32), replace(CONFIG, mode="k_means"))
+def test_another_method_may_be_given():
+    points = np.zeros((100, 3), np.float32)
+    halves = cluster(points, CONFIG, lambda points, config: np.repeat([0, 1], 50))
+    assert halves.instance_label.tolist() == [0] * 50 + [1] * 50
 
 
 def test_small_objects_among_large_ones_survive():

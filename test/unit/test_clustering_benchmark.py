@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ssen_ros.benchmarks import clustering as clustering_benchmark
-from ssen_ros.benchmarks.clustering import DATA, bridged_clusters, small_recall
+from ssen_ros.benchmarks.clustering import DATA, REJECTED, bridged_clusters, cluster_by, small_recall
 from ssen_ros.cli import main
+from ssen_ros.config import ClusteringConfig
 from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 
 
@@ -34,6 +35,34 @@ def test_small_recall_counts_the_small_instances_that_are_found():
     halved = np.where((truth == 3) & (np.arange(len(truth)) % 2 == 0), 7, truth)
     assert small_recall(truth, halved) == 1
     assert small_recall(truth[truth == 4], truth[truth == 4]) is None
+
+
+def balls(sizes, radius):
+    """(N, 8) points about places that are far apart."""
+    rng = np.random.default_rng(0)
+    return np.concatenate(
+        [2 * np.eye(8)[k] + rng.uniform(-radius, radius, (n, 8)) for k, n in enumerate(sizes)]
+    ).astype(np.float32)
+
+
+@pytest.mark.parametrize("method", REJECTED)
+def test_what_the_paper_rejects_finds_well_separated_objects(method):
+    config = ClusteringConfig(min_cluster_size=40, min_samples=5)
+    label = cluster_by(method, 4, balls((60, 90, 150, 200), 0.02), config).instance_label
+    assert label.tolist() == [3] * 60 + [2] * 90 + [1] * 150 + [0] * 200
+
+
+@pytest.mark.parametrize("method", REJECTED)
+def test_groups_too_small_for_an_object_are_noise(method):
+    config = ClusteringConfig(min_cluster_size=40, min_samples=5)
+    label = cluster_by(method, 2, balls((100, 39), 0.02), config).instance_label
+    assert label.tolist() == [0] * 100 + [-1] * 39
+
+
+def test_mean_shift_without_a_dense_cell_finds_noise():
+    points = np.random.default_rng(0).uniform(-5, 5, (100, 8)).astype(np.float32)
+    clusters = cluster_by("mean_shift", 0, points, ClusteringConfig(adopt_radius=0.0))
+    assert (clusters.instance_label == -1).all()
 
 
 @pytest.mark.slow

@@ -37,18 +37,16 @@ def flatten(tree: dict, prefix: str = "") -> dict:
 def test_names_are_paths_through_the_tree():
     config = SsenConfig()
     assert LEAVES["clustering.min_cluster_size"].default == config.clustering.min_cluster_size
-    assert {name.split(".")[0] for name in LEAVES} == {"map", "segmenter", "clustering", "instances"}
+    assert {name.split(".")[0] for name in LEAVES} == {
+        "map",
+        "segmenter",
+        "clustering",
+        "instances",
+        "publish",
+    }
 
 
-def go_together(values):
-    return values.get("clustering.mode") != "k_means" or values.get("clustering.k_means_count", 0) > 0
-
-
-@given(
-    st.fixed_dictionaries({}, optional={name: allowed_values(leaf) for name, leaf in LEAVES.items()}).filter(
-        go_together
-    )
-)
+@given(st.fixed_dictionaries({}, optional={name: allowed_values(leaf) for name, leaf in LEAVES.items()}))
 def test_values_put_in_are_the_values_read_out(values):
     changed = {leaf.name: leaf.default for leaf in parameters(with_values(SsenConfig(), values))}
     assert changed == {name: values.get(name, leaf.default) for name, leaf in LEAVES.items()}
@@ -74,7 +72,7 @@ def test_an_integer_is_taken_where_a_float_is_meant():
         ("instances.min_overlap", 1.5, ["1.5", "[0.0, 1.0]"]),
         ("instances.min_overlap", float("nan"), ["nan", "[0.0, 1.0]"]),
         ("clustering.max_spread", float("inf"), ["inf", "finite"]),
-        ("clustering.mode", "k_means", ["k_means_count = 0"]),
+        ("clustering.mode", "k_means", ["'k_means'", "fast, exact"]),
         ("map.mode", "growing", ["'growing'", "accumulated", "incremental"]),
         ("segmenter.device", 0, ["0", "str"]),
     ],
@@ -100,3 +98,18 @@ def test_parameter_file_holds_every_parameter_of_the_method_at_its_default():
     assert of_method == {name: leaf.default for name, leaf in LEAVES.items()}
     # rclpy is strict about types, and 1 == 1.0 == True in Python
     assert {n: type(v) for n, v in of_method.items()} == {n: type(p.default) for n, p in LEAVES.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("clustering.min_cluster_sise", "clustering.min_cluster_size"),
+        ("min_cluster_size", "clustering.min_cluster_size"),
+        ("cluster.min_samples", "clustering.min_samples"),
+    ],
+)
+def test_an_unknown_parameter_is_answered_with_the_nearest(name, meant):
+    with pytest.raises(ConfigError, match=f"unknown parameter '{name}', did you mean '{meant}'"):
+        with_values(SsenConfig(), {name: 1})
+    with pytest.raises(ConfigError, match="unknown parameter 'qqq'; known: map.mode"):
+        with_values(SsenConfig(), {"qqq": 1})

@@ -1,6 +1,7 @@
 """Public checkpoints: every layout, the order of the kernels, and what is refused."""
 
 import os
+from argparse import ArgumentTypeError
 from itertools import product
 
 import numpy as np
@@ -225,3 +226,94 @@ def test_damaged_files_are_named(damage, tmp_path, capsys):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="no such file"):
         convert(tmp_path / "x.pth")
+
+
+def prefixed(prefix, state):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+@pytest.mark.parametrize(
+    "wrapped, layout",
+    [
+        (lambda state: prefixed("module.", state), "minkowski"),
+        (lambda state: prefixed("module.model.", state), "minkowski"),
+        (lambda state: prefixed("module.backbone.", in_order_of_0_4(state)), "ssen"),
+        (lambda state: {"state_dict": prefixed("module.", in_order_of_0_4(state))}, "sts"),
+        (lambda state: {"state_dict": prefixed("model.", state), "hyper_parameters": {}}, "minkowski"),
+        (lambda state: {"model_state_dict": state, "epoch": 3}, "minkowski"),
+        (
+            lambda state: {"model": state, "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}},
+            "minkowski",
+        ),
+        (lambda state: {"net": {"weights": state}}, "minkowski"),
+        (lambda state: {"ema": {n: t * 0 for n, t in state.items()}, "model": state}, "minkowski"),
+        (lambda state: state | {"criterion.weight": torch.ones(20)}, "minkowski"),
+        (lambda state: prefixed("model.", state) | {"loss.weight": torch.ones(20)}, "minkowski"),
+        (lambda state: {n: t for n, t in state.items() if "num_batches" not in n}, "minkowski"),
+        (
+            lambda state: {n: t.double() if t.is_floating_point() else t for n, t in state.items()},
+            "minkowski",
+        ),
+    ],
+)
+def test_wrappers_and_prefixes_are_opened(network, wrapped, layout, tmp_path):
+    torch.save(wrapped(network.state_dict()), tmp_path / "x.pth")
+    if "criterion.weight" in wrapped(network.state_dict()):  # without a prefix nobody knows what is whose
+        with pytest.raises(CheckpointError, match="criterion.weight is not part of it"):
+            convert(tmp_path / "x.pth")
+        return
+    made = convert(tmp_path / "x.pth")
+    assert made.provenance["converted_from"]["layout"] == layout
+    for name, tensor in network.state_dict().items():
+        if "num_batches" not in name:
+            torch.testing.assert_close(made.model.state_dict()[name], tensor, rtol=0, atol=0)
+
+
+def test_tensors_of_others_in_safetensors(network, tmp_path):
+    from safetensors.torch import save_file
+
+    save_file(network.state_dict(), tmp_path / "x.safetensors")
+    assert convert(tmp_path / "x.safetensors").spec.architecture == NAME
+
+
+def test_weights_that_are_not_finite_are_refused(network, tmp_path):
+    state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    state["block1.0.conv1.kernel"].view(-1)[5] = float("nan")
+    torch.save(prefixed("module.", state), tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="block1.0.conv1.kernel has 1 of .* not finite"):
+        convert(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "Git LFS pointer"),
+        (b"\n<!DOCTYPE html><html>", "a web page"),
+        (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML text"),
+        (b'{"message": "Not Found"}', "a JSON text"),
+        (b"\x1f\x8b\x08\0", "compressed by gzip: unpack it"),
+        (b"\0" * 600, "nothing but zeros"),
+        (b"", "an empty file"),
+        (None, "copied or downloaded whole"),
+    ],
+)
+def test_what_is_no_checkpoint_is_called_what_it_is(network, content, words, tmp_path):
+    torch.save(network.state_dict(), tmp_path / "x.pth")
+    content = (tmp_path / "x.pth").read_bytes()[:90000] if content is None else content
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"x.pth cannot be read as tensors alone .*{words}"):
+        convert(tmp_path / "x.pth")
+
+
+def test_classes_from_a_file(tmp_path):
+    from ssen_ros.cli.options import class_names
+
+    (tmp_path / "classes.txt").write_text("# ScanNet\nwall\noffice chair,\n\nbed\n")
+    assert class_names(str(tmp_path / "classes.txt")) == ("wall", "office chair", "bed")
+    assert class_names("wall, bed") == ("wall", "bed")
+    for text, words in (("a\nb\na\n", "'a' occurs more than once"), ("\n", "no class in it")):
+        (tmp_path / "classes.txt").write_text(text)
+        with pytest.raises(ArgumentTypeError, match=words):
+            class_names(str(tmp_path / "classes.txt"))
+    with pytest.raises(ArgumentTypeError, match="no such file"):
+        class_names("missing.txt")

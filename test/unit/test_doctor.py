@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros.doctor import (
     ERROR,
@@ -103,11 +103,63 @@ def test_a_grid_as_fine_as_the_voxels_is_not(room, cell):
 @pytest.mark.parametrize("step", [0.02, 0.25])
 def test_the_fourth_neighbour_in_a_grid_is_a_step_away(step):
     wall = np.stack(np.meshgrid(np.arange(40.0), np.arange(40.0), [0.0]), axis=-1).reshape(-1, 3)
-    assert np.isclose(np.median(neighbour_distances(cKDTree(wall * step))), step)
+    assert np.isclose(np.median(neighbour_distances(KDTree(wall * step))), step)
 
 
 def test_distances_of_too_few_points_are_infinite():
-    assert np.isinf(neighbour_distances(cKDTree(np.zeros((4, 3))))).all()
+    assert np.isinf(neighbour_distances(KDTree(np.zeros((4, 3))))).all()
+
+
+def test_strays_below_the_floor_are_named_and_a_few_are_forgiven(room):
+    rng = np.random.default_rng(0)
+    for share, expected in ((0.02, {"below_floor": WARNING}), (0.0002, {})):
+        rows = rng.choice(len(room), round(share * len(room)))
+        strays = room.points[rows].copy()
+        strays[:, 2] = -rng.uniform(0.2, 1.2, len(rows))
+        points = np.concatenate([room.points, strays])
+        assert checks(Cloud(points, np.concatenate([room.colors, room.colors[rows]]))) == expected
+
+
+def test_a_map_without_a_floor_is_called_so():
+    """Two walls and a table between them, from a camera that is held level."""
+    rng = np.random.default_rng(2)
+    corners = [((0, 0, 0.05), (4, 0, 2.2)), ((0, 0, 0.05), (0, 3, 2.2)), ((1.5, 1, 0.74), (3, 1.8, 0.74))]
+    parts = [rng.uniform(low, high, (10_000, 3)) for low, high in corners]
+    points = (np.concatenate(parts) + rng.normal(0, 0.003, (30_000, 3))).astype(np.float32)
+    assert checks(Cloud(points, rng.integers(0, 256, points.shape, dtype=np.uint8))) == {"no_floor": WARNING}
+
+
+def room_with_ceiling(height: float) -> Cloud:
+    """4 x 3 m with two walls, a floor, a ceiling and a table."""
+    rng = np.random.default_rng(4)
+    patches = [
+        ((0, 0, 0), (4, 0, height), 10), ((0, 0, 0), (0, 3, height), 8), ((0, 0, 0), (4, 3, 0), 12),
+        ((0, 0, height), (4, 3, height), 12), ((1, 1, 0.74), (2.8, 2, 0.74), 2),
+    ]  # fmt: skip
+    parts = [rng.uniform(low, high, (2500 * area, 3)) for low, high, area in patches]
+    points = np.concatenate(parts)
+    points = (points + rng.normal(0, 0.003, points.shape)).astype(np.float32)
+    return Cloud(points, rng.integers(0, 256, points.shape, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(("scale", "factor"), [(1 / 0.3048, "0.3048"), (10.0, "0.1")])
+def test_a_room_in_another_unit_is_doubted(scale, factor):
+    cloud = room_with_ceiling(2.5)
+    found = {finding.check: finding for finding in examine_cloud(moved(cloud, cloud.points * scale), 0.04)}
+    assert found["scale"].severity == WARNING
+    assert f"multiplied by {factor} they would be 2.5 and 0.74 m" in found["scale"].seen
+
+
+@pytest.mark.parametrize(("height", "scale"), [(2.5, 1.0), (2.3, 0.85), (3.9, 1.15), (8.0, 1.0)])
+def test_rooms_and_halls_of_usual_scale_are_not(height, scale):
+    cloud = room_with_ceiling(height)
+    assert "scale" not in checks(moved(cloud, cloud.points * scale))
+
+
+def test_a_room_in_feet_without_a_ceiling_is_not_judged():
+    cloud = room_with_ceiling(2.5)
+    below = cloud.points[:, 2] < 2.4
+    assert "scale" not in checks(Cloud(cloud.points[below] / np.float32(0.3048), cloud.colors[below]))
 
 
 def test_a_flat_map_is_called_so_and_nothing_else(room):
@@ -166,14 +218,19 @@ def test_colours_that_tell_nothing_are_noticed(room, paint: Callable, seen, reme
 
 
 @pytest.mark.parametrize(
-    ("shift", "strays", "words"),
-    [((5e5, 5.4e6, 300), 0, "local origin"), ((3e4, 0, 0), 0, "local origin"), ((0, 0, 0), 1, "strays")],
+    ("shift", "strays", "severity", "words"),
+    [
+        ((5e5, 5.4e6, 300), 0, ERROR, "local origin"),
+        ((3e4, 0, 0), 0, ERROR, "local origin"),
+        ((0, 0, 0), 1, WARNING, "strays"),
+        ((0, 0, 0), 5000, ERROR, "strays"),
+    ],
 )
-def test_points_beyond_the_nodes_reach_are_counted(room, shift, strays, words):
+def test_points_beyond_the_nodes_reach_are_counted(room, shift, strays, severity, words):
     points = room.points + np.array(shift, np.float32)
     points[:strays] = 1e8
     (found,) = examine_cloud(moved(room, points), VOXEL_SIZE)
-    assert (found.severity, found.check) == (ERROR, "extent") and words in found.remedy
+    assert (found.severity, found.check) == (severity, "extent") and words in found.remedy
     assert found.seen.startswith(f"{strays or len(room)} of {len(room)} points")
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.floor import _numbered, above_floor, find_floor, steady
 from ssen_ros.structures import Floor
 from ssen_ros.voxel_map import VoxelMap
 
@@ -58,7 +58,7 @@ def test_strays_below_the_floor_do_not_move_it(seed, share, yaw):
     assert (kept == (voxels.points[:, 2] > HEIGHT - 0.18)).mean() > 0.999
 
 
-@pytest.mark.parametrize("spacing", [0.01, 0.03, 0.05])
+@pytest.mark.parametrize("spacing", [0.01, 0.03, 0.05, 0.07])
 def test_the_floor_of_a_sparse_map_is_found(spacing):
     floor = find_floor(snapshot(room(np.random.default_rng(1), spacing=spacing)))
     assert floor.seen and floor.height == pytest.approx(HEIGHT, abs=0.02)
@@ -69,6 +69,38 @@ def test_a_table_is_no_floor_where_walls_go_on_below():
     floor = find_floor(snapshot(room(rng, floor=False)))
     assert not floor.seen
     assert floor.height == pytest.approx(HEIGHT + 0.05, abs=0.08)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.1, 0.8), st.sampled_from([0.0, 0.02]))
+@settings(max_examples=10, deadline=None)
+def test_a_room_cut_off_level_shows_no_floor(seed, cut, share):
+    rng = np.random.default_rng(seed)
+    points = room(rng, spacing=0.03)
+    points = points[points[:, 2] > HEIGHT + cut]
+    floor = find_floor(snapshot(strays(rng, points, share)))
+    assert not floor.seen
+    assert floor.height == pytest.approx(HEIGHT + cut, abs=0.1)
+
+
+def test_a_tilted_floor_has_the_height_of_its_lowest_part():
+    points = room(np.random.default_rng(4))
+    tilt = np.radians(10)
+    points[:, 2] += np.tan(tilt) * points[:, 0]
+    assert HEIGHT - 0.02 < find_floor(snapshot(points)).height < HEIGHT + 0.15
+
+
+def test_a_stray_a_kilometre_away_changes_nothing():
+    points = room(np.random.default_rng(5), spacing=0.03)
+    far = np.concatenate([points, [[1000.0, -1000.0, 0.5]]])
+    alone, with_stray = find_floor(snapshot(points)), find_floor(snapshot(far))
+    assert with_stray.seen and with_stray.height == pytest.approx(alone.height, abs=1e-9)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1), st.integers(0, 2**40))
+def test_pieces_are_numbered_alike_by_table_and_by_sorting(keys, largest):
+    keys = np.array([*keys, largest])
+    for numbered, expected in zip(_numbered(keys), np.unique(keys, return_inverse=True)):
+        np.testing.assert_array_equal(numbered, expected)
 
 
 def test_the_reflection_of_a_tabletop_is_no_floor():

@@ -339,7 +339,7 @@ def test_strays_below_the_floor_are_counted_and_not_seen():
     clean, strays = map_of(FLOOR, CHAIR), fill((0, 0, -0.9), (0.3, 0.1, -0.8), RED)
     assert pipeline().step(clean, 0).snapshot is clean
     result = pipeline().step(map_of(FLOOR, CHAIR, strays), 0)
-    assert (result.strays, result.floor_seen) == (3, True)
+    assert (result.strays, result.memory.floor.seen) == (3, True)
     np.testing.assert_array_equal(result.snapshot.voxel_coords, clean.voxel_coords)
     assert len(result.instance_id) == len(result.semantic_label) == len(clean)
 
@@ -348,7 +348,7 @@ def test_of_a_map_without_a_floor_nothing_is_left_out():
     poles = [fill((x, 0, 0), (x + 0.1, 0.1, 2), RED) for x in np.arange(0, 4, 0.4)]
     snapshot = map_of(*poles, fill((5, 5, -1), (5.1, 5.1, -0.9), RED))
     result = pipeline().step(snapshot, 0)
-    assert result.snapshot is snapshot and (result.strays, result.floor_seen) == (0, False)
+    assert result.snapshot is snapshot and (result.strays, result.memory.floor.seen) == (0, False)
 
 
 def test_every_stage_is_timed():

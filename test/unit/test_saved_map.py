@@ -13,7 +13,7 @@ from ssen_ros.instances import update
 from ssen_ros.io import saved_map as saved_map_module
 from ssen_ros.io.saved_map import SavedMap, read_map, resolve_below, write_map
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
-from ssen_ros.structures import Box, Detection, Instance, Memory
+from ssen_ros.structures import Box, Detection, Floor, Instance, Memory
 from ssen_ros.voxel_map import VoxelMap
 
 
@@ -37,7 +37,7 @@ def detections(snapshot, parts):
 def saved_map(seed=0, count=500, parts=3):
     made = voxel_map(seed, count)
     memory, _ = updated(Memory(), made.snapshot(), parts, stamp_ns=5)
-    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, memory)
+    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, replace(memory, floor=Floor(-0.25, True)))
 
 
 def updated(memory, snapshot, parts, stamp_ns):
@@ -57,6 +57,7 @@ def test_what_is_read_is_what_was_written(tmp_path_factory, seed, count, parts):
     assert read.state.voxels == saved.state.voxels
     assert (read.frame_id, read.stamp_ns, read.voxel_size) == ("map", 5, 0.1)
     assert read.class_names == CLASS_NAMES and read.memory.next_id == saved.memory.next_id
+    assert read.memory.floor == saved.memory.floor
     for mine, theirs in zip(read.memory.known, saved.memory.known, strict=True):
         np.testing.assert_equal(asdict(mine), asdict(theirs))
 
@@ -112,6 +113,7 @@ def test_a_restored_map_is_the_map_and_goes_on_with_its_ids():
     np.testing.assert_equal(restored.snapshot().colors, voxel_map().snapshot().colors)
 
     memory = Memory(next_id=11).begin(saved.memory)  # ten ids were given before
+    assert memory.floor == saved.memory.floor
     memory, events = updated(memory, restored.snapshot(), 3, stamp_ns=9)
     assert [instance.id for instance in memory.instances] == [1, 2, 3]
     assert [(event.kind, event.id) for event in events] == [("created", id) for id in (1, 2, 3)]

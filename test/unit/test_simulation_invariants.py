@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import label
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES, STUFF_NAMES, UNKNOWN
 from ssen_ros.rotations import turn_z
@@ -171,7 +171,7 @@ def test_penetration_of_known_boxes():
 # --- the map ---------------------------------------------------------------------------------------
 
 
-def fit_to_room(points: list[np.ndarray], trees: list[cKDTree], middles: np.ndarray) -> np.ndarray:
+def fit_to_room(points: list[np.ndarray], trees: list[KDTree], middles: np.ndarray) -> np.ndarray:
     """(n,) distances of an instance's points to its own surface, once the map is laid over the room.
 
     The map is turned and shifted against the room; both are found from the instances alone (ICP).
@@ -218,7 +218,7 @@ def test_truth_is_aligned_with_the_voxels(rooms, seed):
                 sample.points[rng.choice(rows, min(len(rows), 120), replace=False)].astype(np.float64)
             )
             on_surface = in_room(placed[instance], surface(placed[instance].mesh, 4000.0))
-            trees.append(cKDTree(on_surface))
+            trees.append(KDTree(on_surface))
             middles.append(on_surface.mean(axis=0))
     distance = fit_to_room(points, trees, np.array(middles))
     assert np.median(distance) < 0.03 and np.percentile(distance, 95) < 0.12

@@ -617,6 +617,28 @@ def test_a_deeper_network_with_more_classes_begins_where_the_other_ended():
     assert (after[:, len(CLASS_NAMES) :] == 0).all()
 
 
+def test_averaged_weights_lie_between_those_of_both_networks():
+    torch.manual_seed(0)
+    small = NetworkSpec("semantic", "MinkUNet14S", 0.04, ("rgb", "height"), CLASS_NAMES, 3)
+    deep = replace(small, architecture="MinkUNet14D", class_names=LABEL_NAMES)
+    start, tuned = Checkpoint(small, network_of(small)), Checkpoint(deep, network_of(deep), {"steps": 3})
+    rng = np.random.default_rng(0)
+    coords = np.unique(rng.integers(0, 16, (1500, 3)), axis=0)
+    coords = torch.from_numpy(np.column_stack([np.zeros(len(coords)), coords]).astype(np.int32))
+    features = torch.from_numpy(rng.normal(size=(len(coords), 4)).astype(np.float32))
+    script = runpy.run_path(str(CHECKOUT / "scripts" / "average_weights.py"))
+    all_old, half, all_new = (script["average"](tuned, start, share) for share in (0.0, 0.5, 1.0))
+    with torch.inference_mode():
+        old, new = start.model.eval()(features, coords), tuned.model.eval()(features, coords)
+        found = all_old.model(features, coords)[:, : len(CLASS_NAMES)]
+        torch.testing.assert_close(found, old, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(all_new.model(features, coords), new, rtol=1e-4, atol=1e-4)
+    kernels = (c.model.state_dict()["block8.0.conv1.kernel"] for c in (start, half, tuned))
+    before, between, after = kernels
+    torch.testing.assert_close(between, (before + after) / 2)
+    assert half.provenance["steps"] == 3 and half.provenance["averaged"]["share"] == 0.5
+
+
 def test_sparser_maps_and_maps_without_a_floor_are_drawn():
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 0.8, (4000, 3)).astype(np.float32)

@@ -314,3 +314,20 @@ def test_find_gives_positions_or_minus_one():
     found = voxel_keys.find(np.array([2, 5, 9]), np.array([9, 1, 5, 10]))
     assert found.tolist() == [2, -1, 1, -1]
     assert voxel_keys.find(np.empty(0, np.int64), np.array([1])).tolist() == [-1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stray", [1e6, -1e6, np.float32(3e38)])
+def test_a_few_points_out_of_reach_are_dropped_and_counted(mode, stray, caplog):
+    rng = np.random.default_rng(0)
+    points, colors = rng.random((2000, 3), np.float32), rng.integers(0, 256, (2000, 3)).astype(np.uint8)
+    clean, dirty = VoxelMap(VOXEL_SIZE, mode), VoxelMap(VOXEL_SIZE, mode)
+    assert clean.integrate(points[2:], colors[2:]).strays == 0
+    points[0, 1] = points[1, 0] = stray
+    assert dirty.integrate(points, colors).strays == 2
+    assert_same_map(clean.snapshot(), dirty.snapshot())
+    assert "2 of 2000 points lie out of reach and are dropped; the first is point 0" in caplog.text
+    points[2, 2] = stray  # more than one in a thousand
+    with pytest.raises(CloudError, match="point"):
+        dirty.integrate(points, colors)
+    assert_same_map(clean.snapshot(), dirty.snapshot())

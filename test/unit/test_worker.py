@@ -38,7 +38,7 @@ class Pipeline:
     def __init__(self, errors=()):
         self.errors = list(errors)
         self.devices = []
-        self.segmenter = SimpleNamespace(to=self.devices.append)
+        self.segmenter = SimpleNamespace(device="cuda:0", to=self.devices.append)
 
     def step(self, snapshot, stamp_ns, memory):
         if self.errors:
@@ -88,6 +88,15 @@ def test_out_of_gpu_memory_twice_moves_to_the_cpu():
     published, reported, worker, _ = run_worker(pipeline, "map")
     assert published == [1_000_000_000] and not reported
     assert worker.degraded and pipeline.devices == ["cpu"]
+
+
+def test_networks_that_have_nowhere_to_move_fail_the_pass():
+    error = out_of_memory()
+    pipeline = Pipeline([out_of_memory(), error])
+    pipeline.segmenter.device = "cpu"
+    published, reported, worker, _ = run_worker(pipeline, "map")
+    assert reported == [error] and published == [1_000_000_000]  # by the second pass over the map
+    assert not worker.degraded and pipeline.devices == []
 
 
 def test_after_any_other_error_the_same_map_gets_a_second_pass():

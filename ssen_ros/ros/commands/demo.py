@@ -20,7 +20,6 @@ from rich.table import Table
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.errors import SsenError
-from ssen_ros.io.point_cloud2 import ns_from_time
 from ssen_ros.msg import InstanceArray
 from ssen_ros.results import save_map
 from ssen_ros.ros.commands.observing import observer
@@ -37,6 +36,7 @@ from ssen_ros.ros.installed import shared_file
 from ssen_ros.ros.node_table import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.simulation import SimulatedSlam
+from ssen_ros.stamps import ns_from_time
 
 START_TIMEOUT_S = 120.0  # for the networks to load, on a machine busy with other things
 LAST_MAP_TIMEOUT_S = 180.0  # for the last map to be segmented once the walk is over

@@ -11,10 +11,11 @@ from rclpy.qos import QoSCompatibility, QoSReliabilityPolicy, qos_check_compatib
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.doctor import ERROR, WARNING, Finding, examine_message, examine_stamps
-from ssen_ros.io.point_cloud2 import CLOUD_TYPE, ns_from_time
+from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.ros.commands.observing import observer
 from ssen_ros.ros.endpoints import full_name, is_known
 from ssen_ros.ros.qos import SubscriptionEventCallbacks, weakest
+from ssen_ros.stamps import ns_from_time
 
 _ENOUGH_CLOUDS = 5
 _DISCOVERY_S = 2.0  # granted to the graph to become whole

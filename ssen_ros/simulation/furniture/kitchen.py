@@ -276,11 +276,6 @@ def side_by_side_fridge(rng: np.random.Generator) -> Mesh:
     )
 
 
-def small_fridge(rng: np.random.Generator) -> Mesh:
-    h = rng.uniform(0.5, 0.9)
-    return _fridge(rng, rng.uniform(0.44, 0.58), h, lambda w: [(-w / 2, w / 2, 0.03, h)])
-
-
 def french_door_fridge(rng: np.random.Generator) -> Mesh:
     """Two doors over one or two wide drawers."""
     h = rng.uniform(1.7, 1.85)

@@ -538,15 +538,3 @@ def panel_radiator(rng: np.random.Generator) -> Mesh:
         [(w / 2 - 0.02, -0.07, 0.04), (w / 2 + 0.06, -0.07, 0.04), (w / 2 + 0.06, -0.07, -0.06)], 0.03, body
     )
     return b.build()
-
-
-def towel_radiator(rng: np.random.Generator) -> Mesh:
-    """A ladder of tubes, perhaps with a towel; z = 0 is its lower end."""
-    w, h = rng.uniform(0.4, 0.6), rng.uniform(0.7, 1.3)
-    b = MeshBuilder()
-    tube = b.material(Material(mat.white_color(rng)) if rng.random() < 0.7 else mat.metal(rng))
-    for x in (-w / 2, w / 2):
-        b.bar((x, -0.06, 0), (x, -0.06, h), 0.035, tube)
-    for z in np.arange(0.04, h, 0.075):
-        b.bar((-w / 2, -0.065, z), (w / 2, -0.065, z), 0.024, tube)
-    return b.build()

@@ -1,0 +1,331 @@
+"""The files of a recording, each read as far as it goes.
+
+MCAP, SQLite3 (rosbag2) and the bags of ROS 1, whole ones through the library `rosbags`. What a recorder has
+left that was killed is read by walking over its records: an MCAP or a ROS 1 bag without its index, a database
+with its journal beside it. Files may be compressed. The metadata of a folder are not needed.
+Formats: mcap.dev/spec, wiki.ros.org/Bags/Format/2.0, github.com/ros2/rosbag2.
+"""
+
+import bz2
+import gzip
+import io
+import logging
+import lzma
+import re
+import shutil
+import sqlite3
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+
+from ssen_ros.errors import BagError
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".mcap", ".db3", ".bag")
+COMPRESSED = (".zstd", ".zst", ".lz4", ".gz", ".bz2", ".xz")
+_UNFINISHED = ".active"  # what ROS 1 calls a bag that it is writing
+_MAGIC = {b"\x89MCAP0\r\n": ".mcap", b"SQLite format 3\0": ".db3", b"#ROSBAG V2": ".bag"}
+_ZSTD = b"\x28\xb5\x2f\xfd"
+
+Found = tuple[str, str, int, bytes]  # topic, type such as std_msgs/msg/String, time of recording [ns], CDR
+
+
+def kind_of(path: Path) -> str:
+    """One of SUFFIXES, by the name of a file, which may be compressed or unfinished; else empty."""
+    names = path.name.lower().removesuffix(_UNFINISHED)
+    for suffix in COMPRESSED:
+        names = names.removesuffix(suffix)
+    return next((suffix for suffix in SUFFIXES if names.removesuffix(_UNFINISHED).endswith(suffix)), "")
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of a recording, a folder or one file, in order of their names: walk_2 before walk_10."""
+    if not path.is_dir():
+        return [path]
+    files = [file for file in path.iterdir() if kind_of(file) and file.is_file()]
+    plain = {file.name for file in files if file.suffix not in COMPRESSED}
+    whole = [file for file in files if file.name in plain or file.stem not in plain]  # not both of a pair
+    return sorted(
+        whole, key=lambda file: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", file.name)]
+    )
+
+
+def count_messages(path: Path) -> Counter[tuple[str, str]]:
+    """{(topic, type): messages} of one file. Raises what the library raises where nothing can be read."""
+    with _plain(path) as plain:
+        try:
+            with _reader(plain) as reader:
+                return Counter({(c.topic, c.msgtype): c.msgcount for c in reader.connections})
+        except BagError:
+            raise
+        except Exception as error:
+            counts = Counter((topic, kind) for topic, kind, *_ in _scanned(plain))
+            if not counts:
+                raise
+            log.warning(
+                "%s: cut short or damaged (%s); %d messages of it can be read",
+                path, " ".join(str(error).split()) or type(error).__name__, counts.total(),
+            )  # fmt: skip
+            return counts
+
+
+def messages(path: Path, topic: str, type_name: str) -> Iterator[tuple[int, bytes]]:
+    """(time of recording [ns], CDR) of one topic of one file, as far as it can be read."""
+    newest_ns = -1
+    with _plain(path) as plain:
+        try:
+            with _reader(plain) as reader:
+                chosen = [c for c in reader.connections if (c.topic, c.msgtype) == (topic, type_name)]
+                for connection, newest_ns, data in reader.messages(chosen) if chosen else ():
+                    yield newest_ns, _cdr(data, connection.msgtype, plain.suffix == ".bag")
+            return
+        except BagError:
+            raise
+        except Exception as error:
+            broken = error
+        for found, kind, recorded_ns, data in _scanned(plain):
+            if (found, kind) == (topic, type_name) and recorded_ns > newest_ns:
+                newest_ns = recorded_ns
+                yield recorded_ns, data
+        if newest_ns < 0:
+            raise broken
+
+
+@contextmanager
+def _plain(path: Path) -> Iterator[Path]:
+    """The file with nothing around it, under the suffix of what it is."""
+    journals = [Path(f"{path}{end}") for end in ("-wal", "-journal")]
+    journals = [file for file in journals if file.is_file() and file.stat().st_size]
+    is_compressed = path.suffix.lower() in COMPRESSED
+    with open(path, "rb") as stream:
+        suffix = _suffix_by_content(stream) or kind_of(path)
+    if path.suffix == suffix and not journals:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        plain = Path(folder) / f"recording{suffix}"
+        if is_compressed:
+            _decompress(path, plain)
+        elif journals:
+            shutil.copyfile(path, plain)
+            for file in journals:
+                shutil.copyfile(file, f"{plain}{file.name.removeprefix(path.name)}")
+            with closing(sqlite3.connect(plain)) as database:  # takes in what the journal holds
+                database.execute("PRAGMA journal_mode = DELETE").fetchall()
+        else:
+            plain.symlink_to(path.resolve())
+        with open(plain, "rb") as stream:
+            right = plain.with_suffix(_suffix_by_content(stream) or plain.suffix)
+        yield plain.rename(right)
+
+
+def _suffix_by_content(stream: BinaryIO) -> str:
+    head = stream.read(16)
+    return next((suffix for magic, suffix in _MAGIC.items() if head.startswith(magic)), "")
+
+
+def _decompress(path: Path, plain: Path) -> None:
+    """Write what can be decompressed of a file that may be cut short."""
+    suffix = path.suffix.lower()
+    if suffix in (".zstd", ".zst"):
+        opened = _zstd().open(path, "rb")
+    elif suffix == ".lz4":
+        opened = library("lz4.frame").open(path, "rb")
+    else:
+        opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[suffix](path, "rb")
+    with opened as source, open(plain, "wb") as target:
+        try:
+            while part := source.read(1 << 16):
+                target.write(part)
+        except (EOFError, OSError, ValueError, RuntimeError, lzma.LZMAError) as error:
+            log.warning("%s: cut short or damaged (%s); read as far as it goes", path, error)
+
+
+def _reader(plain: Path) -> Any:
+    return library("rosbags.rosbag1" if plain.suffix == ".bag" else "rosbags.rosbag2").Reader(plain)
+
+
+def _cdr(data: bytes, type_name: str, is_ros1: bool) -> bytes:
+    if is_ros1:
+        typesys = library("rosbags.typesys")
+        return bytes(typesys.get_typestore(typesys.Stores.LATEST).ros1_to_cdr(data, type_name))
+    if data[:4] == _ZSTD:  # rosbag2's compression by message; CDR begins with a zero
+        return _zstd().decompress(data)
+    return data
+
+
+def _scanned(plain: Path) -> Iterator[Found]:
+    """Every message of a file that can be found without an index, and be brought into CDR."""
+    scan = {".mcap": _scan_mcap, ".bag": _scan_ros1, ".db3": _scan_sqlite}.get(plain.suffix)
+    if scan is None:
+        return
+    for topic, kind, recorded_ns, data, is_ros1 in scan(plain):
+        if is_ros1 and kind != "sensor_msgs/msg/PointCloud2":
+            yield topic, kind, recorded_ns, b""  # counted; nobody reads it
+            continue
+        try:
+            yield topic, kind, recorded_ns, _cdr(data, kind, is_ros1)
+        except Exception as error:  # of the libraries, for bytes that are none
+            log.debug("a message on %s cannot be read (%s)", topic, error)
+
+
+_Raw = tuple[str, str, int, bytes, bool]  # topic, type, time [ns], data, whether of ROS 1
+
+
+def _scan_sqlite(plain: Path) -> Iterator[_Raw]:
+    query = "SELECT name, type, timestamp, data FROM messages JOIN topics ON topic_id = topics.id"
+    with closing(sqlite3.connect(f"file:{plain}?immutable=1", uri=True)) as database:
+        try:
+            for topic, kind, recorded_ns, data in database.execute(query):
+                yield topic, kind, recorded_ns, bytes(data), False
+        except sqlite3.Error as error:
+            log.debug("%s ends early: %s", plain, error)
+
+
+def _scan_mcap(plain: Path) -> Iterator[_Raw]:
+    schemas: dict[int, str] = {}
+    channels: dict[int, tuple[str, str, bool]] = {}
+    with open(plain, "rb") as stream:
+        stream.seek(8)
+        try:
+            for opcode, content in _mcap_records(stream):
+                if opcode == 3:
+                    schema = content.number("<H")
+                    schemas[schema] = _ros2_name(content.text())
+                elif opcode == 4:
+                    channel, schema = content.number("<H"), content.number("<H")
+                    topic, encoding = content.text(), content.text()
+                    channels[channel] = topic, schemas.get(schema, ""), encoding == "ros1"
+                elif opcode == 5:
+                    channel, _, recorded_ns, _ = (content.number(kind) for kind in ("<H", "<I", "<Q", "<Q"))
+                    if channel in channels:
+                        topic, kind, is_ros1 = channels[channel]
+                        yield topic, kind, recorded_ns, content.read(), is_ros1
+        except (struct.error, UnicodeDecodeError) as error:
+            log.debug("%s ends early: %s", plain, error)
+
+
+class _Content(io.BytesIO):
+    """The bytes of one record."""
+
+    def number(self, kind: str) -> int:
+        return struct.unpack(kind, self.read(struct.calcsize(kind)))[0]
+
+    def text(self) -> str:
+        return self.read(self.number("<I")).decode()
+
+
+def _mcap_records(stream: BinaryIO) -> Iterator[tuple[int, _Content]]:
+    """(opcode, content) of each record, those in chunks included, until they end or make no sense."""
+    while True:
+        head = stream.read(9)
+        if len(head) < 9:
+            return
+        opcode, length = struct.unpack("<BQ", head)
+        data = stream.read(min(length, 1 << 40))
+        if opcode == 6:
+            yield from _mcap_records(io.BytesIO(_chunk(_Content(data))))
+        if len(data) < length or opcode == 15:  # cut short; the end of the data
+            return
+        yield opcode, _Content(data)
+
+
+def _chunk(content: _Content) -> bytes:
+    """Its records; as many as there are in one that is cut short, none where it is damaged."""
+    content.read(28)  # times, size, checksum
+    compression = content.text()
+    content.read(8)
+    data = content.read()
+    try:
+        if compression == "zstd":
+            return _zstd().ZstdDecompressor().decompress(data)
+        if compression == "lz4":
+            return library("lz4.frame").LZ4FrameDecompressor().decompress(data)
+    except BagError:
+        raise
+    except Exception as error:  # of the libraries, for bytes that are none
+        log.debug("a chunk cannot be decompressed: %s", error)
+        return b""
+    return data if not compression else b""
+
+
+def _scan_ros1(plain: Path) -> Iterator[_Raw]:
+    topics: dict[int, tuple[str, str]] = {}
+    with open(plain, "rb") as stream:
+        stream.readline()
+        try:
+            for fields, data in _ros1_records(stream):
+                opcode = fields[b"op"][0]
+                if opcode == 7:
+                    kind = dict(_ros1_fields(data))[b"type"].decode()
+                    topics[_uint(fields[b"conn"])] = fields[b"topic"].decode(), _ros2_name(kind)
+                elif opcode == 2 and _uint(fields[b"conn"]) in topics:
+                    seconds, nanoseconds = struct.unpack("<II", fields[b"time"])
+                    yield *topics[_uint(fields[b"conn"])], seconds * 10**9 + nanoseconds, data, True
+        except (struct.error, UnicodeDecodeError, KeyError, IndexError) as error:
+            log.debug("%s ends early: %s", plain, error)
+
+
+def _ros1_records(stream: BinaryIO) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
+    """(header, data) of each record, those in chunks included, until they end."""
+    while True:
+        header = _ros1_part(stream)
+        data = _ros1_part(stream) if header is not None else None
+        if header is None or data is None:
+            return
+        fields = dict(_ros1_fields(header))
+        if fields.get(b"op") == b"\x05":
+            compression = fields.get(b"compression", b"none")
+            if compression == b"bz2":
+                data = bz2.BZ2Decompressor().decompress(data)
+            elif compression == b"lz4":
+                data = library("lz4.frame").LZ4FrameDecompressor().decompress(data)
+            yield from _ros1_records(io.BytesIO(data))
+        else:
+            yield fields, data
+
+
+def _ros1_part(stream: BinaryIO) -> bytes | None:
+    size = stream.read(4)
+    data = stream.read(_uint(size)) if len(size) == 4 else b""
+    return data if len(size) == 4 and len(data) == _uint(size) else None
+
+
+def _ros1_fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at < len(header):
+        size = _uint(header[at : at + 4])
+        name, _, value = header[at + 4 : at + 4 + size].partition(b"=")
+        yield name, value
+        at += 4 + size
+
+
+def _uint(data: bytes) -> int:
+    return struct.unpack("<I", data)[0]
+
+
+def _ros2_name(kind: str) -> str:
+    """package/msg/Name, also of ROS 1's package/Name."""
+    package, _, name = kind.partition("/")
+    return kind if name.startswith("msg/") else f"{package}/msg/{name}"
+
+
+def _zstd() -> Any:
+    try:
+        return import_module("compression.zstd")  # of Python 3.14
+    except ImportError:
+        return library("backports.zstd")
+
+
+def library(module: str) -> Any:
+    """A module that comes with rosbags. Raises BagError where it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise BagError(f"recordings need the library rosbags ({error}); pip install rosbags") from error
