@@ -223,16 +223,19 @@ void add_rows(const Convolution& c, const element* input, int64_t begin, int32_t
   }
 }
 
-void finish(const Convolution& c, const float* sum, int64_t row) {
+// One simple loop for each step, which every compiler makes into vectors; the sums stay in the nearest cache.
+void finish(const Convolution& c, float* __restrict sum, int64_t row) {
   const int64_t at = row * c.out_channels;
-  const element* shortcut = c.shortcut ? static_cast<const element*>(c.shortcut) + at : nullptr;
-  element* output = static_cast<element*>(c.output) + at;
-  for (int32_t j = 0; j < c.out_channels; ++j) {
-    float value = sum[j];
-    if (c.bias) value += c.bias[j];
-    if (shortcut) value += widen(shortcut[j]);
-    narrow(c.relu ? std::max(value, 0.f) : value, output[j]);
+  element* __restrict output = static_cast<element*>(c.output) + at;
+  if (const float* bias = c.bias)
+    for (int32_t j = 0; j < c.out_channels; ++j) sum[j] += bias[j];
+  if (c.shortcut) {
+    const element* shortcut = static_cast<const element*>(c.shortcut) + at;
+    for (int32_t j = 0; j < c.out_channels; ++j) sum[j] += widen(shortcut[j]);
   }
+  if (c.relu)
+    for (int32_t j = 0; j < c.out_channels; ++j) sum[j] = std::max(sum[j], 0.f);
+  for (int32_t j = 0; j < c.out_channels; ++j) narrow(sum[j], output[j]);
 }
 
 void convolve(const Convolution& c) {
