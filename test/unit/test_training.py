@@ -370,6 +370,7 @@ def test_rooms_that_are_gone_are_named(rooms, tmp_path):
 PLAIN = AugmentationConfig(
     scale=0.0, tilt_deg=0.0, mirror=False, grid_shift=0.0,
     color_jitter=0.0, color_shift=0.0, contrast=0.0, grey_share=0.0,
+    spacing_share=0.0, floorless_share=0.0,
 )  # fmt: skip
 
 
@@ -396,6 +397,7 @@ def test_the_paper_and_its_code_as_configured():
     assert (paper.intra_pairs, paper.background) == ("present", "predicted")
     assert (paper.batch_size, paper.steps, paper.weight_decay, paper.clip_norm) == (8, 50_000, 0, 0)
     assert (paper.max_voxels, paper.crop_share, paper.start_from) == (0, 0, "")
+    assert paper.augmentation.spacing_share == paper.augmentation.floorless_share == 0.0
     rates = [learning_rate(paper, step, step / paper.steps) for step in (0, 9_999, 10_000, 49_999)]
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 0.8e-4, 0.8**4 * 1e-4])
     assert paper.augmentation == replace(PLAIN, color_jitter=0.03, scale=0.2, tilt_deg=5.0, max_tilt_deg=10.0)
