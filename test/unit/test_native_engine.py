@@ -263,6 +263,8 @@ def test_register_tiles_keep_their_weights_in_registers():
     """Products that read the stack take 1.7 times as long: GCC 12 made such of eight rows of AVX-512."""
     command = ["objdump", "--disassemble", "--no-show-raw-insn", native.library()._name]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    if any("__asan" in line or "__ubsan" in line for line in lines):
+        pytest.skip("a library with sanitizers, which keep everything on the stack")
     products = [line for line in lines if re.search(r"\b(vfmadd\w+ps|vdpbf16ps)\b.*%[yz]mm", line)]
     assert len(products) > 100 or "avx2" not in instruction_sets()
     on_stack = [line for line in products if re.search(r"\((%rsp|%rbp)\),", line)]
