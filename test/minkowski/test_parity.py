@@ -216,7 +216,7 @@ def test_the_segmenter_computes_with_it(monkeypatch):
     colors = np.random.default_rng(0).integers(0, 255, voxels.shape).astype(np.uint8)
     snapshot = VoxelSnapshot(voxels, (voxels * 0.04).astype(np.float32), colors, 0.04)
     theirs, ours = (
-        Segmenter.from_config(SegmenterConfig(device="cpu", engine=engine))
+        Segmenter.from_config(SegmenterConfig(device="cpu", engine=engine, precision="float32"))
         for engine in ("minkowski", "native")
     )
     rows = np.arange(0, len(voxels), 2)
