@@ -55,10 +55,11 @@ class Coordinates(Protocol):
     """The voxels of one input at every stride, and convolution between them: `CoordinateManager`, or another
     library's."""
 
-    order: Tensor  # (N,) rows of the caller, in the order in which features are kept at stride 1
-
     def arrange(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order to the order, type and memory that are computed in."""
+
+    def restore(self, features: Tensor) -> Tensor:
+        """(N, C) features at stride 1 back in the caller's order."""
 
     def convolve(
         self,
