@@ -97,7 +97,7 @@ constexpr int COUNT = sizeof(sets) / sizeof(sets[0]);
 extern "C" {
 
 // Raised with every change of this interface; the caller refuses another one's.
-int32_t ssen_interface() { return 2; }
+int32_t ssen_interface() { return 4; }
 
 // The name of instruction set `set`, from 0; null beyond the last.
 const char* ssen_isa_name(int32_t set) { return set >= 0 && set < ssen::COUNT ? ssen::sets[set].name : nullptr; }

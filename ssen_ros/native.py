@@ -15,7 +15,7 @@ import ssen_ros
 log = logging.getLogger(__name__)
 
 NAME = "libssen_native.so"
-INTERFACE = 2  # of src/native.cpp: `ssen_interface`
+INTERFACE = 4  # of src/native.cpp: `ssen_interface`
 
 
 @cache

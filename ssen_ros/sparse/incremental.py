@@ -1,10 +1,11 @@
 """A network over a growing map, computed anew only where something has changed.
 
 Every layer's outputs are kept by voxel from pass to pass. In the next pass a row is computed anew only if one
-of the rows that it is computed from has changed, come or gone; and what comes out counts as changed only if it
-differs from what is kept by more than `threshold` standard deviations of its channel. What is kept is what the
-layers behind were given, so that small differences do not add up unnoticed. With threshold 0 the answer is that
-of a whole pass; above it, the work follows the change. (The idea: INS-Conv, L. Liu et al., CVPR 2022.)
+of the rows that it is computed from has changed, come or gone; and what comes out counts as changed only if its
+distance to what is kept is more than `threshold` times the layer's spread (the root of the sum of its channels'
+variances). What is kept is what the layers behind were given, so that small differences do not add up unnoticed.
+With threshold 0 the answer is that of a whole pass; above it, the work follows the change. (The idea: INS-Conv,
+L. Liu et al., CVPR 2022.)
 
 A voxel has the same slot, which is a row of every tensor of its stride, for as long as it is in the map: tables
 of neighbours grow and shrink with the map, and nothing is moved.
@@ -22,7 +23,7 @@ from ssen_ros.sparse.kernel_map import KernelMap
 
 _SLACK = 2  # slots for each voxel; memory that is never written to takes up none
 _FEWEST_SLOTS = 1024
-_SAMPLE = 16_384  # rows from which a channel's standard deviation is taken
+_SAMPLE = 4096  # rows from which the spread of a layer is taken
 _BITS = 21  # of an axis in a key: one more than a map's, for neighbours beyond its rim
 _LIMIT = 1 << (_BITS - 1)
 _HALVED = sum(((1 << (_BITS - 1)) - 1) << (axis * _BITS) for axis in range(3))  # a key's bits, shifted by one
@@ -32,11 +33,11 @@ class IncrementalCoordinates:
     """`Coordinates` that keep the outputs of one network's layers; set as its `coordinates`.
 
     Each pass calls it with the voxels that are in the map now. The first pass is a whole one, and so is that
-    after `forget`, after one that was not finished, and after the map has outgrown its slots.
+    after `refresh` or `forget`, after one that was not finished, and after the map has outgrown its slots.
 
     Args:
         engine: what finds neighbours and multiplies.
-        threshold: in standard deviations of a channel, up to which a change is not passed on.
+        threshold: in spreads of a layer, up to which a change is not passed on.
         tolerance: (C,) or one number for all: up to which an input feature counts as unchanged.
         whole_share: of the voxels; where more have come, gone or changed, all rows are computed anew.
     """
@@ -53,15 +54,20 @@ class IncrementalCoordinates:
         self.forget()
 
     def forget(self) -> None:
-        """Let all memory go; the next pass is a whole one."""
+        """Let all memory go."""
         self._levels: dict[int, _Level] = {}  # by stride
         self._kept: list[_Kept] = []  # in the order in which the network makes them
         self._made = 0  # of those, in this pass
         self._changed: dict[int, _Slots] = {}  # of kept values, by id: the slots that this pass has changed
         self._slots = torch.empty(0, dtype=torch.int64)  # of the caller's rows
         self._finished = False
+        self._due = True
         self.is_whole = True  # this pass, or the last one, computes or computed all rows
         self.work = self._whole_work = 0
+
+    def refresh(self) -> None:
+        """Compute all rows anew in the next pass."""
+        self._due = True
 
     @property
     def share(self) -> float:
@@ -84,6 +90,9 @@ class IncrementalCoordinates:
         if fresh or not self._follow(keys):
             self.forget()
             self._levels = {1: _Level(keys, self.engine)}
+        self.is_whole, self._due = self._due, False
+        if self.is_whole:
+            self._whole_work = 0
         self._slots = self._levels[1].slots
         if order is not None:
             self._slots = torch.empty_like(self._slots).index_copy_(0, order, self._slots)
@@ -100,29 +109,28 @@ class IncrementalCoordinates:
             if not level.has_room(len(new) - len(gone)):
                 return False
             gone, new = level.change(gone, new, parents)
-        self.is_whole = False
         return True
 
     def arrange(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order to slots; those that do no more than tremble are held."""
         level = self._level(1)
-        if self.is_whole:
-            inputs = self._keep(1, features.shape[1], torch.float32)
-            inputs.values[self._slots] = features
-            changed = level.all
-        else:
-            inputs = self._kept[0]
-            self._made = 1
+        inputs = self._next(1, features.shape[1], features.dtype)
+        if not self.is_whole:
             differs = ((features - inputs.values[self._slots]).abs() > self.tolerance.to(features)).any(1)
             differs |= level.is_new[self._slots]
             changed = self._slots[differs]
-            inputs.values[changed] = features[differs]
             if len(changed) + level.gone > self.whole_share * len(features):
-                self.is_whole, changed, self._kept, self._whole_work = True, level.all, [inputs], 0
-        dtype = self.engine.dtype or torch.float32
-        if dtype == torch.float32:
-            return self._told(inputs, changed)
-        return self._settle(inputs.values[changed].to(dtype), changed, 1, exact=True)
+                self.is_whole, self._whole_work = True, 0
+            else:
+                inputs.values[changed] = features[differs]
+        if self.is_whole:
+            inputs.values[self._slots], changed = features, level.all
+        dtype = self.engine.dtype or features.dtype
+        if dtype != features.dtype:
+            given = self._next(1, features.shape[1], dtype)
+            given.values[changed] = inputs.values[changed].to(dtype)
+            inputs = given
+        return self._told(inputs, changed)
 
     def convolve(
         self,
@@ -149,21 +157,17 @@ class IncrementalCoordinates:
 
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """Channels of both. From then on `a` is a part of the result: nothing else looks at it."""
-        stride = next(one.stride for one in self._kept if one.values is a)
+        part = next(one for one in self._kept if one.values is a)
         width = a.shape[1]
-        if self.is_whole:
-            both = self._keep(stride, width + b.shape[1], a.dtype)
-            rows = self._level(stride).all
-            both.values[rows, :width], both.values[rows, width:] = a[rows], b[rows]
-            part = next(one for one in self._kept if one.values is a)
-            part.values = both.values[:, :width]
-            part.owns = False
-            return self._told(both, rows)
-        both = self._kept[self._made]
-        self._made += 1
-        rows = self._changed[id(b)]
+        both = self._next(part.stride, width + b.shape[1], a.dtype)
+        if part.owns:
+            both.values[:, :width][self._level(part.stride).all] = a[self._level(part.stride).all]
+            part.values, part.owns = both.values[:, :width], False
+        rows = self._level(part.stride).all if self.is_whole else self._changed[id(b)]
         both.values[rows, width:] = b[rows]
-        return self._told(both, self._level(stride).union([self._changed[id(a)], rows]))
+        if not self.is_whole:
+            rows = self._level(part.stride).union([self._changed[id(a)], rows])
+        return self._told(both, rows)
 
     def restore(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order."""
@@ -203,30 +207,26 @@ class IncrementalCoordinates:
         octant, parent = level.octant[rows, None], level.parent[rows, None]
         return parent.new_full((len(parent), 8), self._level(in_stride).none).scatter_(1, octant, parent)
 
-    def _settle(self, output: Tensor, rows: "_Slots", stride: int, exact: bool = False) -> Tensor:
-        """Keep (n, C) outputs of these slots; of those that are what they were, the old ones."""
-        level = self._level(stride)
+    def _settle(self, output: Tensor, rows: "_Slots", stride: int) -> Tensor:
+        """Keep (n, C) outputs of these slots; of those that are nearly what they were, the old ones."""
+        kept = self._next(stride, output.shape[1], output.dtype)
         if self.is_whole:
-            kept = self._keep(stride, output.shape[1], output.dtype)
             kept.values[rows] = output
             sample = output[:: max(1, len(output) // _SAMPLE)].float()
-            kept.tolerance = (0.0 if exact else self.threshold) * sample.std(0, correction=0)
-            return self._told(kept, rows)
-        kept = self._kept[self._made]
-        self._made += 1
-        if not exact:
-            moved = (output.float() - kept.values[rows]).abs_()
-            differs = (moved > kept.tolerance).any(1) | level.is_new[rows]
-            rows, output = rows[differs], output[differs]
-        kept.values[rows] = output
+            kept.tolerance = self.threshold**2 * float(sample.var(0, correction=0).sum())
+        else:
+            is_new = self._level(stride).is_new
+            rows = self.engine.settle(output, rows, kept.values, is_new, kept.tolerance)
         return self._told(kept, rows)
 
-    def _keep(self, stride: int, channels: int, dtype: torch.dtype) -> "_Kept":
-        level = self._level(stride)
-        kept = _Kept(stride, torch.empty(level.none, channels, dtype=dtype, device=level.keys.device))
-        self._kept.append(kept)
+    def _next(self, stride: int, channels: int, dtype: torch.dtype) -> "_Kept":
+        """Where the next of the values that a pass makes are kept."""
+        if self._made == len(self._kept):
+            level = self._level(stride)
+            values = torch.empty(level.none, channels, dtype=dtype, device=level.keys.device)
+            self._kept.append(_Kept(stride, values))
         self._made += 1
-        return kept
+        return self._kept[self._made - 1]
 
     def _told(self, kept: "_Kept", changed: "_Slots") -> Tensor:
         self._changed[id(kept.values)] = changed
@@ -240,7 +240,7 @@ _Slots = Tensor | slice  # (n,) int64, or in a whole pass all
 class _Kept:
     stride: int
     values: Tensor  # (slots, C)
-    tolerance: Tensor | float = 0.0  # (C,)
+    tolerance: float = 0.0  # squared distance that counts as none
     owns: bool = True  # its memory; else it is part of a concatenation
 
     @property

@@ -31,6 +31,10 @@ class Engine(Protocol):
         relu: bool,
     ) -> Tensor: ...
 
+    def settle(
+        self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float
+    ) -> Tensor: ...
+
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor: ...
 
 
