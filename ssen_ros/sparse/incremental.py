@@ -105,10 +105,10 @@ class IncrementalCoordinates:
         if len(gone) + len(new) > self.whole_share * len(keys):
             return False
         for stride in sorted(self._levels):
-            level, parents = self._levels[stride], self._levels.get(2 * stride)
-            if not level.has_room(len(new) - len(gone)):
+            level = self._levels[stride]
+            if len(level.keys) + len(new) - len(gone) > level.none:
                 return False
-            gone, new = level.change(gone, new, parents)
+            gone, new = level.change(gone, new, self._levels.get(2 * stride))
         return True
 
     def arrange(self, features: Tensor) -> Tensor:
@@ -290,9 +290,6 @@ class _Level:
         level.children[row, self.octant[self.slots]] = self.slots.int()
         return level
 
-    def has_room(self, more: int) -> bool:
-        return len(self.keys) + more <= self.none
-
     def find(self, keys: Tensor) -> Tensor:
         """(n,) int32 slots of ascending keys; `none` where there is no such voxel."""
         return self._slot_of(self._rows(keys, self.keys.new_zeros(1), 1).view(-1))
@@ -350,6 +347,8 @@ class _Level:
         parents.orphaned = candidates[~empty]
         gone, come = candidates[empty], parent_keys[missing]
         slots = torch.cat([gone, *parents._free])[: len(come)]
+        if len(slots) < len(come):  # there are too few, and it will be begun anew
+            return gone, come
         parents.children[slots] = self.none
         place = torch.empty_like(slot, dtype=torch.int64)
         place[missing] = slots
