@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ssen_ros import voxel_keys
-from ssen_ros.config import SegmenterConfig
+from ssen_ros.config import PassesConfig, SegmenterConfig
 from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import Anchor
@@ -18,12 +18,15 @@ from ssen_ros.network_spec import shipped_weights
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine
-from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.structures import Kept, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
 LEAST_SHARE = 1e-6  # of a class that no training room had
+FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
+_TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
+_KEPT_PER_VOXEL = 3000.0  # bytes, before that is known
 
 
 class Segmenter:
@@ -63,6 +66,7 @@ class Segmenter:
                 "the same, as far as both go"
             )
         self._rotations, self._offset = rotations, prior * log_shares(semantic)
+        self.kept_per_voxel = _KEPT_PER_VOXEL  # bytes of `KeepingNetworks` for a voxel of the map
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
         )
@@ -106,9 +110,14 @@ class Segmenter:
     def device(self) -> torch.device:
         return self._semantic.device
 
+    @property
+    def networks(self) -> tuple[Network, Network]:
+        """The semantic one and the embedding one."""
+        return self._semantic, self._embedding
+
     def to(self, device: str | torch.device) -> "Segmenter":
         """Move the networks; in float32 where the device is not fast in the precision asked for."""
-        for network in (self._semantic, self._embedding):
+        for network in self.networks:
             try:
                 network.to(device, network.precision)
             except ConfigError as error:
@@ -117,6 +126,21 @@ class Segmenter:
                 log.warning("%s: going on in float32", error)
                 network.to(device, "float32")
         return self
+
+    def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
+        """The networks for one pass over so many voxels, going on from what was kept of the passes before.
+
+        None where nothing can be kept: views are averaged, the engine cannot, or memory would not suffice.
+        """
+        if self._rotations > 1 or self._embedding.engine == "minkowski":
+            return None
+        if voxels * self.kept_per_voxel > config.memory_mb * 1e6:
+            return None
+        networks = kept.networks if kept else None
+        if networks is None or not networks.fit(self, config):
+            networks = KeepingNetworks(self, config)
+        networks.begin(whole=kept is None or kept.passes != networks.passes)
+        return networks
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
@@ -137,9 +161,75 @@ class Segmenter:
         return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
     def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
+        """(V, C) float32 on the device, of the snapshot as it lies."""
         anchor = Anchor.over(floor, snapshot.points)
-        logits = self._semantic(snapshot, np.arange(len(snapshot)), anchor)
+        return self.classify(self._semantic(snapshot, np.arange(len(snapshot)), anchor))
+
+    def classify(self, logits: torch.Tensor) -> torch.Tensor:
+        """(V, C) log-probabilities of the semantic network's (V, C) outputs."""
         return torch.log_softmax(logits + self._offset.to(logits), dim=1)
+
+
+class KeepingNetworks:
+    """A segmenter's networks for pass after pass, each going on from what it computed before."""
+
+    def __init__(self, segmenter: Segmenter, config: PassesConfig):
+        self._segmenter, self._config, self._device = segmenter, config, segmenter.device
+        self._networks = tuple(_Keeping(network, config) for network in segmenter.networks)
+        self.passes = 0
+
+    def fit(self, segmenter: Segmenter, config: PassesConfig) -> bool:
+        """Whether they are this segmenter's, as it is now, and keep what this configuration says."""
+        return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
+
+    def begin(self, whole: bool) -> None:
+        """The next pass."""
+        self.passes += 1
+        for network in self._networks:
+            network.begin(whole)
+
+    @property
+    def share(self) -> float:
+        """Of a whole pass's multiplications, how many this pass made."""
+        return sum(n.kept.work for n in self._networks) / max(
+            1, sum(n.kept.whole_work for n in self._networks)
+        )
+
+    @property
+    def nbytes(self) -> int:
+        return sum(network.kept.nbytes for network in self._networks)
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        logits = self._networks[0](snapshot, np.arange(len(snapshot)), floor)
+        return self._segmenter.classify(logits).cpu().numpy()
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        embeddings = self._networks[1](snapshot, thing_rows, floor).cpu().numpy()
+        if len(snapshot) > _TYPICAL:
+            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
+        return embeddings
+
+
+class _Keeping:
+    """One network, and the anchor that holds for as long as what it keeps."""
+
+    def __init__(self, network: Network, config: PassesConfig):
+        self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
+        self.kept = network.incremental(config.threshold, config.whole_share)
+        self._far = math.inf if "xyz" not in network.spec.features else FAR if config.threshold else 0.0
+
+    def begin(self, whole: bool) -> None:
+        self.kept.begin(whole)
+
+    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, floor: float) -> torch.Tensor:
+        now = Anchor.over(floor, snapshot.points[rows])
+        moved = math.dist(now.centre, self._anchor.centre)
+        if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
+            self._anchor = now
+            self.kept.begin(whole=True)
+        return self._network(snapshot, rows, self._anchor, self.kept)
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:

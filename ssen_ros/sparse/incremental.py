@@ -1,14 +1,14 @@
 """A network over a growing map, computed anew only where something has changed.
 
 Every layer's outputs are kept by voxel from pass to pass. In the next pass a row is computed anew only if one
-of the rows that it is computed from has changed, come or gone; and what comes out counts as changed only if its
-distance to what is kept is more than `threshold` times the layer's spread (the root of the sum of its channels'
-variances). What is kept is what the layers behind were given, so that small differences do not add up unnoticed.
-With threshold 0 the answer is that of a whole pass; above it, the work follows the change. (The idea: INS-Conv,
-L. Liu et al., CVPR 2022.)
+of the rows that it is computed from has changed, come or gone; and what comes out counts as changed only if
+its distance to what is kept is more than `threshold` times the layer's spread (the root of the sum of its
+channels' variances). What is kept is what the layers behind were given, so that small differences do not add
+up unnoticed. With threshold 0 the answer is that of a whole pass; above it, the work follows the change.
+(The idea: INS-Conv, L. Liu et al., CVPR 2022.)
 
-A voxel has the same slot, which is a row of every tensor of its stride, for as long as it is in the map: tables
-of neighbours grow and shrink with the map, and nothing is moved.
+A voxel has the same slot, which is a row of every tensor of its stride, for as long as it is in the map:
+tables of neighbours grow and shrink with the map, and nothing is moved.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class IncrementalCoordinates:
     """`Coordinates` that keep the outputs of one network's layers; set as its `coordinates`.
 
     Each pass calls it with the voxels that are in the map now. The first pass is a whole one, and so is that
-    after `refresh` or `forget`, after one that was not finished, and after the map has outgrown its slots.
+    after `forget`, after one that was not finished, and after the map has outgrown its slots.
 
     Args:
         engine: what finds neighbours and multiplies.
@@ -61,18 +61,13 @@ class IncrementalCoordinates:
         self._changed: dict[int, _Slots] = {}  # of kept values, by id: the slots that this pass has changed
         self._slots = torch.empty(0, dtype=torch.int64)  # of the caller's rows
         self._finished = False
-        self._due = True
+        self.is_due = True  # the next pass is a whole one, as far as one knows before it
         self.is_whole = True  # this pass, or the last one, computes or computed all rows
-        self.work = self._whole_work = 0
+        self.work = self.whole_work = 0  # multiplications of this pass, and of the last whole one
 
-    def refresh(self) -> None:
-        """Compute all rows anew in the next pass."""
-        self._due = True
-
-    @property
-    def share(self) -> float:
-        """Of a whole pass's multiplications, how many the last pass made."""
-        return self.work / self._whole_work if self._whole_work else 0.0
+    def begin(self, whole: bool) -> None:
+        """The next pass is still to come, as far as `work` is concerned; a whole one on request."""
+        self.work, self.is_due = 0, self.is_due or whole
 
     @property
     def nbytes(self) -> int:
@@ -81,7 +76,7 @@ class IncrementalCoordinates:
         return kept + sum(level.nbytes for level in self._levels.values())
 
     def __call__(self, coords: Tensor) -> "IncrementalCoordinates":
-        """Begin a pass over (N, 4) integer coordinates (batch, x, y, z); unique, in any order, of one batch."""
+        """Begin a pass over (N, 4) integer coordinates (batch, x, y, z): unique, any order, one batch."""
         fresh, self._finished = not self._finished, False
         keys = _keys(coords)
         order = None if bool((keys[1:] > keys[:-1]).all()) else keys.argsort()
@@ -90,16 +85,16 @@ class IncrementalCoordinates:
         if fresh or not self._follow(keys):
             self.forget()
             self._levels = {1: _Level(keys, self.engine)}
-        self.is_whole, self._due = self._due, False
+        self.is_whole, self.is_due = self.is_due, False
         if self.is_whole:
-            self._whole_work = 0
+            self.whole_work = 0
         self._slots = self._levels[1].slots
         if order is not None:
             self._slots = torch.empty_like(self._slots).index_copy_(0, order, self._slots)
         return self
 
     def _follow(self, keys: Tensor) -> bool:
-        """Bring all strides to these voxels. False where too many have changed, or there are too few slots."""
+        """Bring all strides to these voxels. False where too many changed, or there are too few slots."""
         level = self._levels[1]
         gone, new = level.difference(keys)
         if len(gone) + len(new) > self.whole_share * len(keys):
@@ -120,7 +115,7 @@ class IncrementalCoordinates:
             differs |= level.is_new[self._slots]
             changed = self._slots[differs]
             if len(changed) + level.gone > self.whole_share * len(features):
-                self.is_whole, self._whole_work = True, 0
+                self.is_whole, self.whole_work = True, 0
             else:
                 inputs.values[changed] = features[differs]
         if self.is_whole:
@@ -149,10 +144,12 @@ class IncrementalCoordinates:
             output = self.engine.convolve(features[rows], packed, None, bias, added, relu)
         else:
             table = self._table(layer.kernel_size, in_stride, out_stride, rows)
-            output = self.engine.convolve(features, packed, KernelMap(table, len(features)), bias, added, relu)
+            output = self.engine.convolve(
+                features, packed, KernelMap(table, len(features)), bias, added, relu
+            )
         work = len(output) * layer.kernel3d.numel()
         self.work += work
-        self._whole_work += work if self.is_whole else 0
+        self.whole_work += work if self.is_whole else 0
         return self._settle(output, rows, out_stride)
 
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
@@ -272,7 +269,7 @@ class _Level:
 
     @property
     def all(self) -> slice:
-        """The slots of all voxels, and those that are free between them, where whatever is computed is lost."""
+        """The slots of all voxels, and the free ones between them, where whatever is computed is lost."""
         return slice(0, self.used)
 
     @property
@@ -304,14 +301,14 @@ class _Level:
         return slots.index_select(0, rows.reshape(-1)).view(rows.shape)
 
     def difference(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """The slots of the voxels that are not among these ascending keys, and the keys that are no voxel's."""
+        """The slots of the voxels that are not among these ascending keys, and those keys that are none's."""
         row = self._rows(keys, keys.new_zeros(1), 1).view(-1)
         stays = torch.zeros(len(self.keys) + 1, dtype=torch.bool, device=keys.device)
         stays[row.long()] = True
         return self.slots[~stays[:-1]], keys[row == len(self.keys)]
 
     def change(self, gone: Tensor, new: Tensor, parents: "_Level | None") -> tuple[Tensor, Tensor]:
-        """Slots to free and ascending keys to give slots to. Returns the same for the level of the parents."""
+        """Free these slots, give slots to these ascending keys. Returns what this asks of the parents."""
         self.is_new[self.new] = False
         self.gone = len(gone)
         parent_of_gone = self.parent[gone].long()
@@ -389,7 +386,7 @@ class _Level:
 
 
 class _Table:
-    """Neighbours at the offsets of an odd kernel, centred: i lies at offset k of o where o lies at K - 1 - k of i."""
+    """Neighbours at the K offsets of an odd, centred kernel: i is at k of o just where o is at K - 1 - k of i."""
 
     def __init__(self, kernel_size: int, level: _Level):
         x, y, z = kernel_offsets(kernel_size, level.keys.device)[: kernel_size**2].unbind(1)

@@ -220,9 +220,7 @@ class NativeEngine:
         self._library.ssen_convolve(self._set, byref(arguments))
         return output
 
-    def settle(
-        self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float
-    ) -> Tensor:
+    def settle(self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float) -> Tensor:
         """As TorchEngine's."""
         changed = torch.empty_like(rows)
         count = self._library.ssen_settle(

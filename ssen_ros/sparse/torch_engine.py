@@ -69,9 +69,7 @@ class TorchEngine:
             output = output + shortcut
         return torch.relu(output) if relu else output
 
-    def settle(
-        self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float
-    ) -> Tensor:
+    def settle(self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float) -> Tensor:
         """kept[rows] = output where their squared distance is above `tolerance`, or the row is new.
 
         output (n, C) and kept (slots, C) of one type; rows (n,) int64; is_new (slots,) bool.
