@@ -1,4 +1,5 @@
-// Which outputs of a layer have changed, for networks that keep them from pass to pass (ssen_ros/sparse/incremental.py).
+// Which outputs of a layer have changed, for networks that keep them from pass to pass
+// (ssen_ros/sparse/incremental.py).
 #include "bfloat16.hpp"
 
 #include <cstdint>
@@ -38,4 +39,3 @@ extern "C" int64_t ssen_settle(int32_t bytes, const void* output, const int64_t*
   return ssen::settle(static_cast<const float*>(output), rows, count, channels, is_new, tolerance,
                       static_cast<float*>(kept), stride, changed);
 }
-

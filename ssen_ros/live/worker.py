@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 Changed = TypeVar("Changed")
 
 THREAD_NAME = "ssen_inference"
+_QUIET = 2  # triggers in a row at which nothing is due
 
 
 class InferenceWorker:
@@ -24,6 +25,9 @@ class InferenceWorker:
     No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
     same map gets a second pass, or a newer one its first. A GPU that runs out of memory is retried
     at once with its cache emptied; then the networks move to the CPU and stay there.
+
+    Where the networks computed only what had changed, and nothing is due for a while, the map gets a whole
+    pass, so that approximations do not stay.
 
     Nothing is published while paused, nor of a map that has been started anew meanwhile.
     """
@@ -45,6 +49,7 @@ class InferenceWorker:
         self._asked: list[Future] = []  # of those who wait for a pass
         self._paused = False
         self._stopping = False
+        self._idle = 0  # triggers in a row at which nothing was due
         self.degraded = False  # moved from the GPU to the CPU
         self.busy = False  # a pass is being made
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
@@ -106,14 +111,14 @@ class InferenceWorker:
         with self._asking:  # who asks meanwhile asks for the next pass
             asked = self._take_asked()
             try:
-                work = self._live_map.take()
+                work = self._live_map.take() or self._take_in_the_quiet()
             except Exception as error:  # a snapshot that does not fit into memory, say
                 self._tell(error)
                 _answer(asked, error)
                 return
         if work is None:
             return
-        self.busy = True
+        self._idle, self.busy = 0, True
         try:
             result = self._segment(work)
             with self._publishing:
@@ -130,6 +135,13 @@ class InferenceWorker:
             outcome = error
         self.busy = False
         _answer(asked, outcome)
+
+    def _take_in_the_quiet(self) -> Pass | None:
+        self._idle += 1
+        kept = self._live_map.memory.kept
+        if self._idle < _QUIET or kept is None or kept.share >= 1 or not self._live_map.ask():
+            return None
+        return self._live_map.take()
 
     def _tell(self, error: Exception) -> None:
         try:

@@ -386,7 +386,7 @@ class _Level:
 
 
 class _Table:
-    """Neighbours at the K offsets of an odd, centred kernel: i is at k of o just where o is at K - 1 - k of i."""
+    """Neighbours at the K offsets of a centred kernel: i is at k of o just where o is at K - 1 - k of i."""
 
     def __init__(self, kernel_size: int, level: _Level):
         x, y, z = kernel_offsets(kernel_size, level.keys.device)[: kernel_size**2].unbind(1)
