@@ -33,7 +33,7 @@ def surface(rng, size=24):
 
 
 def changed(voxels, rng):
-    """Some have come, even beyond the rim, alone; some have gone, in a hole and here and there; one is another."""
+    """Some have come, even beyond the rim, alone; some have gone, in a hole and here and there; one new."""
     hole = torch.randint(-5, 15, (2,), generator=rng).tolist()
     kept = {
         cell: features
@@ -166,7 +166,8 @@ def test_when_a_pass_is_whole(cause):
     elif cause == "outgrown":
         voxels = voxels | {(x, y, z + 9 * k): f for (x, y, z), f in voxels.items() for k in (1, 2, 3)}
     elif cause == "unfinished":
-        kept(tensors(voxels)[1])
+        with torch.inference_mode():
+            kept(tensors(voxels)[1])
     else:
         kept.forget()
     assert torch.equal(answers(model, voxels, kept), whole(model, voxels, engine))
