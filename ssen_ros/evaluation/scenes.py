@@ -93,7 +93,7 @@ def summarize_scenes(results: Sequence[SceneResult], protocol: str = "scannet") 
         "instance": {"ap", "ap50", "ap25", "per_class": {name: {"ap", "ap50", "ap25"}}, "protocol",
         "thresholds", "by_size": rows of `precision_recall_by_size`}, "rows": one flat object a class}.
     """
-    confusion = sum(result.confusion for result in results)
+    confusion = np.sum([result.confusion for result in results], axis=0)
     matches = [result.matches for result in results]
     iou, ap = class_iou(confusion), average_precisions(matches, protocol)
     semantic = {name: _number(value) for name, value in zip(CLASS_NAMES, iou)}

@@ -102,7 +102,7 @@ def load_config(path: str | Path, task: str) -> TrainConfig:
         values = yaml.safe_load(Path(path).read_text()) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"training configuration {path}: {error}") from error
-    special = {t: values.pop(t, None) or {} for t in TASKS} if isinstance(values, dict) else {"": None}
+    special = {t: values.pop(t, None) or {} for t in TASKS} if isinstance(values, dict) else {}
     if not all(isinstance(mapping, dict) for mapping in (values, *special.values())):
         names = ", ".join(p.name for p in parameters(TrainConfig()))
         raise ConfigError(f"training configuration {path}: expected a mapping of {names}")

@@ -85,7 +85,8 @@ class RoomDataset:
     def class_shares(self, rooms: int = 60) -> np.ndarray:
         """(C,) float64: of the annotated voxels of the first rooms, those of each class."""
         labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
-        counts = sum(np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels)
+        of_room = [np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels]
+        counts = np.sum(of_room, axis=0)
         return counts / max(counts.sum(), 1)
 
     def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:

@@ -76,7 +76,7 @@ class Processes:
     def sum_gradients(self, model: nn.Module) -> None:
         if self.size == 1:
             return
-        gradients = [p.grad for p in model.parameters()]
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
         total = self.sum(torch.cat([g.reshape(-1) for g in gradients]))
         for gradient, part in zip(gradients, total.split([g.numel() for g in gradients])):
             gradient.copy_(part.view_as(gradient))

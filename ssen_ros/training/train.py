@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -143,7 +143,7 @@ def _interrupts_noted() -> Iterator[Sequence[int]]:
     if threading.current_thread() is not threading.main_thread():  # only there can signals be caught
         yield noted
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, _) -> None:
         noted.append(number)
@@ -183,15 +183,12 @@ def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> li
         name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape
     }
     model.load_state_dict({**own, **fitting})
-    added = [
-        name
-        for name, block in model.named_modules()
-        if isinstance(block, BasicBlock)
-        and block.downsample is None
-        and not any(key.startswith(f"{name}.") for key in given)
-    ]
-    for name in added:
-        torch.nn.init.zeros_(model.get_submodule(name).norm2.bn.weight)  # what remains is the shortcut
+    added = []
+    for name, block in model.named_modules():
+        if isinstance(block, BasicBlock) and block.downsample is None:
+            if not any(key.startswith(f"{name}.") for key in given):
+                torch.nn.init.zeros_(block.norm2.bn.weight)  # what remains is the shortcut
+                added.append(name)
     log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
     of_added = tuple(f"{name}." for name in added)
     anew = {name for name in own.keys() - fitting.keys() if not name.startswith(of_added)}
@@ -231,7 +228,8 @@ def loss_terms(
         count = annotated.sum()
         right = (output.argmax(1) == label)[annotated].sum() / count.clamp(min=1)
         loss = semantic_loss(output, label, class_weight)
-        return {"loss": Term(loss, class_weight[label[annotated]].sum()), "accuracy": Term(right, count)}
+        weight = count if class_weight is None else class_weight[label[annotated]].sum()
+        return {"loss": Term(loss, weight), "accuracy": Term(right, count)}
     loss = embedding_loss(
         output,
         batch.instance_label.to(device),
