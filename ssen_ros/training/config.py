@@ -50,6 +50,12 @@ class TrainConfig:
     class_balance: float = param(
         0.0, "semantic loss: classes weigh share^-this; 0: every voxel alike (paper)", low=0.0, high=1.0
     )
+    consistency: float = param(
+        0.0,
+        "semantic loss: weight of the divergence between the answers for the same place; the scenes of a "
+        "batch are then two and two one room under two augmentations (ours)",
+        low=0.0,
+    )
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     crop_share: float = param(
         0.5, "share of the scenes cut to 30 to 100 %, as maps still growing (ours)", low=0.0, high=1.0
