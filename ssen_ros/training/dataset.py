@@ -155,13 +155,12 @@ def twin_rows(coords: np.ndarray, placements: list[Placement], voxel_size: float
     pairs = []
     for first in range(0, len(placements), 2):
         rows = [np.flatnonzero(coords[:, 0] == scene) for scene in (first, first + 1)]
-        homes = [
-            placements[first + i].undo((coords[rows[i], 1:] + 0.5) * voxel_size) if len(rows[i]) else None
-            for i in (0, 1)
-        ]
-        if homes[0] is None or homes[1] is None:
-            continue
-        distance, nearest = KDTree(homes[0]).query(homes[1], distance_upper_bound=voxel_size)
-        near = np.isfinite(distance)
-        pairs.append(np.column_stack([rows[0][nearest[near]], rows[1][near]]))
+        one, other = (
+            placement.undo((coords[own, 1:] + 0.5) * voxel_size)
+            for own, placement in zip(rows, placements[first : first + 2])
+        )
+        if len(one) and len(other):
+            distance, nearest = KDTree(one).query(other, distance_upper_bound=voxel_size)
+            near = np.isfinite(distance)
+            pairs.append(np.column_stack([rows[0][np.asarray(nearest)[near]], rows[1][near]]))
     return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
