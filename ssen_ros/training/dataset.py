@@ -84,10 +84,12 @@ class RoomDataset:
     def sample(self, index: int) -> Sample:
         return _load(self.paths[index])
 
-    def class_shares(self, rooms: int = 60) -> np.ndarray:
-        """(C,) float64: of the annotated voxels of the first rooms, those of each class."""
+    def class_shares(self, rooms: int = 60, classes: int = len(LABEL_NAMES)) -> np.ndarray:
+        """(C,) float64: of the first rooms' voxels that are annotated as one of the first C labels, those of
+        each."""
         labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
         counts = sum(np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels)
+        counts = counts[:classes]
         return counts / max(counts.sum(), 1)
 
     def scene(

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ssen_ros.errors import ConfigError
+from ssen_ros.labels import IGNORE_INDEX
 from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, network_of
 from ssen_ros.models.minkunet import BasicBlock, MinkUNet
 from ssen_ros.sparse.choose import coordinates_on
@@ -82,7 +83,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             folder.check_is_free()
         balance = None
         if task == "semantic":
-            shares = rooms.class_shares()
+            shares = rooms.class_shares(classes=spec.out_channels)
             weights = class_weight(shares, config.class_balance)
             balance = torch.tensor(weights, dtype=torch.float32, device=device)
             folder.note_balance(shares, weights)
@@ -233,6 +234,7 @@ def loss_terms(
     output = model(batch.features.to(device), batch.coords.to(device))
     if task == "semantic":
         label = batch.semantic_label.to(device)
+        label = label.masked_fill(label >= output.shape[1], IGNORE_INDEX)  # without extra_classes
         annotated = label >= 0
         count = annotated.sum()
         right = (output.argmax(1) == label)[annotated].sum() / count.clamp(min=1)

@@ -23,7 +23,7 @@ from ssen_ros.cli import main
 from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
 from ssen_ros.io.samples import Sample, save_sample
-from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES, UNKNOWN
 from ssen_ros.models import (
     ARCHITECTURES,
     Checkpoint,
@@ -36,7 +36,7 @@ from ssen_ros.sparse import default_engine
 from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, draw_placement, kept_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
-from ssen_ros.training.config import TrainConfig, load_config
+from ssen_ros.training.config import TrainConfig, load_config, network_spec
 from ssen_ros.training.curves import draw_curves
 from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop
 from ssen_ros.training.distributed import Processes
@@ -96,6 +96,18 @@ def test_consistency_trains_and_needs_scenes_two_and_two(rooms, tmp_path):
     assert all(0 < line["apart"] < 10 for line in read_log(run))
     with pytest.raises(ConfigError, match="batch_size = 3 and 1 processes: expected an even number"):
         train("semantic", replace(config, batch_size=3), tmp_path / "odd")
+
+
+def test_without_the_extra_classes_their_voxels_are_not_annotated(rooms, tmp_path):
+    for file in rooms.iterdir():
+        sample = toy_room()
+        label = np.where(sample.semantic_label == 6, UNKNOWN, sample.semantic_label)
+        save_sample(file, replace(sample, semantic_label=label))
+    config = small_config(rooms, steps=2, extra_classes=False, class_balance=0.5)
+    trained = load_checkpoint(train("semantic", config, tmp_path / "run"))
+    assert trained.spec.class_names == CLASS_NAMES and trained.spec.out_channels == 20
+    shares = trained.provenance["class_shares"]
+    assert sum(shares.values()) == pytest.approx(1.0) and shares["table"] == 0.0
 
 
 @pytest.fixture
@@ -418,6 +430,7 @@ def test_the_paper_and_its_code_as_configured():
     assert (paper.intra_pairs, paper.background) == ("present", "predicted")
     assert (paper.batch_size, paper.steps, paper.weight_decay, paper.clip_norm) == (8, 50_000, 0, 0)
     assert (paper.max_voxels, paper.crop_share, paper.start_from) == (0, 0, "")
+    assert network_spec("semantic", paper).class_names == CLASS_NAMES
     assert paper.augmentation.spacing_share == paper.augmentation.floorless_share == 0.0
     rates = [learning_rate(paper, step, step / paper.steps) for step in (0, 9_999, 10_000, 49_999)]
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 0.8e-4, 0.8**4 * 1e-4])
