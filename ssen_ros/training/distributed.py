@@ -56,7 +56,7 @@ class Processes:
                 f"batch_size = {count} for {self.size} processes: expected a scene for each; raise it, or "
                 f"start {count} processes"
             )
-        return range(self.rank, count, self.size)
+        return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Over all processes, without gradient."""
