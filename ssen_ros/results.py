@@ -26,14 +26,18 @@ class SavedFiles:
 
 
 def save_result(
-    result: StepResult, out_dir: str | Path, class_names: tuple[str, ...] = CLASS_NAMES, frame_id: str = ""
+    result: StepResult,
+    out_dir: str | Path,
+    class_names: tuple[str, ...] = CLASS_NAMES,
+    frame_id: str = "",
+    oriented_boxes: bool = False,
 ) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png of one update into `out_dir` (made if missing)."""
-    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir)
+    """Write the files of one update as `save_map` does."""
+    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir, oriented_boxes)
 
 
-def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png into `out_dir` (made if missing)."""
+def save_map(labelled: LabelledMap, out_dir: str | Path, oriented_boxes: bool = False) -> SavedFiles:
+    """Write labelled.ply, instances.json (see `to_json`) and map.png into `out_dir` (made if missing)."""
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     saved = SavedFiles.in_folder(out_dir)
@@ -45,6 +49,6 @@ def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:
         labelled.instance_id,
         labelled.confidence,
     )
-    replace_text(saved.instances_json, json.dumps(labelled.to_json(), indent=2) + "\n")
+    replace_text(saved.instances_json, json.dumps(labelled.to_json(oriented_boxes), indent=2) + "\n")
     save_png(saved.map_png, render_map(labelled))
     return saved

@@ -54,6 +54,10 @@ def add_segment(commands: Any) -> None:
         "--out", type=Path, required=True, metavar="DIR",
         help="folder for the results; of several clouds one folder in it for each, and what is there is kept",
     )  # fmt: skip
+    parser.add_argument(
+        "--oriented-boxes", action="store_true",
+        help="instances.json also has each object's smallest box of any orientation; takes the extra open3d",
+    )  # fmt: skip
     add_workers(parser)
     add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -67,7 +71,7 @@ def _segment(args: argparse.Namespace) -> int:
         return _segment_many(args)
     config = config_of(args)
     cloud = read_cloud(args.clouds[0], args.bag_topic, args.at)
-    result, saved = _segment_to(cloud, SsenPipeline.from_config(config), args.out)
+    result, saved = _segment_to(cloud, SsenPipeline.from_config(config), args.out, args.oriented_boxes)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:
@@ -75,7 +79,9 @@ def _segment(args: argparse.Namespace) -> int:
     return 0
 
 
-def _segment_to(cloud: "Cloud", pipeline: "SsenPipeline", folder: Path) -> "tuple[StepResult, SavedFiles]":
+def _segment_to(
+    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, oriented_boxes: bool
+) -> "tuple[StepResult, SavedFiles]":
     from ssen_ros.doctor import examine_cloud
     from ssen_ros.results import save_result
     from ssen_ros.voxel_map import VoxelMap
@@ -85,7 +91,8 @@ def _segment_to(cloud: "Cloud", pipeline: "SsenPipeline", folder: Path) -> "tupl
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size, pipeline.config.map.mode)
     voxel_map.integrate(cloud.points, cloud.colors_or_grey)
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
-    return result, save_result(result, folder, tuple(pipeline.segmenter.class_names), cloud.frame_id)
+    names = tuple(pipeline.segmenter.class_names)
+    return result, save_result(result, folder, names, cloud.frame_id, oriented_boxes)
 
 
 # --- many clouds -------------------------------------------------------------------------------
@@ -109,9 +116,11 @@ def _segment_many(args: argparse.Namespace) -> int:
 
     kept = sum(path.exists() for path in paths.values())
     load = partial(read_cloud, bag_topic=args.bag_topic, until_s=args.at)
+    write = partial(_segment_into, oriented_boxes=args.oriented_boxes)
+    data = "clouds by their names" + (", oriented boxes" if args.oriented_boxes else "")
     with workers_of(args.workers, args.dask) as executor:
         run_scenes(
-            paths, load, _segment_into, config_of(args), args.out, "clouds by their names", executor,
+            paths, load, write, config_of(args), args.out, data, executor,
             progress=sys.stderr.isatty(), failed=failed,
         )  # fmt: skip
     done = {path.parent.name: path.parent for cloud, path in paths.items() if cloud not in errors}
@@ -126,8 +135,8 @@ def _segment_many(args: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _segment_into(cloud: "Cloud", pipeline: "SsenPipeline", path: Path) -> None:
-    _segment_to(cloud, pipeline, path.parent)
+def _segment_into(cloud: "Cloud", pipeline: "SsenPipeline", path: Path, oriented_boxes: bool) -> None:
+    _segment_to(cloud, pipeline, path.parent, oriented_boxes)
 
 
 # --- what is told ------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ssen_ros.io.clouds import read_cloud, read_ply_vertices
@@ -103,3 +104,12 @@ def test_save_result_writes_three_files_that_agree(tmp_path):
 def test_labelled_map_keeps_stamp_and_version():
     labelled = LabelledMap.from_step(step_result())
     assert (labelled.version, labelled.stamp_ns, len(labelled)) == (7, 2_000_000_000, 4)
+
+
+def test_oriented_boxes_stand_beside_the_upright_ones(tmp_path):
+    pytest.importorskip(
+        "open3d", reason="the extra `open3d` is not installed", exc_type=(ImportError, OSError)
+    )
+    saved = save_result(step_result(), tmp_path, oriented_boxes=True)
+    (chair,) = json.loads(saved.instances_json.read_text())["instances"]
+    assert chair["oriented_box"]["size"][0] == pytest.approx(0.04) and "yaw" in chair["box"]
