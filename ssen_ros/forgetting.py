@@ -66,7 +66,7 @@ class Forgetting:
         if not self.box_m or robot is None:
             return np.ones(len(voxels), bool)
         middle = (voxel_keys.unpack(voxels) + 0.5) * voxel_size
-        return (np.abs(middle - robot) <= self.box_m / 2).all(axis=1)
+        return np.all(np.abs(middle - robot) <= self.box_m / 2, axis=1)
 
 
 NEVER = Forgetting()

@@ -192,6 +192,7 @@ class MapFrame:
                 f"map.box_m asks where the robot is, but the clouds come in the map's own frame, {target!r}: "
                 "set frames.robot_frame, such as base_link"
             )
+        assert self._source is not None, "one of the two frames is a parameter"
         return self._source.lookup(target, frame, header.stamp).translation
 
     def close(self) -> None:
