@@ -280,7 +280,7 @@ def _gravity(tree: KDTree, heights: np.ndarray, up: np.ndarray) -> tuple[Finding
         "publish the map in a frame with +Z up; rtabmap: frame_id of the robot or of a levelled camera_link "
         "(not of an optical frame), with an IMU wait_imu_to_init true; ZED: "
         "pos_tracking.set_gravity_as_origin true; ORB-SLAM's world is its first camera: let ssen_node turn "
-        "the map by frames.target_frame"
+        "the map by frames.target_frame; a file: ssen segment --up, such as --up y"
     )
     is_level = up > np.cos(np.radians(_OFF_DEG))
     off = float((~is_level & (up > np.sin(np.radians(_OFF_DEG)))).mean())

@@ -13,6 +13,7 @@ from ssen_ros.cli.options import (
     CLOUD_HELP,
     add_bag_topic,
     add_pipeline_options,
+    add_up,
     add_workers,
     command,
     config_of,
@@ -50,6 +51,11 @@ def add_segment(commands: Any) -> None:
         "--at", type=positive_float, default=float("inf"), metavar="S",
         help="of a recording: the map as it was S seconds after the first cloud [the last one]",
     )  # fmt: skip
+    add_up(parser)
+    parser.add_argument(
+        "--full", action="store_true",
+        help="every point of the cloud in labelled.ply, in its order, with the label of its voxel",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR",
         help="folder for the results; of several clouds one folder in it for each, and what is there is kept",
@@ -70,8 +76,9 @@ def _segment(args: argparse.Namespace) -> int:
     if len(args.clouds) > 1 or args.dask:
         return _segment_many(args)
     config = config_of(args)
-    cloud = read_cloud(args.clouds[0], args.bag_topic, args.at)
-    result, saved = _segment_to(cloud, SsenPipeline.from_config(config), args.out, args.oriented_boxes)
+    cloud = read_cloud(args.clouds[0], args.bag_topic, args.at).turned(args.up)
+    pipeline = SsenPipeline.from_config(config)
+    result, saved = _segment_to(cloud, pipeline, args.out, args.full, args.oriented_boxes)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:
@@ -80,7 +87,7 @@ def _segment(args: argparse.Namespace) -> int:
 
 
 def _segment_to(
-    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, oriented_boxes: bool
+    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, full: bool, oriented_boxes: bool
 ) -> "tuple[StepResult, SavedFiles]":
     from ssen_ros.doctor import examine_cloud
     from ssen_ros.results import save_result
@@ -92,7 +99,8 @@ def _segment_to(
     voxel_map.integrate(cloud.points, cloud.colors_or_grey)
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
     names = tuple(pipeline.segmenter.class_names)
-    return result, save_result(result, folder, names, cloud.frame_id, oriented_boxes)
+    points = cloud if full else None
+    return result, save_result(result, folder, names, cloud.frame_id, points, oriented_boxes)
 
 
 # --- many clouds -------------------------------------------------------------------------------
@@ -101,7 +109,6 @@ def _segment_to(
 def _segment_many(args: argparse.Namespace) -> int:
     """Each in a folder of its name; one that fails is told, and the exit code is 1."""
     from ssen_ros.evaluation.scene_runs import run_scenes
-    from ssen_ros.io.clouds import read_cloud
     from ssen_ros.results import SavedFiles
 
     paths = by_name(args.clouds, lambda name: SavedFiles.in_folder(args.out / name).map_png)  # written last
@@ -115,9 +122,11 @@ def _segment_many(args: argparse.Namespace) -> int:
         log.info("raised here", exc_info=error)
 
     kept = sum(path.exists() for path in paths.values())
-    load = partial(read_cloud, bag_topic=args.bag_topic, until_s=args.at)
-    write = partial(_segment_into, oriented_boxes=args.oriented_boxes)
-    data = "clouds by their names" + (", oriented boxes" if args.oriented_boxes else "")
+    load = partial(_read_turned, args.bag_topic, args.at, args.up)
+    write = partial(_segment_into, args.full, args.oriented_boxes)
+    how = ["every point"] * args.full + ["oriented boxes"] * args.oriented_boxes
+    how += [f"{args.up} is up"] * (args.up != "z")
+    data = ", ".join(["clouds by their names", *how])
     with workers_of(args.workers, args.dask) as executor:
         run_scenes(
             paths, load, write, config_of(args), args.out, data, executor,
@@ -135,8 +144,16 @@ def _segment_many(args: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _segment_into(cloud: "Cloud", pipeline: "SsenPipeline", path: Path, oriented_boxes: bool) -> None:
-    _segment_to(cloud, pipeline, path.parent, oriented_boxes)
+def _read_turned(bag_topic: str, until_s: float, up: str, path: Path) -> "Cloud":
+    from ssen_ros.io.clouds import read_cloud
+
+    return read_cloud(path, bag_topic, until_s).turned(up)
+
+
+def _segment_into(
+    full: bool, oriented_boxes: bool, cloud: "Cloud", pipeline: "SsenPipeline", path: Path
+) -> None:
+    _segment_to(cloud, pipeline, path.parent, full, oriented_boxes)
 
 
 # --- what is told ------------------------------------------------------------------------------

@@ -20,9 +20,9 @@ import numpy as np
 from ssen_ros.errors import DAMAGED_NPZ, MapFileError
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Floor, Instance, Known, Memory
+from ssen_ros.structures import Cloud, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
-from ssen_ros.voxel_map import OCTANT_BITS, MapState
+from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of
 
 SUFFIX = ".npz"
 _FORMAT = 1
@@ -46,6 +46,12 @@ class SavedMap:
     state: MapState
     memory: Memory
 
+    @property
+    def cloud(self) -> Cloud:
+        """What the map looks like, for whoever wants no more; up to 8 points a voxel."""
+        points, colors = points_of(self.state, self.voxel_size)
+        return Cloud(points, colors, frame_id=self.frame_id, stamp_ns=self.stamp_ns)
+
     def check_fits(self, voxel_size: float, class_names: tuple[str, ...]) -> None:
         """Raises MapFileError unless the networks that are to go on with it know its voxels and classes."""
         if not np.isclose(self.voxel_size, voxel_size, rtol=1e-6, atol=0):
@@ -60,8 +66,8 @@ class SavedMap:
             )
 
 
-def resolve_below(directory: str, name: str) -> Path:
-    """The file of that name below `directory`, with SUFFIX.
+def resolve_below(directory: str, name: str, suffix: str = SUFFIX) -> Path:
+    """The file of that name below `directory`, with the suffix; a folder has none.
 
     Raises MapFileError where no directory is set, and for a name that is none or leads out of it, be it by
     "..", from the root, or by a symbolic link.
@@ -71,7 +77,7 @@ def resolve_below(directory: str, name: str) -> Path:
     try:
         root = Path(directory).expanduser().resolve()
         named = (root / name).resolve()
-        path = named if named.suffix == SUFFIX else named.with_name(named.name + SUFFIX)
+        path = named if named.suffix == suffix else named.with_name(named.name + suffix)
         inside = named != root and path.resolve().is_relative_to(root) and not name.endswith("/")
         inside &= name.isprintable()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL

@@ -119,8 +119,10 @@ class LiveMap:
         with self._lock:
             self._count(received=1, superseded=1)
 
-    def receive(self, header: Stamped, points: np.ndarray, colors: np.ndarray) -> str | None:
-        """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours.
+    def receive(
+        self, header: Stamped, points: np.ndarray, colors: np.ndarray, robot: np.ndarray | None = None
+    ) -> str | None:
+        """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours, seen from `robot` (3,) [m].
 
         A cloud in another frame, or from before the newest one by more than TIME_JUMP_S, starts the map anew;
         a stamp of 0 is no time. Returns why the map started anew, if it did. If integrating raises, the error
@@ -130,7 +132,7 @@ class LiveMap:
             stamp_ns = ns_from_time(header.stamp)
             why_anew = self._why_anew(header.frame_id, stamp_ns)
             try:
-                self._map.integrate(points, colors, restart=why_anew is not None)
+                self._map.integrate(points, colors, why_anew is not None, stamp_ns, robot)
             except Exception:
                 self.reject()
                 raise

@@ -89,8 +89,8 @@ class Tf2Transforms:
             import tf2_ros  # late: no part of ROS on PyPI
         except ImportError as error:
             raise ConfigError(
-                f"frames.target_frame and frames.gravity_frame need tf2_ros ({error}): install tf2_ros_py of "
-                "your ROS distribution, or set frames.static_transform"
+                f"frames.target_frame, gravity_frame and robot_frame need tf2_ros ({error}): install "
+                "tf2_ros_py of your ROS distribution, or set frames.static_transform"
             ) from error
         self._node = node
         self._timeout_s = timeout_s
@@ -150,7 +150,7 @@ def transform_source(node: Node, config: FramesConfig) -> TransformSource | None
             f"frames.static_transform has frame_id = {static.frame_id!r} and child_frame_id = "
             f"{static.child_frame_id!r}: expected both, or none"
         )
-    if not (config.target_frame or config.gravity_frame):
+    if not (config.target_frame or config.gravity_frame or config.robot_frame):
         return None
     return StaticTransforms(static) if static.frame_id else Tf2Transforms(node, config.tf_timeout_s)
 
@@ -182,6 +182,21 @@ class MapFrame:
                     "to a frame with +Z up"
                 )
         return header, points
+
+    def robot(self, header: Header) -> np.ndarray:
+        """(3,) m: where the robot is in the map, at the stamp of a cloud with this header.
+
+        Raises FrameError where a transform is missing, or no frame tells the robot from the map.
+        """
+        target = self._config.target_frame or header.frame_id
+        frame = self._config.robot_frame or header.frame_id
+        if frame == target:
+            raise FrameError(
+                f"map.box_m asks where the robot is, but the clouds come in the map's own frame, {target!r}: "
+                "set frames.robot_frame, such as base_link"
+            )
+        assert self._source is not None, "one of the two frames is a parameter"
+        return self._source.lookup(target, frame, header.stamp).translation
 
     def close(self) -> None:
         if self._source is not None:
