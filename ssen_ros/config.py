@@ -5,7 +5,6 @@ What a network was trained with (voxel size, classes, embedding width) is not he
 the checkpoint.
 """
 
-import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -86,7 +85,11 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     num_threads: int = param(
-        0, "CPU threads of the networks; 0: torch's default", low=0, high=1024, changes=CONFIGURE
+        0,
+        "CPU threads of the networks, no more than there are CPUs; 0: torch's default",
+        low=0,
+        high=1024,
+        changes=CONFIGURE,
     )
 
 
@@ -106,7 +109,7 @@ class ClusteringConfig:
         "HDBSCAN's neighbourhood; larger calls more voxels noise",
         unit="voxels",
         low=1,
-        high=10_000,
+        high=200,
         changes=LIVE,
     )
     smoothing: float = param(
@@ -131,6 +134,7 @@ class ClusteringConfig:
         "default: 2 delta_intra, the distance that training asks of two objects' means; 0: noise stays noise "
         "(paper)",
         low=0.0,
+        high=100.0,
         changes=LIVE,
     )
     confidence_radius: float = param(
@@ -138,6 +142,7 @@ class ClusteringConfig:
         "delta_intra of the embedding network's training: confidence is 0 at this distance from the "
         "cluster's mean, and clusters whose means are nearer than this are one object",
         low=1e-6,
+        high=100.0,
         changes=LIVE,
     )
     max_spread: float = param(
@@ -145,6 +150,7 @@ class ClusteringConfig:
         "mean distance of a cluster's embeddings to their mean above which it cannot be one object and is "
         "clustered again",
         low=1e-6,
+        high=100.0,
         changes=LIVE,
     )
 
@@ -178,6 +184,7 @@ class InstancesConfig:
         "voxels have left the map (a loop closure, an empty cloud)",
         unit="updates",
         low=0,
+        high=10_000,
         changes=LIVE,
     )
 
@@ -232,8 +239,6 @@ class Parameter:
                 f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
             )
             raise ConfigError(f"{self.name} = {value!r}: expected a value in {bounds} {self.unit}".rstrip())
-        if kind is float and not math.isfinite(value):
-            raise ConfigError(f"{self.name} = {value!r}: expected a finite number {self.unit}".rstrip())
         return value
 
 

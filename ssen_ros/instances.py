@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
-from ssen_ros import voxel_keys
+from ssen_ros import stopping, voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
@@ -59,7 +60,9 @@ def summarize(
         )
     if clusters.count and not thing.any():
         raise ValueError(f"clusters found, but no countable class among {', '.join(class_names)}")
-    members = (clusters.instance_label == k for k in range(clusters.count))
+    by_cluster = np.argsort(clusters.instance_label, kind="stable")  # noise, -1, first
+    ends = np.searchsorted(clusters.instance_label[by_cluster], np.arange(clusters.count + 1))
+    members = (by_cluster[begin:end] for begin, end in pairwise(ends))
     detections = (_detect(snapshot, segmentation, clusters, member, thing) for member in members)
     return [detection for detection in detections if detection.score >= min_score]
 
@@ -68,9 +71,10 @@ def _detect(
     snapshot: VoxelSnapshot,
     segmentation: Segmentation,
     clusters: Clusters,
-    member: np.ndarray,  # (T,) bool, the cluster's among the things
+    member: np.ndarray,  # (n,) the cluster's rows among the things, ascending
     thing: np.ndarray,  # (C,) bool
 ) -> Detection:
+    stopping.check()
     rows = segmentation.thing_rows[member]
     log_probabilities = segmentation.log_probabilities[rows].astype(np.float64)
     votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)

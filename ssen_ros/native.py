@@ -15,7 +15,7 @@ import ssen_ros
 log = logging.getLogger(__name__)
 
 NAME = "libssen_native.so"
-INTERFACE = 2  # of src/native.cpp: `ssen_interface`
+INTERFACE = 3  # of src/native.cpp: `ssen_interface`
 
 
 @cache
@@ -40,6 +40,7 @@ def library() -> ctypes.CDLL | None:
         return _without(str(error))
     if found != INTERFACE:
         return _without(f"{path} has interface {found}, expected {INTERFACE}")
+    loaded.ssen_watch.restype, loaded.ssen_watch.argtypes = None, [ctypes.c_void_p]
     return loaded
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from functools import reduce
+import os
 
 import numpy as np
 import torch
@@ -78,8 +78,8 @@ class Segmenter:
         cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
     ) -> "Segmenter":
         """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
-        if config.num_threads:
-            torch.set_num_threads(config.num_threads)
+        if config.num_threads:  # more than there are CPUs would only wait for each other
+            torch.set_num_threads(min(config.num_threads, os.cpu_count() or 1))
         device = device_of("segmenter.device", config.device)
         return cls(
             semantic, embedding, device, config.precision, config.engine, config.rotations, config.prior
@@ -124,9 +124,11 @@ class Segmenter:
         `floor` is the z of the map's floor, m; without it, it is looked for.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
-        by_view = [self._log_probabilities(view, floor)[row] for view, row in views]
-        return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
+        total = self._log_probabilities(snapshot, floor)
+        for k in range(1, self._rotations):  # one view at a time: a hundred of a large map are gigabytes
+            view, row = turned(snapshot, 2 * np.pi * k / self._rotations)
+            total = torch.logaddexp(total, self._log_probabilities(view, floor)[row])
+        return (total - math.log(self._rotations)).cpu().numpy()
 
     def embed(
         self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssen_ros import native
+from ssen_ros import native, stopping
 from ssen_ros.errors import ConfigError
 from ssen_ros.native import address
 from ssen_ros.sparse.kernel_map import KernelMap
@@ -47,7 +47,7 @@ _SIGNATURES = {
     "ssen_isa_supported": (c_int32, [c_int32]),
     "ssen_packed_bytes": (c_int64, [c_int32] * 4),
     "ssen_pack": (None, [c_int32, c_void_p, c_int32, c_int32, c_int32, c_void_p]),
-    "ssen_convolve": (None, [c_int32, POINTER(_Convolution)]),
+    "ssen_convolve": (c_int32, [c_int32, POINTER(_Convolution)]),
     "ssen_kernel_gradient": (None, [c_int32, POINTER(_KernelGradient)]),
     "ssen_find_neighbours": (
         None,
@@ -213,7 +213,10 @@ class NativeEngine:
             len(features), rows, packed.volume, packed.in_channels, packed.out_channels,
             relu, torch.get_num_threads(),
         )  # fmt: skip
-        self._library.ssen_convolve(self._set, byref(arguments))
+        status = self._library.ssen_convolve(self._set, byref(arguments))
+        stopping.check()
+        if status:
+            raise MemoryError(f"a thread's own memory for a layer of {rows} rows")
         return output
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
