@@ -17,8 +17,8 @@ from ssen_ros.structures import Clusters, Segmentation, VoxelSnapshot
 log = logging.getLogger(__name__)
 
 NOISE = -1
-# Clusters of a pass; the smaller ones beyond it are noise. What follows compares each with each, and a setting that
-# calls every few voxels an object must not stop the node: 4,000,000 pairs take some hundred MB and a second.
+# Clusters of a pass; the smaller ones beyond it are noise. What follows compares each with each (4,000,000
+# pairs: 100 MB, a second), and a setting that calls every few voxels an object must not stop the node.
 MOST = 2000
 LEVELS = 32  # of clusters within clusters; where each sheds a few points only, there would be thousands
 

@@ -8,7 +8,7 @@ the checkpoint.
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from ssen_ros.errors import ConfigError, nearest
+from ssen_ros.errors import ConfigError, nearest, shown
 
 # When a parameter of a running system may be given another value.
 LIVE = "live"  # at any time; the next update goes by it
@@ -229,16 +229,20 @@ class Parameter:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not kind:
-            raise ConfigError(f"{self.name} = {value!r}: expected {kind.__name__}, such as {self.default!r}")
+            raise ConfigError(
+                f"{self.name} = {shown(value)}: expected {kind.__name__}, such as {self.default!r}"
+            )
         if self.choices and value not in self.choices:
-            raise ConfigError(f"{self.name} = {value!r}: expected one of {', '.join(self.choices)}")
+            raise ConfigError(f"{self.name} = {shown(value)}: expected one of {', '.join(self.choices)}")
         if (self.low is not None and not value >= self.low) or (
             self.high is not None and not value <= self.high
         ):
             bounds = (
                 f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
             )
-            raise ConfigError(f"{self.name} = {value!r}: expected a value in {bounds} {self.unit}".rstrip())
+            raise ConfigError(
+                f"{self.name} = {shown(value)}: expected a value in {bounds} {self.unit}".rstrip()
+            )
         return value
 
 
@@ -262,7 +266,9 @@ def with_values(config: Any, values: dict[str, Any]) -> Any:
     known = {p.name: p for p in parameters(config)}
     for name, value in values.items():
         if name not in known:
-            raise ConfigError(f"unknown parameter {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+            raise ConfigError(
+                f"unknown parameter {shown(name)}{nearest(name, known)}; known: {', '.join(known)}"
+            )
         config = _replace_path(config, name.split("."), known[name].check(value))
     return config
 

@@ -34,6 +34,8 @@ VOTE_MEMORY = 0.9
 # A voxel's vote against a class is no stronger than this probability's: networks are surer than they are
 # right, and a few voxels shall not veto what all others say.
 LEAST_PROBABILITY = 0.01
+# Undetected instances that are kept; the longest missed go first. Each pass compares all with all.
+MOST_MISSING = 4000
 
 
 def summarize(
@@ -249,6 +251,7 @@ def _miss(
         elif (covered[:, column] > CONTAINMENT).any():
             absorbed.setdefault(active_ids[int(covered[:, column].argmax())], []).append(one.id)
     merged = [Event("merged", survivor, tuple(sorted(absorbed[survivor]))) for survivor in sorted(absorbed)]
+    kept = sorted(kept, key=lambda k: k.missed)[:MOST_MISSING]
     return sorted(kept, key=lambda k: k.id), merged
 
 

@@ -51,7 +51,8 @@ class Segmenting(Protocol):
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass; called when the segmenter itself is gone."""
+        """Give back what is kept from pass to pass; called when the segmenter itself is gone, or when
+        memory is short: then it goes on without keeping any."""
 
 
 class SsenPipeline:

@@ -1,8 +1,8 @@
 """Work that can be given up, such as a pass over a map: it looks at a flag between its steps.
 
 Whoever begins the work watches a flag in the thread that does it; whoever wants it to end sets the flag, from
-any thread. Nothing has to be handed through: the steps ask `check`, and the compiled library looks at the same
-four bytes within its loops.
+any thread. Nothing has to be handed through: the steps ask `check`, and the compiled library looks at the
+same four bytes within its loops.
 """
 
 import signal
@@ -67,7 +67,7 @@ def check() -> None:
 
 
 def in_a_process(function: Callable, *arguments: Any) -> Any:
-    """What the function returns or raises, called in a process of its own, which is killed when the flag is set.
+    """What the function returns or raises, in a process of its own, which is killed when the flag is set.
 
     For what looks at no flag and lets no other thread work meanwhile; it costs a second or two. Function,
     arguments and result are pickled.

@@ -24,8 +24,9 @@ class InferenceWorker:
     """Waits for `trigger`, then makes one pass over the newest map, if it has changed.
 
     No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
-    same map gets a second pass, or a newer one its first. A GPU that runs out of memory is retried
-    at once with its cache emptied; then the networks move to the CPU and stay there.
+    same map gets a second pass, or a newer one its first. Where memory runs out, the pass is retried at once
+    without what is kept from pass to pass; a GPU's with its cache emptied, then the networks move to the CPU
+    and stay there.
 
     Nothing is published while paused, nor of a map that has been started anew meanwhile. A pass that is
     running then, or at `give_up`, ends within a second, and its map waits for the next one.
@@ -171,21 +172,28 @@ class InferenceWorker:
         return asked
 
     def _segment(self, work: Pass) -> StepResult:
-        for relief in (self._empty_gpu_cache, self._move_to_cpu):
+        for relief in (self._free_memory, self._move_to_cpu):
             try:
                 return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
+            except MemoryError as error:
+                failure: Exception = error.with_traceback(None)  # its frames hold memory
             except RuntimeError as error:
                 if not _is_out_of_gpu_memory(error):
                     raise
-                relief(error)
+                failure = error.with_traceback(None)
+            relief(failure)
         return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
 
-    def _empty_gpu_cache(self, error: Exception) -> None:
+    def _free_memory(self, error: Exception) -> None:
+        if isinstance(error, MemoryError):
+            log.warning("out of memory (%s): trying once more, and keeping none from pass to pass", error)
+            self._pipeline.segmenter.release_memory()
+            return
         log.warning("out of GPU memory (%s): trying once more with the cache emptied", error)
         _empty_cache()
 
     def _move_to_cpu(self, error: Exception) -> None:
-        if str(self._pipeline.segmenter.device) == "cpu":
+        if isinstance(error, MemoryError) or str(self._pipeline.segmenter.device) == "cpu":
             raise error
         log.error("out of GPU memory again (%s): the networks move to the CPU and stay there", error)
         self._pipeline.segmenter.to("cpu")

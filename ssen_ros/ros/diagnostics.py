@@ -189,7 +189,8 @@ def _warnings(seen: Observation) -> list[str]:
     if seen.running_s is not None and seen.running_s > longest_s:
         usually = f"usually {usual_s:.1f} s" if usual_s else "the first one"
         warnings.append(
-            f"a pass has been running for {seen.running_s:.0f} s, {usually}: look at clustering.* and map_voxels"
+            f"a pass has been running for {seen.running_s:.0f} s, {usually}: look at clustering.* and "
+            "map_voxels"
         )
     if seen.degraded:
         warnings.append("degraded to the CPU")

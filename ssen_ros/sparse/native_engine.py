@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -242,7 +243,8 @@ def native_engine(isa: str) -> NativeEngine:
 class Workspace:
     """Memory for activations and tables that outlives them: fresh pages cost ten times a write to used ones.
 
-    A buffer is free again when no tensor looks into it any more, views included.
+    A buffer is free again when no tensor looks into it any more, views included. Once `release`d, nothing is
+    kept any more.
     """
 
     _SMALL = 1 << 18  # bytes: below, torch's own memory is as good
@@ -252,12 +254,19 @@ class Workspace:
     def __init__(self):
         self._buffers: list[_Buffer] = []
         self._requests = 0
+        self._keeps = True
         self._lock = threading.Lock()
+        _workspaces.add(self)
+
+    def release(self) -> None:
+        """Give back what is free, the rest when its tensors are gone."""
+        with self._lock:
+            self._keeps, self._buffers = False, []
 
     def empty(self, rows: int, channels: int, dtype: torch.dtype) -> Tensor:
         """A (rows, channels) tensor of undefined content."""
         needed = rows * channels * dtype.itemsize
-        if needed < self._SMALL:
+        if needed < self._SMALL or not self._keeps:
             return torch.empty(rows, channels, dtype=dtype)
         with self._lock:
             memory = self._take(needed)
@@ -275,6 +284,18 @@ class Workspace:
             self._buffers.append(buffer)
         buffer.last_request = self._requests
         return buffer.memory
+
+
+_workspaces: "WeakSet[Workspace]" = WeakSet()
+
+
+def release_memory() -> None:
+    """Give back the memory that engines keep for the next passes, and keep none from now on: it is short.
+
+    Passes take longer then, for each asks the system for its memory anew.
+    """
+    for workspace in list(_workspaces):
+        workspace.release()
 
 
 @dataclass(eq=False)

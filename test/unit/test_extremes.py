@@ -1,4 +1,4 @@
-"""Every parameter of a pass at both ends of its interval: whatever it is set to, the pass ends and holds together."""
+"""Every parameter of a pass at both ends of its interval: the pass ends, and its result holds together."""
 
 import threading
 import time
@@ -64,9 +64,7 @@ def test_a_pass_at_the_end_of_an_interval(height_segmenter, maps, name, value):
             assert np.isfinite(result.confidence).all()
 
 
-def test_a_setting_that_makes_an_object_of_every_few_voxels_keeps_the_largest(
-    height_segmenter, monkeypatch, caplog
-):
+def test_of_too_many_objects_the_largest_are_kept(height_segmenter, monkeypatch, caplog):
     monkeypatch.setattr(clustering, "MOST", 30)
     config = with_values(SsenConfig(), {"clustering.min_cluster_size": 20, "clustering.smoothing": 0.0})
     result = SsenPipeline(height_segmenter, config).step(snapshot(64), 1)
