@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import instances
+from ssen_ros import instances, stopping
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError, EngineError, missing_module
@@ -51,7 +51,8 @@ class Segmenting(Protocol):
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass; called when the segmenter itself is gone."""
+        """Give back what is kept from pass to pass; called when the segmenter itself is gone, or when
+        memory is short: then it goes on without keeping any."""
 
 
 class SsenPipeline:
@@ -89,7 +90,8 @@ class SsenPipeline:
 
         `memory` is that of the result before; without it this is the first map. An empty map, or one without
         things, yields a valid result without detections.
-        Raises ConfigError if the snapshot's voxels are not of the size that the networks know.
+        Raises ConfigError if the snapshot's voxels are not of the size that the networks know, GivenUp where
+        the flag that this thread watches is set meanwhile (`stopping.watching`).
         """
         self._check_voxel_size(snapshot)
         config = self.config  # read once: another thread may put another in its place
@@ -199,6 +201,7 @@ def _check_torch(torch_version: str, numpy_version: str) -> None:
 
 @contextmanager
 def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
+    stopping.check()
     start = time.perf_counter()
     yield
     timings_s[stage] = time.perf_counter() - start

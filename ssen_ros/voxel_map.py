@@ -207,6 +207,12 @@ class VoxelMap:
 _Voxels = tuple[np.ndarray, np.ndarray, np.ndarray]  # keys of those that are new, gone, changed
 
 
+def ranks_are_ours(ranks: np.ndarray) -> bool:
+    """Whether each of the (S,) int64 is a rank that a point may have: its distance follows from its place."""
+    places = (ranks[:, None] >> (_PLACE_SHIFT + np.array([16, 8, 0]))) & 255
+    return bool((ranks >> _DISTANCE_SHIFT == _DISTANCE[places].sum(axis=1)).all())
+
+
 def change_between(before: MapState, after: MapState) -> MapChange:
     """The voxels that differ between two states, of one map or of two of the same voxel size."""
     return MapChange(after.version, *_difference(before, after.keys, after.ranks))

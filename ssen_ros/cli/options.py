@@ -118,17 +118,18 @@ def read_params_file(path: Path) -> dict[str, Any]:
 
     Raises ConfigError for a file that is none, and for parameters of the method that do not fit.
     """
-    import yaml
+    from ssen_ros.io.yaml_file import read_mapping
 
     try:
-        nodes = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        nodes = read_mapping(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"--params-file {path}: {' '.join(str(error).split())}") from error
     values: dict[str, Any] = {}
     for node in ("/**", "ssen", "/ssen"):  # the later and more special wins
-        found = nodes.get(node) if isinstance(nodes, dict) else None
-        if isinstance(found, dict):
-            values |= _flat(found.get("ros__parameters") or {})
+        found = nodes.get(node)
+        of_node = found.get("ros__parameters") if isinstance(found, dict) else None
+        if isinstance(of_node, dict):
+            values |= _flat(of_node)
     if not values:
         raise ConfigError(
             f"--params-file {path}: no ros__parameters of ssen, expected a file like config/ssen.yaml"

@@ -17,17 +17,28 @@ from typing import Any
 
 import numpy as np
 
-from ssen_ros.errors import DAMAGED_NPZ, MapFileError
+from ssen_ros.errors import MapFileError, shown
+from ssen_ros.io.npz import read_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
 from ssen_ros.structures import Cloud, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
-from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of
+from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
 SUFFIX = ".npz"
 _FORMAT = 1
 _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
+
+LAST_ID = 2**30  # ids are int32 everywhere; a node has as many more to give
+MOST_KNOWN = 10_000  # objects; a pass finds 2,000 at most, and more than 4,000 are not kept while missing
+_LONGEST_NAME = 1000  # characters
+_FARTHEST_M = 1e5  # any place from the origin
+_MOST_VOTES = 1e3  # a sum of log-probabilities is 0 at most, but for rounding
+_INTERVALS = (  # array, least, most
+    ("score", 0, 1), ("missed", 0, 2**31), ("centroid", -_FARTHEST_M, _FARTHEST_M), ("box_yaw", 0, np.pi),
+    ("box_center", -_FARTHEST_M, _FARTHEST_M), ("box_size", 0, 2 * _FARTHEST_M),
+)  # fmt: skip
 
 # The others follow from an instance's votes, its voxels and `missed`.
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
@@ -117,12 +128,11 @@ def read_map(path: Path) -> SavedMap:
             f"{path} is no file: expected one that save_map wrote; there are {', '.join(there) or 'none'}"
         )
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
         if int(arrays["format"]) != _FORMAT:
             raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
         return _from_arrays(arrays)
-    except DAMAGED_NPZ as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise MapFileError(f"{path} is damaged, or no map that save_map wrote: {error}") from error
 
 
@@ -173,17 +183,23 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
     keys, ranks = _ascending("keys", arrays["keys"], _VOXEL_BITS + OCTANT_BITS), arrays["ranks"]
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
+    if not ranks_are_ours(ranks):
+        raise ValueError("ranks are not of points in their voxels")
     class_names = tuple(map(str, arrays["class_names"]))
     known = _read_known(arrays, class_names)
+    frame_id = str(arrays["frame_id"])
+    if len(frame_id) > _LONGEST_NAME or not frame_id.isprintable():
+        raise ValueError(f"frame_id is {shown(frame_id)}, expected the name of a frame")
+    next_id = int(arrays["next_id"])
+    if not 1 <= next_id <= LAST_ID:
+        raise ValueError(f"next_id is {next_id}, expected 1 to {LAST_ID}")
     return SavedMap(
-        frame_id=str(arrays["frame_id"]),
+        frame_id=frame_id,
         stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
-        memory=Memory(
-            known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)]), floor=_read_floor(arrays)
-        ),
+        memory=Memory(known, max([next_id, *(k.id + 1 for k in known)]), floor=_read_floor(arrays)),
     )
 
 
@@ -191,19 +207,34 @@ def _read_floor(arrays: _Arrays) -> Floor | None:
     if "floor_height" not in arrays:  # of an older file
         return None
     height = float(arrays["floor_height"])
-    if not np.isfinite(height):
+    if not abs(height) < _FARTHEST_M:
         raise ValueError(f"floor_height is {height}")
     return Floor(height, bool(arrays["floor_seen"]))
 
 
 def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:
     count = len(arrays["id"])
-    if len(np.unique(arrays["id"])) != count or (arrays["id"] < 1).any():
-        raise ValueError("ids are not unique, from 1")
-    if count and arrays["votes"].shape != (count, len(class_names)):
-        raise ValueError(f"votes has shape {arrays['votes'].shape}, expected {(count, len(class_names))}")
-    if np.isnan(arrays["votes"]).any():
-        raise ValueError("votes has a NaN")
+    ids, votes = arrays["id"], arrays["votes"]
+    if len(np.unique(ids)) != count or ids.shape != (count,) or (ids < 1).any() or (ids > LAST_ID).any():
+        raise ValueError(f"ids are not unique, from 1 to {LAST_ID}")
+    if count > MOST_KNOWN:
+        raise ValueError(f"{count} objects, expected {MOST_KNOWN} at most")
+    if count and votes.shape != (count, len(class_names)):
+        raise ValueError(f"votes has shape {votes.shape}, expected {(count, len(class_names))}")
+    if not (votes < _MOST_VOTES).all() or (count and not np.isfinite(votes).any(axis=1).all()):
+        raise ValueError("votes are not sums of log-probabilities")
+    for name, low, high in _INTERVALS:
+        if name in arrays and not ((arrays[name] >= low) & (arrays[name] <= high)).all():
+            raise ValueError(f"{name} is not within {low:g} and {high:g}")
+    ends = arrays["voxels_end"]
+    if (
+        ends.dtype.kind not in "iu"
+        or (np.diff(ends, prepend=0) < 1).any()
+        or ((ends[-1] if count else 0) != len(arrays["voxels"]))
+    ):
+        raise ValueError("voxels_end does not divide the voxels among the objects")
+    if (arrays["first_seen_ns"] > arrays["last_seen_ns"]).any():
+        raise ValueError("an object was last seen before it was first seen")
     facts = _read_rows(_STORED, arrays, count)
     told = arrays.get("told", np.ones(count, bool))  # older files have none
     voxels = np.split(arrays["voxels"], arrays["voxels_end"])[:-1]

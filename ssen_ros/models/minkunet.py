@@ -91,7 +91,8 @@ class MinkUNet(nn.Module):
         skips.pop()
         for i, name in enumerate(self._UP, start=4):
             x = convolve_normalize_relu(getattr(self, name), getattr(self, f"bntr{i}"), x)
-            x = getattr(self, f"block{i + 1}")(concatenate(x, skips.pop()))
+            x = concatenate(x, skips.pop())  # takes the name of its first half, whose memory the block uses
+            x = getattr(self, f"block{i + 1}")(x)
         return self.final(x).in_callers_order().to(features.dtype)
 
     @property

@@ -115,6 +115,8 @@ class Session:
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
             self.live_map.ask()  # to be seen without waiting for the map to change
+        if before.clustering != config.clustering:  # what runs may be slow because of them
+            self._worker.give_up()
 
     def request_pass(self) -> "Future[StepResult]":
         """A pass now, changed or not. Raises StateError where there is no map or the node is not active."""
@@ -127,6 +129,7 @@ class Session:
         """
         self._intake.clear()
         done = self._worker.between_updates(self.live_map.reset)
+        self._worker.give_up()
         self._worker.trigger()
         return done
 
@@ -161,6 +164,7 @@ class Session:
         header = Header(frame_id=saved.frame_id, stamp=time_from_ns(saved.stamp_ns))
         self._intake.clear()
         self._worker.between_updates(lambda: self.live_map.restore(header, saved.state, saved.memory))
+        self._worker.give_up()
         self._worker.trigger()
 
     @property
@@ -168,9 +172,9 @@ class Session:
         return self._worker.degraded
 
     @property
-    def busy(self) -> bool:
-        """A pass is being made."""
-        return self._worker.busy
+    def running_s(self) -> float | None:
+        """How long the pass that is being made has taken so far; None while there is none."""
+        return self._worker.running_s
 
     def _current(self) -> tuple[Pass, StepResult]:
         # Not in the midst of publishing: who has heard of an update and asks for it gets that one.

@@ -178,7 +178,7 @@ class SsenNode(ManagedNode):
             cloud_topic=topic,
             cloud_publishers=tuple(full_name(p) for p in publishers if p.topic_type == CLOUD_TYPE),
             whole_maps=self._live.config.map.mode == "accumulated",
-            busy=session.busy,
+            running_s=session.running_s,
             other_types=tuple(sorted(types - {CLOUD_TYPE})),
             qos_mismatch=heard.mismatch if heard is not None else "",
             callback_errors=errors,

@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ssen_ros.config import param, parameters, with_values
 from ssen_ros.errors import ConfigError
+from ssen_ros.io.yaml_file import read_mapping
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import NetworkSpec
 from ssen_ros.training.augmentation import AugmentationConfig
@@ -108,10 +107,10 @@ def load_config(path: str | Path, task: str) -> TrainConfig:
     AugmentationConfig. Raises ConfigError for what does not fit, whichever task it is for.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = read_mapping(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"training configuration {path}: {error}") from error
-    special = {t: values.pop(t, None) or {} for t in TASKS} if isinstance(values, dict) else {}
+    special = {t: values.pop(t, None) or {} for t in TASKS}
     if not all(isinstance(mapping, dict) for mapping in (values, *special.values())):
         names = ", ".join(p.name for p in parameters(TrainConfig()))
         raise ConfigError(f"training configuration {path}: expected a mapping of {names}")
