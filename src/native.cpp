@@ -40,7 +40,7 @@ bool amx_bf16() {
 #endif
 }
 
-bool avx2() {
+[[maybe_unused]] bool avx2() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
@@ -48,7 +48,7 @@ bool avx2() {
 #endif
 }
 
-bool avx512() {
+[[maybe_unused]] bool avx512() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -57,7 +57,7 @@ bool avx512() {
 #endif
 }
 
-bool vdpbf16() {
+[[maybe_unused]] bool vdpbf16() {
 #if defined(SSEN_HAS_avx512_bf16)
   return avx512() && __builtin_cpu_supports("avx512bf16");
 #else
