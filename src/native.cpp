@@ -28,7 +28,7 @@ namespace plain_tiles { extern const Kernels kernels; }
 namespace {
 
 // Linux hands out the tile registers on request, once for the process and its later threads.
-bool amx_bf16() {
+[[maybe_unused]] bool amx_bf16() {
 #if defined(__x86_64__) && defined(__linux__)
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;

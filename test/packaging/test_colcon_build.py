@@ -58,7 +58,8 @@ def workspace(tmp_path_factory) -> Path:
         (missing / f"{module}.py").write_text(f"raise ModuleNotFoundError({module!r})")
     build = subprocess.run(
         [colcon, "build", "--event-handlers", "console_direct+"],
-        cwd=workspace, env={**_environment(), "PYTHONPATH": str(missing)}, capture_output=True, text=True, timeout=600,
+        cwd=workspace, env={**_environment(), "PYTHONPATH": str(missing)}, capture_output=True, text=True,
+        timeout=600,
     )  # fmt: skip
     assert build.returncode == 0, build.stdout[-6000:] + build.stderr[-3000:]
     return workspace
