@@ -105,8 +105,8 @@ def neighbour_distances(tree: KDTree, samples: int = 1000) -> np.ndarray:
     (PCL's, so rtabmap's) leave points anywhere in their cells, some of them close to each other.
     """
     chosen = np.linspace(0, tree.n - 1, min(samples, tree.n)).astype(np.int64)
-    distances, _ = tree.query(tree.data[chosen], k=[5])  # the first is the point itself
-    return distances[:, 0]
+    distances, _ = tree.query(tree.data[chosen], k=5)  # the first is the point itself
+    return distances[:, 4]
 
 
 def examine_stamps(stamps: Sequence[tuple[int, int]], simulated_time: bool = False) -> tuple[Finding, ...]:

@@ -58,7 +58,8 @@ def hdbscan(
         ValueError: arguments out of range, or points that are not finite.
         EngineError: the library is missing.
     """
-    if not available():
+    function = _function()
+    if function is None:
         raise EngineError(f"{native.NAME} is not there; ask `available()` first, and use the hdbscan library")
     points = np.ascontiguousarray(points, dtype=np.float32)
     n, d = points.shape
@@ -67,7 +68,7 @@ def hdbscan(
     status = 1  # for what ctypes would cut to 32 bits
     if all(0 <= option < 2**31 for option in options):
         places = native.address(label), native.address(probability)
-        status = _function()(native.address(points), n, d, *options, *places)
+        status = function(native.address(points), n, d, *options, *places)
     if status == 2:
         raise MemoryError(f"clustering {n} points of dimension {d}")
     if status:

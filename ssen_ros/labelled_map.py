@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ssen_ros import voxel_keys
+from ssen_ros.boxes import fit_oriented_box
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.structures import Instance, StepResult
@@ -68,10 +69,11 @@ class LabelledMap:
             np.append(self.confidence, np.float32(0))[row],
         )
 
-    def to_json(self) -> dict:
+    def to_json(self, oriented_boxes: bool = False) -> dict:
         """The content of instances.json; lengths in m, times in ns; null what is not known.
 
-        The keys of an instance are the fields of `Instance`.
+        The keys of an instance are the fields of `Instance`, and on request `oriented_box` with those of
+        `OrientedBox`, null for an object without a point; that raises EngineError where Open3D is missing.
         """
         return {
             "frame_id": self.frame_id or None,
@@ -79,8 +81,16 @@ class LabelledMap:
             "map_version": int(self.version),
             "voxel_size": float(self.voxel_size),
             "voxels": len(self),
-            "instances": [_plain(instance) for instance in self.instances],
+            "instances": [
+                _plain(instance)
+                | ({"oriented_box": self._oriented_box(instance.id)} if oriented_boxes else {})
+                for instance in self.instances
+            ],
         }
+
+    def _oriented_box(self, id: int) -> dict | None:
+        points = self.points[self.instance_id == id]
+        return _plain(fit_oriented_box(points)) if len(points) else None
 
 
 def _voxels(points: np.ndarray, voxel_size: float) -> np.ndarray:

@@ -31,22 +31,25 @@ def save_result(
     class_names: tuple[str, ...] = CLASS_NAMES,
     frame_id: str = "",
     cloud: Cloud | None = None,
+    oriented_boxes: bool = False,
 ) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png of one update into `out_dir` (made if missing).
+    """Write the files of one update as `save_map` does."""
+    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir, cloud, oriented_boxes)
+
+
+def save_map(
+    labelled: LabelledMap, out_dir: str | Path, cloud: Cloud | None = None, oriented_boxes: bool = False
+) -> SavedFiles:
+    """Write labelled.ply, instances.json (see `to_json`) and map.png into `out_dir` (made if missing).
 
     With `cloud`, from which the map was made, labelled.ply has its points instead of one a voxel.
     """
-    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir, cloud)
-
-
-def save_map(labelled: LabelledMap, out_dir: str | Path, cloud: Cloud | None = None) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png into `out_dir` (made if missing), as `save_result`."""
     from ssen_ros.pictures.render import render_map, save_png  # late: a robot's node needs no Pillow
 
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     saved = SavedFiles.in_folder(out_dir)
-    _write_labels(labelled, saved, cloud)
+    _write_labels(labelled, saved, cloud, oriented_boxes)
     save_png(saved.map_png, render_map(labelled))
     return saved
 
@@ -73,10 +76,12 @@ def export_map(labelled: LabelledMap, folder: Path, overwrite: bool = False) -> 
         ) from error
 
 
-def _write_labels(labelled: LabelledMap, saved: SavedFiles, cloud: Cloud | None = None) -> None:
+def _write_labels(
+    labelled: LabelledMap, saved: SavedFiles, cloud: Cloud | None = None, oriented_boxes: bool = False
+) -> None:
     points, colors = labelled.points, labelled.colors
     labels = labelled.semantic_label, labelled.instance_id, labelled.confidence
     if cloud is not None:
         points, colors, labels = cloud.points, cloud.colors_or_grey, labelled.labels_at(cloud.points)
     write_labelled_ply(saved.labelled_ply, points, colors, *labels)
-    replace_text(saved.instances_json, json.dumps(labelled.to_json(), indent=2) + "\n")
+    replace_text(saved.instances_json, json.dumps(labelled.to_json(oriented_boxes), indent=2) + "\n")

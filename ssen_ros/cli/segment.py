@@ -60,6 +60,10 @@ def add_segment(commands: Any) -> None:
         "--out", type=Path, required=True, metavar="DIR",
         help="folder for the results; of several clouds one folder in it for each, and what is there is kept",
     )  # fmt: skip
+    parser.add_argument(
+        "--oriented-boxes", action="store_true",
+        help="instances.json also has each object's smallest box of any orientation; takes the extra open3d",
+    )  # fmt: skip
     add_workers(parser)
     add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -73,7 +77,8 @@ def _segment(args: argparse.Namespace) -> int:
         return _segment_many(args)
     config = config_of(args)
     cloud = read_cloud(args.clouds[0], args.bag_topic, args.at).turned(args.up)
-    result, saved = _segment_to(cloud, SsenPipeline.from_config(config), args.out, args.full)
+    pipeline = SsenPipeline.from_config(config)
+    result, saved = _segment_to(cloud, pipeline, args.out, args.full, args.oriented_boxes)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:
@@ -82,7 +87,7 @@ def _segment(args: argparse.Namespace) -> int:
 
 
 def _segment_to(
-    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, full: bool
+    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, full: bool, oriented_boxes: bool
 ) -> "tuple[StepResult, SavedFiles]":
     from ssen_ros.doctor import examine_cloud
     from ssen_ros.results import save_result
@@ -94,7 +99,8 @@ def _segment_to(
     voxel_map.integrate(cloud.points, cloud.colors_or_grey)
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
     names = tuple(pipeline.segmenter.class_names)
-    return result, save_result(result, folder, names, cloud.frame_id, cloud if full else None)
+    points = cloud if full else None
+    return result, save_result(result, folder, names, cloud.frame_id, points, oriented_boxes)
 
 
 # --- many clouds -------------------------------------------------------------------------------
@@ -117,8 +123,9 @@ def _segment_many(args: argparse.Namespace) -> int:
 
     kept = sum(path.exists() for path in paths.values())
     load = partial(_read_turned, args.bag_topic, args.at, args.up)
-    write = partial(_segment_into, args.full)
-    how = ["every point"] * args.full + [f"{args.up} is up"] * (args.up != "z")
+    write = partial(_segment_into, args.full, args.oriented_boxes)
+    how = ["every point"] * args.full + ["oriented boxes"] * args.oriented_boxes
+    how += [f"{args.up} is up"] * (args.up != "z")
     data = ", ".join(["clouds by their names", *how])
     with workers_of(args.workers, args.dask) as executor:
         run_scenes(
@@ -143,8 +150,10 @@ def _read_turned(bag_topic: str, until_s: float, up: str, path: Path) -> "Cloud"
     return read_cloud(path, bag_topic, until_s).turned(up)
 
 
-def _segment_into(full: bool, cloud: "Cloud", pipeline: "SsenPipeline", path: Path) -> None:
-    _segment_to(cloud, pipeline, path.parent, full)
+def _segment_into(
+    full: bool, oriented_boxes: bool, cloud: "Cloud", pipeline: "SsenPipeline", path: Path
+) -> None:
+    _segment_to(cloud, pipeline, path.parent, full, oriented_boxes)
 
 
 # --- what is told ------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def write_labelled_ply(
     for channel, name in enumerate(("red", "green", "blue")):
         vertices[name] = colors[:, channel]
     vertices["label"], vertices["instance_id"], vertices["confidence"] = label, instance_id, confidence
-    types = ((name, LABELLED_PLY_DTYPE[name].str[1:]) for name in LABELLED_PLY_DTYPE.names)
+    types = ((name, LABELLED_PLY_DTYPE[name].str[1:]) for name in LABELLED_PLY_DTYPE.names or ())
     properties = [f"property {_PLY_NAMES[kind]} {name}" for name, kind in types]
     header = [
         "ply",

@@ -101,7 +101,8 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
             raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **_to_arrays(saved))
+            # To the checker one of the arrays might be called allow_pickle.
+            np.savez_compressed(file, **_to_arrays(saved))  # pyright: ignore[reportArgumentType]
     except OSError as error:
         raise MapFileError(
             f"{path} cannot be written ({error}): check the name, map_directory and its space"
@@ -227,10 +228,10 @@ def _read_rows(stored: Sequence[Field], arrays: _Arrays, count: int, prefix: str
     """The inverse of `_columns`: {field: value} of each row; a field that an older file lacks is left out."""
     rows: list[dict] = [{} for _ in range(count)]
     for f in stored:
-        name = prefix + f.name
-        if is_dataclass(f.type):
-            parts = _read_rows(fields(f.type), arrays, count, f"{name}_")
-            values = [f.type(**part) for part in parts]
+        name, kind = prefix + f.name, f.type
+        if isinstance(kind, type) and is_dataclass(kind):
+            parts = _read_rows(fields(kind), arrays, count, f"{name}_")
+            values = [kind(**part) for part in parts]
         elif name not in arrays and f.default is not MISSING:
             continue
         else:
@@ -247,7 +248,8 @@ def _read_column(f: Field, name: str, column: np.ndarray, count: int) -> Iterabl
         raise ValueError(f"{name} has a NaN")
     if f.type is np.ndarray:
         return column
-    return map(_stamp, column) if name.endswith("_ns") else map(f.type, column.tolist())
+    kind: Any = f.type
+    return map(_stamp, column) if name.endswith("_ns") else map(kind, column.tolist())
 
 
 def _ascending(name: str, keys: np.ndarray, bits: int) -> np.ndarray:

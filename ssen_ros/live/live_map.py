@@ -15,8 +15,12 @@ from ssen_ros.voxel_map import EMPTY_STATE, MapChange, MapState, VoxelMap, chang
 class Stamped(Protocol):
     """What is needed of std_msgs/Header."""
 
-    frame_id: str
-    stamp: Any  # with sec and nanosec
+    @property
+    def frame_id(self) -> str: ...
+
+    @property
+    def stamp(self) -> Any:
+        """With sec and nanosec."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class LiveMap:
         If summarising the map raises, the error is passed on, and counts as a failed pass.
         """
         with self._lock:
-            if not self._waiting:
+            if not self._waiting or self._header is None:
                 return None
             header, state, memory, start = self._header, self._state, self._memory, self._start
             before = self._last[0].state if self._last else EMPTY_STATE

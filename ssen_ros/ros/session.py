@@ -134,7 +134,7 @@ class Session:
     def last(self) -> tuple[Header, StepResult]:
         """The last published update. Raises StateError where there is none of this map."""
         work, result = self._current()
-        return work.header, result
+        return _header(work), result
 
     @property
     def saved(self) -> SavedMap:
@@ -241,7 +241,7 @@ class Session:
         return pipeline
 
     def _publish(self, work: Pass, result: StepResult) -> None:
-        self._outputs.publish(work.header, result)
+        self._outputs.publish(_header(work), result)
         self.health.passed(result)
         self._logger.info(
             f"{_tell(result)} (at most one such line a minute)", throttle_duration_sec=_UPDATE_LOG_PERIOD_S
@@ -254,6 +254,10 @@ class Session:
             self._logger.error(
                 f"the pass over the map failed, trying once more or with a newer map: {message}"
             )
+
+
+def _header(work: Pass) -> Header:
+    return Header(stamp=work.header.stamp, frame_id=work.header.frame_id)
 
 
 def _tell(result: StepResult) -> str:

@@ -47,6 +47,7 @@ class TransformSource(Protocol):
 
     def lookup(self, target: str, source: str, stamp: Time) -> Transform:
         """target_T_source at that time. Raises FrameError where it is not known: there is no default."""
+        ...
 
     def close(self) -> None:
         """Stop listening."""
@@ -166,12 +167,14 @@ class MapFrame:
 
         Raises FrameError where a transform is missing, or the map is tilted by more than `max_tilt_deg`.
         """
-        target, gravity = self._config.target_frame, self._config.gravity_frame
+        source, target, gravity = self._source, self._config.target_frame, self._config.gravity_frame
+        if source is None:
+            return header, points
         if target and header.frame_id != target:
-            points = self._source.lookup(target, header.frame_id, header.stamp).apply(points)
+            points = source.lookup(target, header.frame_id, header.stamp).apply(points)
             header = Header(stamp=header.stamp, frame_id=target)
         if gravity:
-            tilt_deg = self._source.lookup(gravity, header.frame_id, header.stamp).tilt_deg
+            tilt_deg = source.lookup(gravity, header.frame_id, header.stamp).tilt_deg
             if tilt_deg > self._config.max_tilt_deg:
                 raise FrameError(
                     f"+Z of frame {header.frame_id!r} is {tilt_deg:.1f} deg off that of gravity_frame "

@@ -145,7 +145,8 @@ class NativeEngine:
     """
 
     def __init__(self, isa: str):
-        if isa not in instruction_sets():
+        library = _library()
+        if library is None or isa not in instruction_sets():
             raise ValueError(
                 f"instruction set {isa!r}: this CPU and the library have "
                 f"{', '.join(instruction_sets()) or 'none'}"
@@ -153,7 +154,7 @@ class NativeEngine:
         self.isa = isa
         self.dtype = torch.bfloat16 if isa in BFLOAT16_SETS else torch.float32
         self._set = instruction_sets()[isa]
-        self._library = _library()
+        self._library = library
         self._workspace = Workspace()
 
     def __reduce__(self):

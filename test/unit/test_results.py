@@ -108,6 +108,15 @@ def test_labelled_map_keeps_stamp_and_version():
     assert (labelled.version, labelled.stamp_ns, len(labelled)) == (7, 2_000_000_000, 4)
 
 
+def test_oriented_boxes_stand_beside_the_upright_ones(tmp_path):
+    pytest.importorskip(
+        "open3d", reason="the extra `open3d` is not installed", exc_type=(ImportError, OSError)
+    )
+    saved = save_result(step_result(), tmp_path, oriented_boxes=True)
+    (chair,) = json.loads(saved.instances_json.read_text())["instances"]
+    assert chair["oriented_box"]["size"][0] == pytest.approx(0.04) and "yaw" in chair["box"]
+
+
 def test_every_point_of_the_cloud_gets_the_label_of_its_voxel(tmp_path):
     points = np.array(
         [[0.09, 0.01, 0.05], [0.01, 0, 0], [0.5, 0, 0], [0.119, 0.039, 0.001], [1e9, 0, 0]], np.float32
