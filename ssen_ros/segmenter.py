@@ -2,7 +2,8 @@
 
 import logging
 import math
-from functools import reduce
+import os
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,14 +11,15 @@ import torch
 from ssen_ros import voxel_keys
 from ssen_ros.config import PassesConfig, SegmenterConfig
 from ssen_ros.devices import device_of
-from ssen_ros.errors import CheckpointError, ConfigError
+from ssen_ros.errors import CheckpointError, ConfigError, shown, shown_names
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
+from ssen_ros.native import trim
 from ssen_ros.network_spec import shipped_weights
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
-from ssen_ros.sparse.native_engine import native_engine
+from ssen_ros.sparse.native_engine import native_engine, release_memory
 from ssen_ros.structures import Kept, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
@@ -26,7 +28,9 @@ log = logging.getLogger(__name__)
 LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
-_KEPT_PER_VOXEL = 3000.0  # bytes, before that is known
+_KEPT_PER_VOXEL = 2000.0  # bytes of a network, before that is known
+_ROWS = 1 << 16  # worked on at once
+_AXES = 1024  # voxels between the axes that views are turned about
 
 
 class Segmenter:
@@ -65,8 +69,8 @@ class Segmenter:
                 f"class_names: semantic network {a.class_names}, embedding network {b.class_names}; expected "
                 "the same, as far as both go"
             )
-        self._rotations, self._offset = rotations, prior * log_shares(semantic)
-        self.kept_per_voxel = _KEPT_PER_VOXEL  # bytes of `KeepingNetworks` for a voxel of the map
+        self.rotations, self._offset = rotations, prior * log_shares(semantic)
+        self.kept_per_voxel = (rotations + 1) * _KEPT_PER_VOXEL  # bytes of `KeepingNetworks`
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
         )
@@ -82,8 +86,8 @@ class Segmenter:
         cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
     ) -> "Segmenter":
         """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
-        if config.num_threads:
-            torch.set_num_threads(config.num_threads)
+        if config.num_threads:  # more than there are CPUs would only wait for each other
+            torch.set_num_threads(min(config.num_threads, os.cpu_count() or 1))
         device = device_of("segmenter.device", config.device)
         return cls(
             semantic, embedding, device, config.precision, config.engine, config.rotations, config.prior
@@ -91,9 +95,11 @@ class Segmenter:
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass; to be called when the segmenters themselves are gone."""
+        """Give back what is kept from pass to pass. Segmenters that live on keep nothing after this."""
+        release_memory()
         default_engine.cache_clear()  # it would keep the engine that the next line lets go
         native_engine.cache_clear()
+        trim()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -130,9 +136,9 @@ class Segmenter:
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        None where nothing can be kept: views are averaged, the engine cannot, or memory would not suffice.
+        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice.
         """
-        if self._rotations > 1 or self._embedding.engine == "minkowski":
+        if self._embedding.engine == "minkowski":
             return None
         if voxels * self.kept_per_voxel > config.memory_mb * 1e6:
             return None
@@ -148,9 +154,11 @@ class Segmenter:
         `floor` is the z of the map's floor, m; without it, it is looked for.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
-        by_view = [self._log_probabilities(view, floor)[row] for view, row in views]
-        return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
+
+        def answer(_: int, view: VoxelSnapshot) -> torch.Tensor:
+            return self._semantic(view, np.arange(len(view)), Anchor.over(floor, view.points))
+
+        return self.average(snapshot, answer)
 
     def embed(
         self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None
@@ -160,14 +168,23 @@ class Segmenter:
         anchor = Anchor.over(floor, snapshot.points[thing_rows])
         return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
-    def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
-        """(V, C) float32 on the device, of the snapshot as it lies."""
-        anchor = Anchor.over(floor, snapshot.points)
-        return self.classify(self._semantic(snapshot, np.arange(len(snapshot)), anchor))
+    @torch.inference_mode()
+    def average(
+        self, snapshot: VoxelSnapshot, answer: Callable[[int, VoxelSnapshot], torch.Tensor]
+    ) -> np.ndarray:
+        """(V, C) float32 log-probabilities: of the mean over the views, whose logits `answer` gives."""
+        total = self._log_probabilities(answer(0, snapshot))
+        for k in range(1, self.rotations):  # one view at a time: a hundred of a large map are gigabytes
+            view, row = turned(snapshot, 2 * np.pi * k / self.rotations)
+            torch.logaddexp(total, self._log_probabilities(answer(k, view))[row], out=total)
+        return total.sub_(math.log(self.rotations)).cpu().numpy()
 
-    def classify(self, logits: torch.Tensor) -> torch.Tensor:
-        """(V, C) log-probabilities of the semantic network's (V, C) outputs."""
-        return torch.log_softmax(logits + self._offset.to(logits), dim=1)
+    def _log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Of the semantic network's (V, C) outputs, in their place."""
+        offset = self._offset.to(logits)
+        for rows in logits.split(_ROWS):  # of a large map each copy is a hundred megabytes
+            rows.copy_(torch.log_softmax(rows + offset, dim=1))
+        return logits
 
 
 class KeepingNetworks:
@@ -175,7 +192,10 @@ class KeepingNetworks:
 
     def __init__(self, segmenter: Segmenter, config: PassesConfig):
         self._segmenter, self._config, self._device = segmenter, config, segmenter.device
-        self._networks = tuple(_Keeping(network, config) for network in segmenter.networks)
+        semantic, embedding = segmenter.networks
+        self._views = [_Keeping(semantic, config) for _ in range(segmenter.rotations)]
+        self._embedding = _Keeping(embedding, config)
+        self._networks = [*self._views, self._embedding]
         self.passes = 0
 
     def fit(self, segmenter: Segmenter, config: PassesConfig) -> bool:
@@ -191,9 +211,8 @@ class KeepingNetworks:
     @property
     def share(self) -> float:
         """Of a whole pass's multiplications, how many this pass made."""
-        return sum(n.kept.work for n in self._networks) / max(
-            1, sum(n.kept.whole_work for n in self._networks)
-        )
+        kept = [network.kept for network in self._networks if network.asked]
+        return sum(k.work for k in kept) / max(1, sum(k.whole_work for k in kept))
 
     @property
     def nbytes(self) -> int:
@@ -201,12 +220,13 @@ class KeepingNetworks:
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's."""
-        logits = self._networks[0](snapshot, np.arange(len(snapshot)), floor)
-        return self._segmenter.classify(logits).cpu().numpy()
+        return self._segmenter.average(
+            snapshot, lambda k, view: self._views[k](view, np.arange(len(view)), floor)
+        )
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's."""
-        embeddings = self._networks[1](snapshot, thing_rows, floor).cpu().numpy()
+        embeddings = self._embedding(snapshot, thing_rows, floor).cpu().numpy()
         if len(snapshot) > _TYPICAL:
             self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
         return embeddings
@@ -218,13 +238,15 @@ class _Keeping:
     def __init__(self, network: Network, config: PassesConfig):
         self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
         self.kept = network.incremental(config.threshold, config.whole_share)
+        self.asked = False
         self._far = math.inf if "xyz" not in network.spec.features else FAR if config.threshold else 0.0
 
     def begin(self, whole: bool) -> None:
+        self.asked = False  # in this pass
         self.kept.begin(whole)
 
     def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, floor: float) -> torch.Tensor:
-        now = Anchor.over(floor, snapshot.points[rows])
+        self.asked, now = True, Anchor.over(floor, snapshot.points[rows])
         moved = math.dist(now.centre, self._anchor.centre)
         if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
             self._anchor = now
@@ -241,23 +263,31 @@ def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
     names = checkpoint.spec.class_names
     if shares is None:
         return torch.zeros(checkpoint.spec.out_channels)
-    if set(shares) != set(names):
+    if not isinstance(shares, dict) or set(shares) != set(names):
+        found = shown_names(shares) if isinstance(shares, dict) else shown(shares)
         raise CheckpointError(
-            f"the checkpoint's class_shares are of {', '.join(shares)}, expected {', '.join(names)}; "
+            f"the checkpoint's class_shares are of {found}, expected {', '.join(names)}; "
             "write them anew with scripts/class_shares.py"
         )
+    wrong = [n for n in names if not isinstance(shares[n], int | float) or not 0 <= shares[n] <= 1]
+    if wrong:
+        raise CheckpointError(f"the checkpoint's class share of {wrong[0]}: expected a number from 0 to 1")
     return torch.tensor([shares[name] for name in names]).clamp(min=LEAST_SHARE).log()
 
 
 def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:
-    """The snapshot turned by `angle` rad about a vertical axis in its middle, voxelized anew.
+    """The snapshot turned by `angle` rad about a vertical axis near its middle, voxelized anew.
+
+    The axis stays where it is while the map grows, and with it what the view shows of the same voxels.
 
     Returns:
         The view, and the (V,) row of it in which each voxel of the snapshot lies.
     """
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
-    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) * np.float32([0.5, 0.5, 0])
+    step = _AXES * snapshot.voxel_size
+    middle = np.round((snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / (2 * step)) * step
+    middle = (middle * (1, 1, 0)).astype(np.float32)
     points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)

@@ -23,6 +23,7 @@ from ssen_ros.sparse.kernel_map import KernelMap
 
 _SLACK = 2  # slots for each voxel; memory that is never written to takes up none
 _FEWEST_SLOTS = 1024
+_AT_STRIDE_1 = 0.1  # of the threshold: little lies behind these layers but the answer itself
 _SAMPLE = 4096  # rows from which the spread of a layer is taken
 _BITS = 21  # of an axis in a key: one more than a map's, for neighbours beyond its rim
 _LIMIT = 1 << (_BITS - 1)
@@ -210,7 +211,8 @@ class IncrementalCoordinates:
         if self.is_whole:
             kept.values[rows] = output
             sample = output[:: max(1, len(output) // _SAMPLE)].float()
-            kept.tolerance = self.threshold**2 * float(sample.var(0, correction=0).sum())
+            threshold = self.threshold * (_AT_STRIDE_1 if stride == 1 else 1.0)
+            kept.tolerance = threshold**2 * float(sample.var(0, correction=0).sum())
         else:
             is_new = self._level(stride).is_new
             rows = self.engine.settle(output, rows, kept.values, is_new, kept.tolerance)
