@@ -89,8 +89,8 @@ def _building(flat: VoxelSnapshot, first: VoxelSnapshot, flats: int) -> VoxelSna
 
 
 def _rows(snapshot: VoxelSnapshot, kept: np.ndarray) -> VoxelSnapshot:
-    arrays = (a[kept] for a in (snapshot.voxel_coords, snapshot.points, snapshot.colors))
-    return VoxelSnapshot(*arrays, snapshot.voxel_size)
+    coords, points, colors = (a[kept] for a in (snapshot.voxel_coords, snapshot.points, snapshot.colors))
+    return VoxelSnapshot(coords, points, colors, snapshot.voxel_size)
 
 
 def _measured(
