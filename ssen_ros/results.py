@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssen_ros.io.clouds import write_labelled_ply
-from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.replacing import replace_text, replacing
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.pictures.render import render_map, save_png
@@ -33,18 +33,20 @@ def save_result(
 
 
 def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png into `out_dir` (made if missing)."""
+    """Write labelled.ply, instances.json and map.png into `out_dir` (made if missing).
+
+    None takes its place before all are written: on a full disk an older result stays as it was.
+    """
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     saved = SavedFiles.in_folder(out_dir)
-    write_labelled_ply(
-        saved.labelled_ply,
-        labelled.points,
-        labelled.colors,
-        labelled.semantic_label,
-        labelled.instance_id,
-        labelled.confidence,
-    )
-    replace_text(saved.instances_json, json.dumps(labelled.to_json(), indent=2) + "\n")
-    save_png(saved.map_png, render_map(labelled))
+    with (
+        replacing(saved.map_png) as png,
+        replacing(saved.instances_json) as text,
+        replacing(saved.labelled_ply) as ply,
+    ):
+        columns = labelled.semantic_label, labelled.instance_id, labelled.confidence
+        write_labelled_ply(ply, labelled.points, labelled.colors, *columns)
+        replace_text(text, json.dumps(labelled.to_json(), indent=2) + "\n")
+        save_png(png, render_map(labelled))
     return saved
