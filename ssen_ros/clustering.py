@@ -10,7 +10,7 @@ from scipy.spatial import KDTree
 
 from ssen_ros import hdbscan_native, stopping
 from ssen_ros.config import ClusteringConfig
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import EngineError, SsenError, missing_module
 from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Clusters, Segmentation, VoxelSnapshot
 
@@ -98,7 +98,12 @@ def _fast(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
 
 
 def _exact(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    from hdbscan import HDBSCAN  # late: it is slow to import
+    try:
+        from hdbscan import HDBSCAN  # late: it is slow to import
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"clustering.mode exact, and fast where the compiled library is missing: {missing_module(error)}"
+        ) from error
 
     return HDBSCAN(
         min_cluster_size=config.min_cluster_size,

@@ -37,8 +37,26 @@ class MapConfig:
     mode: str = param(
         "accumulated",
         "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it, and "
-        "nothing is ever taken away",
+        "nothing is taken away but what decay_s and box_m say",
         choices=("accumulated", "incremental"),
+        changes=CONFIGURE,
+    )
+    decay_s: float = param(
+        0.0,
+        "with map.mode incremental: a voxel is forgotten when no cloud of so long has had a point in it, by "
+        "the stamps of the clouds; 0: never",
+        unit="s",
+        low=0.0,
+        high=1e9,
+        changes=CONFIGURE,
+    )
+    box_m: float = param(
+        0.0,
+        "with map.mode incremental: side of a cube around the robot (frames.robot_frame), along the axes of "
+        "the map; voxels outside are forgotten; 0: everything is kept",
+        unit="m",
+        low=0.0,
+        high=1e6,
         changes=CONFIGURE,
     )
 
@@ -68,9 +86,9 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     rotations: int = param(
-        1,
-        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; the "
-        "paper's are 10, at ten times the cost of the semantic network",
+        2,
+        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; each "
+        "costs a pass of the semantic network; 4 are better still, the paper's are 10, 1 is fastest",
         low=1,
         high=100,
         changes=CONFIGURE,

@@ -15,12 +15,29 @@ DAMAGED_NPZ = (
 )  # fmt: skip
 
 
+# Module -> the packages of pip and of Debian that have it, where the names differ or there are both.
+_PACKAGES = {
+    "PIL": ("pillow", "python3-pil"),
+    "hdbscan": ("hdbscan", ""),
+    "lzf": ("python-neo-lzf", ""),
+    "matplotlib": ("matplotlib", "python3-matplotlib"),
+    "numpy": ("numpy", "python3-numpy"),
+    "psutil": ("psutil", "python3-psutil"),
+    "rich": ("rich", "python3-rich"),
+    "scipy": ("scipy", "python3-scipy"),
+    "sklearn": ("scikit-learn", "python3-sklearn"),
+    "torch": ("torch", "python3-torch"),
+    "tqdm": ("tqdm", "python3-tqdm"),
+    "yaml": ("pyyaml", "python3-yaml"),
+}
+
+
 def missing_module(error: ModuleNotFoundError) -> str:
     """What to do about it, in words."""
-    return (
-        f"the Python module {error.name!r} is missing: activate the virtual environment that has it, or pip "
-        "install what docs/slam.md lists"
-    )
+    name = (error.name or "").partition(".")[0]
+    pip, apt = _PACKAGES.get(name, (name, ""))
+    how = f"`sudo apt install {apt}` or `pip install {pip}`" if apt else f"`pip install {pip}`"
+    return f"the Python module {error.name!r} is missing: {how}, or activate the environment that has it"
 
 
 _LONGEST_NAME = 200  # characters; comparing longer ones takes long

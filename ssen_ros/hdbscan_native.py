@@ -59,7 +59,8 @@ def hdbscan(
         EngineError: the library is missing.
         GivenUp: the flag that this thread watches was set.
     """
-    if not available():
+    function = _function()
+    if function is None:
         raise EngineError(f"{native.NAME} is not there; ask `available()` first, and use the hdbscan library")
     points = np.ascontiguousarray(points, dtype=np.float32)
     n, d = points.shape
@@ -68,7 +69,7 @@ def hdbscan(
     status = 1  # for what ctypes would cut to 32 bits
     if all(0 <= option < 2**31 for option in options):
         places = native.address(label), native.address(probability)
-        status = _function()(native.address(points), n, d, *options, *places)
+        status = function(native.address(points), n, d, *options, *places)
     stopping.check()
     if status == 2:
         raise MemoryError(f"clustering {n} points of dimension {d}")

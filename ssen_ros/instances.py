@@ -259,7 +259,7 @@ def _splits(known: Sequence[Known], found: Association, active: Sequence[Known])
     """New detections most of whose voxels were those of an instance that another detection continues."""
     parts: dict[int, list[int]] = {}
     share = found.of_detection()
-    for row in np.flatnonzero(found.continued < 0):
+    for row in np.flatnonzero(found.continued < 0).tolist():
         origin = int(share[row].argmax()) if len(known) else -1
         if origin >= 0 and origin in found.continued and share[row, origin] > CONTAINMENT:
             parts.setdefault(known[origin].id, []).append(active[row].id)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from ssen_ros.errors import CheckpointError, shown
 from ssen_ros.features import FEATURE_WIDTHS
@@ -85,8 +86,9 @@ def spec_of(path: str | Path, header: Header) -> NetworkSpec:
             "write it with ssen_ros.models.save_checkpoint"
         )
     try:
-        values = json.loads(text)
-        return NetworkSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        read: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
+        return NetworkSpec(**values)
     except CheckpointError as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -71,10 +71,14 @@ class SsenPipeline:
     def from_config(cls, config: SsenConfig | None = None) -> "SsenPipeline":
         """With the networks that the configuration names.
 
-        Raises CheckpointError where they do not load, EngineError where torch or another module is missing.
+        Raises CheckpointError where they do not load, EngineError where torch or another module is missing or
+        too old.
         """
         try:
-            from ssen_ros.segmenter import Segmenter  # late: torch is slow to import, and stubs need none
+            import torch  # late: it is slow to import, and stubs need none
+
+            _check_torch(torch.__version__, np.__version__)
+            from ssen_ros.segmenter import Segmenter
         except ModuleNotFoundError as error:
             raise EngineError(missing_module(error)) from error
 
@@ -178,6 +182,21 @@ def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
         points=snapshot.points[kept],
         colors=snapshot.colors[kept],
     )
+
+
+def _check_torch(torch_version: str, numpy_version: str) -> None:
+    """Raises EngineError for versions that do not work, or not together."""
+    major, minor = (int(part) for part in torch_version.split(".")[:2])
+    if (major, minor) < (2, 1):
+        raise EngineError(
+            f"torch is {torch_version}: expected 2.1 or newer, as Ubuntu 24.04's python3-torch is; `pip "
+            "install torch`"
+        )
+    if (major, minor) < (2, 3) and int(numpy_version.split(".")[0]) > 1:
+        raise EngineError(
+            f"torch {torch_version} was built for NumPy 1, and NumPy is {numpy_version}: `pip install "
+            "'numpy<2'`, or torch 2.3 or newer"
+        )
 
 
 @contextmanager

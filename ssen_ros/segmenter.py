@@ -181,7 +181,8 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
     """
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
-    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) * np.float32([0.5, 0.5, 0])
+    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / 2
+    middle[2] = 0.0
     points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)

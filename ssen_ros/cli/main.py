@@ -15,6 +15,7 @@ from ssen_ros.cli.data import add_import, add_simulate, add_statistics
 from ssen_ros.cli.doctor import add_doctor
 from ssen_ros.cli.evaluate import add_evaluate, add_export
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
+from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
 from ssen_ros.errors import SsenError, missing_module
 
@@ -24,7 +25,7 @@ _LONGEST = 500  # characters of what was raised
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(joined_up(sys.argv[1:] if argv is None else argv))
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:

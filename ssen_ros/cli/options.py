@@ -15,6 +15,9 @@ CLOUD_HELP = (
 )
 
 
+_UP = ("z", "-z", "y", "-y", "x", "-x")  # of structures.UP_AXES, which would bring numpy
+
+
 def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
     options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
     parser = commands.add_parser(name, help=text, description=text, **options)
@@ -57,6 +60,23 @@ def add_bag_topic(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bag-topic", default="", metavar="T", help="topic of a recording [the only one with point clouds]"
     )
+
+
+def add_up(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--up", choices=_UP, default="z", help="axis of the file that points up; the map is turned by it [z]"
+    )
+
+
+def joined_up(arguments: Sequence[str]) -> list[str]:
+    """With `--up -y` as `--up=-y`: argparse takes a word that begins with a dash for an option."""
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] == "--up" and word in _UP:
+            words[-1] = f"--up={word}"
+        else:
+            words.append(word)
+    return words
 
 
 def parameter_table() -> str:

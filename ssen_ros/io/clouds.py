@@ -23,6 +23,7 @@ from ssen_ros.io.npz import read_npz
 from ssen_ros.io.ply import read_ply_vertices
 from ssen_ros.io.replacing import replacing
 from ssen_ros.io.samples import load_sample
+from ssen_ros.io.saved_map import read_map
 from ssen_ros.structures import Cloud
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,12 @@ def read_cloud(path: str | Path, bag_topic: str = "", until_s: float = float("in
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
-    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
-    too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on `bag_topic`, or on the only
-    topic, of those recorded at most `until_s` after the first.
+    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` and maps
+    of ~/save_map are read too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on
+    `bag_topic`, or on the only topic, of those recorded at most `until_s` after the first.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
-    BagError for a recording that cannot be read.
+    BagError and MapFileError for a recording and a saved map that cannot be read.
     """
     path = Path(path)
     if is_bag(path):
@@ -148,7 +149,7 @@ def write_labelled_ply(
     for channel, name in enumerate(("red", "green", "blue")):
         vertices[name] = colors[:, channel]
     vertices["label"], vertices["instance_id"], vertices["confidence"] = label, instance_id, confidence
-    types = ((name, LABELLED_PLY_DTYPE[name].str[1:]) for name in LABELLED_PLY_DTYPE.names)
+    types = ((name, LABELLED_PLY_DTYPE[name].str[1:]) for name in LABELLED_PLY_DTYPE.names or ())
     properties = [f"property {_PLY_NAMES[kind]} {name}" for name, kind in types]
     header = [
         "ply",
@@ -255,7 +256,7 @@ def _read_npz(path: Path) -> Cloud:
     if "voxel_steps" in arrays.names and "points" not in arrays:
         return _read_sample(path)
     if "points" not in arrays and "ranks" in arrays.names:
-        raise CloudError("a map that ~/save_map has kept, no cloud; ~/load_map brings it into a node")
+        return read_map(path).cloud
     if "points" not in arrays:
         raise CloudError(
             f"no array 'points' among {shown_names(arrays.names)}; expected (N, 3) metres, or "

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,15 +47,15 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Take away what writers have left there that were killed."""
+    """Take away the files and folders that writers have left there that were killed."""
     for left in folder.glob(_TEMPORARY):
         try:
-            descriptor = os.open(left, os.O_WRONLY | os.O_NOFOLLOW)
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:  # gone meanwhile, or another user's
             continue
         try:
             if time.time() - os.fstat(descriptor).st_mtime > _YOUNG_S and _lock(descriptor):
-                left.unlink(missing_ok=True)
+                shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 
@@ -66,6 +67,35 @@ def _lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def replacing_folder(path: Path | str) -> Iterator[Path]:
+    """Gives a new, empty folder to be filled; it takes the place of `path` when the block ends.
+
+    If the block raises, `path` stays as it was. A folder that is there is moved aside and, once the new one
+    has its place, removed with all that it holds; the two moves are not one, so that a power cut between them
+    leaves the old one under a hidden name. Raises OSError as `replacing`.
+    """
+    path = Path(path).resolve()
+    sweep(path.parent)
+    temporary, old = (path.parent / f".{secrets.token_hex(_NAME_BYTES)}{end}" for end in (_SUFFIX, ".moved"))
+    temporary.mkdir()
+    descriptor = os.open(temporary, os.O_RDONLY)
+    try:
+        _lock(descriptor)
+        yield temporary
+        _to_disk(temporary)
+        if path.exists():
+            os.rename(path, old)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.rename(old, path)
+        shutil.rmtree(old, ignore_errors=True)
+        os.close(descriptor)
+    _to_disk(path.parent)
 
 
 def replace_text(path: Path | str, text: str) -> None:

@@ -21,9 +21,9 @@ from ssen_ros.errors import MapFileError, shown, shown_names
 from ssen_ros.io.npz import read_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Floor, Instance, Known, Memory
+from ssen_ros.structures import Cloud, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
-from ssen_ros.voxel_map import OCTANT_BITS, MapState, ranks_are_ours
+from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
 SUFFIX = ".npz"
 _FORMAT = 1
@@ -57,6 +57,12 @@ class SavedMap:
     state: MapState
     memory: Memory
 
+    @property
+    def cloud(self) -> Cloud:
+        """What the map looks like, for whoever wants no more; up to 8 points a voxel."""
+        points, colors = points_of(self.state, self.voxel_size)
+        return Cloud(points, colors, frame_id=self.frame_id, stamp_ns=self.stamp_ns)
+
     def check_fits(self, voxel_size: float, class_names: tuple[str, ...]) -> None:
         """Raises MapFileError unless the networks that are to go on with it know its voxels and classes."""
         if not np.isclose(self.voxel_size, voxel_size, rtol=1e-6, atol=0):
@@ -71,8 +77,8 @@ class SavedMap:
             )
 
 
-def resolve_below(directory: str, name: str) -> Path:
-    """The file of that name below `directory`, with SUFFIX.
+def resolve_below(directory: str, name: str, suffix: str = SUFFIX) -> Path:
+    """The file of that name below `directory`, with the suffix; a folder has none.
 
     Raises MapFileError where no directory is set, and for a name that is none or leads out of it, be it by
     "..", from the root, or by a symbolic link.
@@ -82,7 +88,7 @@ def resolve_below(directory: str, name: str) -> Path:
     try:
         root = Path(directory).expanduser().resolve()
         named = (root / name).resolve()
-        path = named if named.suffix == SUFFIX else named.with_name(named.name + SUFFIX)
+        path = named if named.suffix == suffix else named.with_name(named.name + suffix)
         inside = named != root and path.resolve().is_relative_to(root) and not name.endswith("/")
         inside &= name.isprintable()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL
@@ -107,7 +113,8 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
             raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **_to_arrays(saved))
+            # To the checker one of the arrays might be called allow_pickle.
+            np.savez_compressed(file, **_to_arrays(saved))  # pyright: ignore[reportArgumentType]
     except OSError as error:
         raise MapFileError(
             f"{path} cannot be written ({error}): check the name, map_directory and its space"
@@ -253,10 +260,10 @@ def _read_rows(stored: Sequence[Field], arrays: _Arrays, count: int, prefix: str
     """The inverse of `_columns`: {field: value} of each row; a field that an older file lacks is left out."""
     rows: list[dict] = [{} for _ in range(count)]
     for f in stored:
-        name = prefix + f.name
-        if is_dataclass(f.type):
-            parts = _read_rows(fields(f.type), arrays, count, f"{name}_")
-            values = [f.type(**part) for part in parts]
+        name, kind = prefix + f.name, f.type
+        if isinstance(kind, type) and is_dataclass(kind):
+            parts = _read_rows(fields(kind), arrays, count, f"{name}_")
+            values = [kind(**part) for part in parts]
         elif name not in arrays and f.default is not MISSING:
             continue
         else:
@@ -273,7 +280,8 @@ def _read_column(f: Field, name: str, column: np.ndarray, count: int) -> Iterabl
         raise ValueError(f"{name} has a NaN")
     if f.type is np.ndarray:
         return column
-    return map(_stamp, column) if name.endswith("_ns") else map(f.type, column.tolist())
+    kind: Any = f.type
+    return map(_stamp, column) if name.endswith("_ns") else map(kind, column.tolist())
 
 
 def _ascending(name: str, keys: np.ndarray, bits: int) -> np.ndarray:

@@ -104,13 +104,13 @@ def convert(
     return Checkpoint(spec, model.eval(), provenance)
 
 
-def hybrid_offsets() -> list[tuple[int, int, int]]:
+def hybrid_offsets() -> list[tuple[int, ...]]:
     """The 27 offsets of a 3³ HYBRID region in MinkowskiEngine 0.4's order: the centre, then axis by axis
     what lies before and after each of those so far.
 
     Source: `convert_region_type` in MinkowskiEngine/Common.py of v0.4.2.
     """
-    offsets = [(0, 0, 0)]
+    offsets: list[tuple[int, ...]] = [(0, 0, 0)]
     for axis in range(3):
         offsets += [(*o[:axis], step, *o[axis + 1 :]) for o in offsets for step in (-1, 1)]
     return offsets

@@ -57,7 +57,8 @@ class Health:
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
         self.instances = len(result.instances)
-        self.below_floor, self.floor_seen = result.strays, result.memory.floor.seen
+        floor = result.memory.floor
+        self.below_floor, self.floor_seen = result.strays, floor is not None and floor.seen
         self.processed_version = result.snapshot.version
         self.timings_s = dict(result.timings_s)
         self.totals_s.append(result.timings_s.get("total", 0.0))

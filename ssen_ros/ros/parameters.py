@@ -126,6 +126,12 @@ class FramesConfig:
         high=3.0,
         changes=CONFIGURE,
     )
+    robot_frame: str = param(
+        "",
+        "frame at whose origin the robot is, the middle of map.box_m; empty: that of the clouds, such as the "
+        "camera's",
+        changes=CONFIGURE,
+    )
     static_transform: StaticTransformConfig = field(default_factory=StaticTransformConfig)
 
 

@@ -11,7 +11,9 @@ from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import CloudError, StateError, shown
+from ssen_ros.forgetting import Forgetting
 from ssen_ros.io.saved_map import SavedMap
+from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.live.intake import Intake
 from ssen_ros.live.live_map import LiveMap, Pass
 from ssen_ros.live.throttle import ErrorThrottle
@@ -22,6 +24,7 @@ from ssen_ros.ros.diagnostics import Health
 from ssen_ros.ros.outputs import Outputs
 from ssen_ros.ros.parameters import NodeConfig
 from ssen_ros.ros.transforms import MapFrame
+from ssen_ros.stamps import ns_from_time
 from ssen_ros.structures import Memory, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
@@ -51,11 +54,13 @@ class Session:
             self._pipeline = self._load_pipeline(make_pipeline)
             segmenter = self._pipeline.segmenter
             self.class_names = tuple(segmenter.class_names)
+            forgetting = Forgetting(config.map.decay_s, config.map.box_m)
+            voxel_map = VoxelMap(segmenter.voxel_size, config.map.mode, forgetting)
             self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
             raise
-        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode), memory)
+        self.live_map = LiveMap(voxel_map, memory)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
         self._intake: Intake[PointCloud2] = Intake(
@@ -134,7 +139,7 @@ class Session:
     def last(self) -> tuple[Header, StepResult]:
         """The last published update. Raises StateError where there is none of this map."""
         work, result = self._current()
-        return work.header, result
+        return _header(work), result
 
     @property
     def saved(self) -> SavedMap:
@@ -148,6 +153,12 @@ class Session:
             state=work.state,
             memory=result.memory,
         )
+
+    @property
+    def labelled(self) -> LabelledMap:
+        """The last published update, to be written for others. Raises StateError where there is none."""
+        work, result = self._current()
+        return LabelledMap.from_step(result, self.class_names, work.header.frame_id)
 
     def restore(self, saved: SavedMap) -> None:
         """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
@@ -177,13 +188,17 @@ class Session:
     def _work_in(self, cloud: PointCloud2) -> None:
         try:
             points, colors, had_color = from_msg(cloud)
-            header, points = self.map_frame.bring(self._without_slash(cloud.header), points)
+            header = self._without_slash(cloud.header)
+            if self._config.map.decay_s and not ns_from_time(header.stamp):
+                self._logger.warning("the clouds have no stamp: map.decay_s forgets nothing", once=True)
+            robot = self.map_frame.robot(header) if self._config.map.box_m else None
+            header, points = self.map_frame.bring(header, points)
         except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
             self.live_map.reject()
             self._explain_rejection(error)
             return
         try:
-            why_anew = self.live_map.receive(header, points, colors)
+            why_anew = self.live_map.receive(header, points, colors, robot)
         except Exception as error:
             self._explain_rejection(error)
             return
@@ -240,7 +255,7 @@ class Session:
         return pipeline
 
     def _publish(self, work: Pass, result: StepResult) -> None:
-        self._outputs.publish(work.header, result)
+        self._outputs.publish(_header(work), result)
         self.health.passed(result)
         self._logger.info(
             f"{_tell(result)} (at most one such line a minute)", throttle_duration_sec=_UPDATE_LOG_PERIOD_S
@@ -253,6 +268,10 @@ class Session:
             self._logger.error(
                 f"the pass over the map failed, trying once more or with a newer map: {message}"
             )
+
+
+def _header(work: Pass) -> Header:
+    return Header(stamp=work.header.stamp, frame_id=work.header.frame_id)
 
 
 def _tell(result: StepResult) -> str:

@@ -63,7 +63,9 @@ def load(layout: Layout, carrier: Placed, thing: Callable[[Layout], Mesh], most:
     rng = layout.rng
     density = most * rng.choice([0.0, rng.uniform(0.05, 0.35), rng.uniform(0.4, 1.0)], p=[0.25, 0.4, 0.35])
     count = int(rng.poisson(density * float(np.prod(carrier.mesh.size[:2]))))
-    top = Top(layout, carrier) if count else None
+    if not count:
+        return
+    top = Top(layout, carrier)
     for _ in range(count):
         top.put(thing(layout))
 
@@ -174,7 +176,9 @@ def row_of_chairs(layout: Layout) -> None:
     count, pitch = int(rng.integers(2, 7)), w - rng.uniform(0.0, 0.03)
     spot = layout.against_wall((count * pitch + 0.05, d, h))
     people = rng.choice([0.0, 0.3], p=[0.7, 0.3])
-    for k in range(count if spot else 0):
+    if not spot:
+        return
+    for k in range(count):
         at = spot.at(((k - (count - 1) / 2) * pitch, 0, 0))
         chair = settle(layout, mesh, "chair", at, spot.yaw + rng.normal(0, 0.02))
         if chair and rng.random() < people:
@@ -193,7 +197,9 @@ def rows_of_chairs(layout: Layout) -> None:
     )
     spot = layout.in_the_open((columns * w, rows * pitch[1], 0.02))
     people = rng.choice([0.0, 0.4], p=[0.6, 0.4])
-    for i in range(rows if spot else 0):
+    if not spot:
+        return
+    for i in range(rows):
         for k in range(columns):
             at = spot.at(((k - (columns - 1) / 2) * pitch[0], (i - (rows - 1) / 2) * pitch[1], 0))
             chair = settle(layout, mesh, "chair", at, spot.yaw + rng.normal(0, 0.03))

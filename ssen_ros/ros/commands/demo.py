@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -116,7 +117,7 @@ class _Received:
         here[topic] = msg
         if topic == "cloud_map":
             self.last_map_ns = max(self.last_map_ns, stamp_ns)
-        elif topic == "instances":
+        elif isinstance(msg, InstanceArray):
             self.passes += 1
             self.classes = Counter(i.class_name for i in msg.instances)
         elif topic == "semantic_cloud":
@@ -153,7 +154,7 @@ def _receiving(domain_id: int) -> Iterator[_Received]:
     with observer("ssen_demo", domain_id) as (node, executor):
         received = _Received(executor)
         for name, (kind, topic) in _TOPICS.items():
-            node.create_subscription(kind, topic, lambda msg, name=name: received.add(name, msg), LATCHED)
+            node.create_subscription(kind, topic, partial(received.add, name), LATCHED)
         node.create_subscription(DiagnosticArray, "/diagnostics", received.add_status, QoSProfile(depth=10))
         yield received
 
