@@ -8,19 +8,24 @@ The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `fir
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
+The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
+and the objects before and after all of them, one correction's after the other's, with the arrays above behind
+`before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ssen_ros.errors import DAMAGED_NPZ, MapFileError
+from ssen_ros.instances import named
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Floor, Instance, Known, Memory
+from ssen_ros.structures import Correction, Corrections, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState
 
@@ -31,6 +36,8 @@ _STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
 
 # The others follow from an instance's votes, its voxels and `missed`.
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
+
+_SIDES = "before", "after"  # of a correction
 
 _Arrays = dict[str, np.ndarray]
 
@@ -133,13 +140,35 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         **(
             {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
         ),
+        **_known_arrays(known, len(saved.class_names)),
+        **_log_arrays(saved.memory.corrections.log, len(saved.class_names)),
+    }
+
+
+def _known_arrays(known: Sequence[Known], classes: int) -> _Arrays:
+    return {
         **_columns(_STORED, [k.instance for k in known]),
-        "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
+        "votes": np.array([k.votes for k in known], np.float64).reshape(-1, classes),
         "missed": np.array([k.missed for k in known], np.int64),
         "told": np.array([k.told for k in known], bool),
         "voxels": np.concatenate([np.empty(0, np.int64), *(k.keys for k in known)]),
         "voxels_end": np.cumsum([len(k.keys) for k in known], dtype=np.int64),
     }
+
+
+def _log_arrays(log: Sequence[Correction], classes: int) -> _Arrays:
+    if not log:
+        return {}
+    arrays = {
+        "log_kind": np.array([one.kind for one in log]),
+        "log_class_name": np.array([one.class_name for one in log]),
+    }
+    for side in _SIDES:
+        of_each = [getattr(one, side) for one in log]
+        arrays[f"{side}_log_end"] = np.cumsum([len(known) for known in of_each], dtype=np.int64)
+        columns = _known_arrays([k for known in of_each for k in known], classes)
+        arrays |= {f"{side}_{name}": column for name, column in columns.items()}
+    return arrays
 
 
 def _columns(stored: Sequence[Field], values: Sequence[Any], prefix: str = "") -> _Arrays:
@@ -167,7 +196,14 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
     class_names = tuple(map(str, arrays["class_names"]))
-    known = _read_known(arrays, class_names)
+    corrections = _read_log(arrays, class_names)
+    names = corrections.hand.names
+    known = tuple(
+        replace(k, instance=named(k.instance, names[k.id], class_names)) if k.id in names else k
+        for k in _read_known(arrays, class_names)
+    )
+    if len({k.id for k in known}) != len(known):
+        raise ValueError("ids are not unique")
     return SavedMap(
         frame_id=str(arrays["frame_id"]),
         stamp_ns=_stamp(arrays["stamp_ns"]),
@@ -175,9 +211,27 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
         memory=Memory(
-            known, max([int(arrays["next_id"]), *(k.id + 1 for k in known)]), floor=_read_floor(arrays)
+            known,
+            max([int(arrays["next_id"]), *(k.id + 1 for k in known)]),
+            floor=_read_floor(arrays),
+            corrections=corrections,
         ),
     )
+
+
+def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
+    if "log_kind" not in arrays:
+        return Corrections()
+    sides = []
+    for side in _SIDES:
+        of_side = {
+            name.removeprefix(f"{side}_"): a for name, a in arrays.items() if name.startswith(f"{side}_")
+        }
+        ends = [0, *of_side["log_end"].tolist()]
+        known = _read_known(of_side, class_names)
+        sides.append([known[start:end] for start, end in itertools.pairwise(ends)])
+    rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], strict=True)
+    return Corrections(tuple(Correction(str(kind), *of_it, str(name)) for kind, *of_it, name in rows))
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:
@@ -191,8 +245,8 @@ def _read_floor(arrays: _Arrays) -> Floor | None:
 
 def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:
     count = len(arrays["id"])
-    if len(np.unique(arrays["id"])) != count or (arrays["id"] < 1).any():
-        raise ValueError("ids are not unique, from 1")
+    if (arrays["id"] < 1).any():
+        raise ValueError(f"id {arrays['id'].min()}, expected 1 or more")
     if count and arrays["votes"].shape != (count, len(class_names)):
         raise ValueError(f"votes has shape {arrays['votes'].shape}, expected {(count, len(class_names))}")
     if np.isnan(arrays["votes"]).any():

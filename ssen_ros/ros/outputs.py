@@ -46,7 +46,7 @@ def instance_cloud() -> ToMsg:
     writer = CloudWriter(label="u4", instance_id="i4", confidence="f4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
-        rows = result.segmentation.thing_rows
+        rows = result.thing_rows
         ids = result.instance_id[rows]
         return writer.write(
             header,
@@ -65,8 +65,8 @@ def structure_cloud() -> ToMsg:
     writer = CloudWriter(label="u4", confidence="f4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
-        is_stuff = np.ones(len(result.snapshot), dtype=bool)
-        is_stuff[result.segmentation.thing_rows] = False
+        is_stuff = result.semantic_label >= 0  # what a hand has deleted is neither
+        is_stuff[result.thing_rows] = False
         return writer.write(
             header,
             result.snapshot.points[is_stuff],

@@ -143,7 +143,8 @@ def messages() -> tuple[StepResult, list]:
     confidence = np.linspace(0, 1, len(snapshot), dtype=np.float32)
     memory = Memory((Known(chair, keys=rows, votes=np.zeros(20)),))
     result = StepResult(
-        snapshot, segmentation, clusters, (), memory, (), label, ids, confidence, STAMP_NS, {"total": 0.1}
+        snapshot, segmentation, clusters, (), memory, (), rows, label, ids, confidence, STAMP_NS,
+        {"total": 0.1},
     )  # fmt: skip
     header = Header(stamp=time_from_ns(STAMP_NS), frame_id="map")
     semantic = CloudWriter(label="u4", confidence="f4").write(
