@@ -3,7 +3,7 @@
 It is built from a `StepResult` or, on the far side of ROS, from clouds: both give the same files.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.spatial import KDTree
 
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.structures import Instance, StepResult
+from ssen_ros.structures import Event, Instance, Segmentation, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
 _SAME_POINT_M = 1e-6
@@ -32,6 +32,9 @@ class LabelledMap:
     stamp_ns: int  # of the map; 0: none
     class_names: tuple[str, ...] = CLASS_NAMES
     frame_id: str = ""  # of the map; empty: not known
+    embedding_rgb: np.ndarray | None = None  # (V, 3) uint8: see `embedding_colors`; black on what is no thing
+    events: tuple[Event, ...] = ()  # what this update changed
+    timings_s: dict[str, float] = field(default_factory=dict)  # stage -> s; empty: not known
 
     @classmethod
     def from_step(
@@ -49,6 +52,9 @@ class LabelledMap:
             stamp_ns=result.stamp_ns,
             class_names=class_names,
             frame_id=frame_id,
+            embedding_rgb=embedding_colors(result.segmentation, len(result.snapshot)),
+            events=result.events,
+            timings_s=result.timings_s,
         )
 
     def __len__(self) -> int:
@@ -74,6 +80,25 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def embedding_colors(segmentation: Segmentation, voxels: int) -> np.ndarray:
+    """(V, 3) uint8: where the things lie in the embedding space, along its widest axes; black elsewhere.
+
+    What lies together in the space has like colours, and one colour is one object if the networks are right.
+    """
+    colors = np.zeros((voxels, 3), np.uint8)
+    embeddings = segmentation.embeddings
+    if len(embeddings) == 0:
+        return colors
+    spread, axes = np.linalg.eigh(np.cov(embeddings, rowvar=False).reshape(embeddings.shape[1], -1))
+    axes = axes[:, ::-1][:, :3]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # the same each time
+    place = (embeddings - embeddings.mean(axis=0)) @ axes.astype(np.float32)
+    reach = 2.0 * np.sqrt(np.maximum(spread[::-1][:3], 1e-12)).astype(np.float32)
+    shade = np.clip(140.0 + 110.0 * place / reach, 30.0, 255.0)
+    colors[segmentation.thing_rows, : shade.shape[1]] = shade.astype(np.uint8)
+    return colors
 
 
 def voxel_colors(

@@ -16,6 +16,7 @@ from ssen_ros.cli.doctor import add_doctor
 from ssen_ros.cli.evaluate import add_evaluate, add_export
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
 from ssen_ros.cli.segment import add_demo, add_segment
+from ssen_ros.cli.view import add_view
 from ssen_ros.errors import SsenError, missing_module
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         add_demo,
         add_segment,
+        add_view,
         add_doctor,
         add_play,
         add_record,

@@ -109,6 +109,17 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
         ) from error
 
 
+def is_map(path: Path) -> bool:
+    """Has `write_map` written it? A labelled room or a cloud has the same suffix."""
+    if path.suffix != SUFFIX or not path.is_file():
+        return False
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {"format", "keys", "ranks"} <= set(archive.files)
+    except DAMAGED_NPZ:
+        return False
+
+
 def read_map(path: Path) -> SavedMap:
     """Raises MapFileError for a file that is missing, damaged, or none of ours."""
     if not path.is_file():
@@ -231,7 +242,8 @@ def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
         known = _read_known(of_side, class_names)
         sides.append([known[start:end] for start, end in itertools.pairwise(ends)])
     rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], strict=True)
-    return Corrections(tuple(Correction(str(kind), *of_it, str(name)) for kind, *of_it, name in rows))
+    log = (Correction(str(kind), before, after, str(name)) for kind, before, after, name in rows)
+    return Corrections(tuple(log))
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:

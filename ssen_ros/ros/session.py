@@ -10,6 +10,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.io.saved_map import SavedMap
 from ssen_ros.live.intake import Intake
@@ -143,6 +144,14 @@ class Session:
             state=work.state,
             memory=result.memory,
         )
+
+    def correct(self, edit: Edit) -> StepResult:
+        """The last published update, corrected by hand and published again.
+
+        Raises StateError where there is none of this map or the node is not active, CorrectionError for what
+        cannot be done.
+        """
+        return self._worker.correct(edit)
 
     def restore(self, saved: SavedMap) -> None:
         """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
