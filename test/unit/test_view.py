@@ -67,8 +67,13 @@ def flat(scene):
 
 
 LOOKS = st.builds(
-    Look, st.sampled_from(MODES), st.booleans(), st.sampled_from([np.inf, 1.0, -1.0]), st.booleans(), st.booleans()
-)  # fmt: skip
+    Look,
+    st.sampled_from(MODES),
+    st.booleans(),
+    st.sampled_from([np.inf, 1.0, -1.0]),
+    st.booleans(),
+    st.booleans(),
+)
 MAPS = st.builds(
     labelled, st.integers(0, 3), st.sampled_from([0, 1, 300]), st.sampled_from([(), (1,), (1, 2)])
 )
@@ -155,7 +160,8 @@ def test_with_a_token_only_who_has_it_is_let_in_and_keeps_it_as_a_cookie():
     there = {"host": "robot:8080"}
     for path, headers in (
         ("/", {}), ("/?token=", {}), ("/?token=Secret", {}), ("/x?token=secre", {}),
-        ("/", {"cookie": "ssen_view_8080=wrong"}), ("/", {"cookie": "ssen_view_8081=secret"}), ("/", {"cookie": "ü=;;"}),
+        ("/", {"cookie": "ssen_view_8080=wrong"}), ("/", {"cookie": "ssen_view_8081=secret"}),
+        ("/", {"cookie": "ü=;;"}),
     ):  # fmt: skip
         assert gate.judge(path, there | headers).status == HTTPStatus.UNAUTHORIZED
     given = gate.judge("/?token=secret", there)
