@@ -12,7 +12,6 @@ from scipy.spatial import KDTree
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.structures import Event, Instance, Segmentation, StepResult
-from ssen_ros.voxel_map import VoxelMap
 
 _SAME_POINT_M = 1e-6
 
@@ -91,45 +90,29 @@ def embedding_colors(segmentation: Segmentation, voxels: int) -> np.ndarray:
     embeddings = segmentation.embeddings
     if len(embeddings) == 0:
         return colors
-    spread, axes = np.linalg.eigh(np.cov(embeddings, rowvar=False).reshape(embeddings.shape[1], -1))
+    place = embeddings - embeddings.mean(axis=0)
+    spread, axes = np.linalg.eigh(place.T @ place / len(place))
     axes = axes[:, ::-1][:, :3]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # the same each time
-    place = (embeddings - embeddings.mean(axis=0)) @ axes.astype(np.float32)
-    reach = 2.0 * np.sqrt(np.maximum(spread[::-1][:3], 1e-12)).astype(np.float32)
+    place = place @ axes
+    reach = 2.0 * np.sqrt(np.maximum(spread[::-1][:3], 1e-12))
     shade = np.clip(140.0 + 110.0 * place / reach, 30.0, 255.0)
     colors[segmentation.thing_rows, : shade.shape[1]] = shade.astype(np.uint8)
     return colors
 
 
-def voxel_colors(
-    points: np.ndarray, map_points: np.ndarray, map_colors: np.ndarray, voxel_size: float
-) -> np.ndarray:
-    """(V, 3) uint8 colours of the voxels at `points` (V, 3), m, of a map sent as one cloud.
-
-    The cloud, `map_points` (N, 3), m, and `map_colors` (N, 3) uint8, is voxelized as it was for the networks.
-    """
-    if len(points) == 0:
-        return np.empty((0, 3), np.uint8)
-    voxel_map = VoxelMap(voxel_size)
-    voxel_map.integrate(map_points, map_colors)
-    snapshot = voxel_map.snapshot()
-    return snapshot.colors[KDTree(snapshot.points).query(points)[1]]
-
-
-def spread_ids(points: np.ndarray, thing_points: np.ndarray, thing_ids: np.ndarray) -> np.ndarray:
-    """(V,) int32: the id of each of `points` (V, 3), m; -1 for those not among `thing_points` (T, 3), m.
+def thing_rows(points: np.ndarray, thing_points: np.ndarray) -> np.ndarray:
+    """(T,) int64: which of `points` (V, 3), m, each of `thing_points` (T, 3), m, is.
 
     Raises:
         SsenError: one of `thing_points` is none of `points`.
     """
-    ids = np.full(len(points), -1, np.int32)
     if len(thing_points) == 0:
-        return ids
-    distance, row = KDTree(points).query(thing_points)
+        return np.empty(0, np.int64)
+    distance, row = KDTree(points).query(thing_points) if len(points) else (np.full(1, np.inf), None)
     if distance.max() > _SAME_POINT_M:
         raise SsenError(
             f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "
             "expected points of that cloud only: take both from one update"
         )
-    ids[row] = thing_ids
-    return ids
+    return row

@@ -4,6 +4,8 @@ import argparse
 import logging
 import os
 import secrets
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +47,12 @@ def add_view(commands: Any) -> None:
     add_pipeline_options(parser)
 
 
+def add_view_option(parser: argparse.ArgumentParser) -> None:
+    """--view of a command that has other things to do."""
+    parser.add_argument("--view", action="store_true", help="show the map in the browser meanwhile")
+    add_address(parser)
+
+
 def add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="H",
@@ -56,16 +64,23 @@ def add_address(parser: argparse.ArgumentParser) -> None:
 
 
 def _view(args: argparse.Namespace) -> int:
-    if args.map is None:
-        require_ros()
-        from ssen_ros.ros.commands.view import view_node
+    if args.map is not None:
+        return view_desk(_file_desk(args), args)
+    require_ros()
+    from ssen_ros.ros.commands.view import view_node
 
-        return view_node(args.node, args.out, lambda desk: open_viewer(desk, args))
-    desk = _file_desk(args)
+    with suppress(KeyboardInterrupt):  # the way to end it
+        view_node(args.node, args.out, partial(open_viewer, args=args))
+    return 0
+
+
+def view_desk(desk: "FileDesk", args: argparse.Namespace) -> int:
+    """Show what is on the desk, until interrupted."""
     viewer = open_viewer(desk, args)
     desk.changed = viewer.show
     viewer.show(desk.labelled)
-    viewer.wait()
+    with suppress(KeyboardInterrupt):
+        viewer.wait()
     return 0
 
 

@@ -12,10 +12,11 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ssen_ros.errors import ConfigError
+from ssen_ros.labelled_map import embedding_colors
 from ssen_ros.labels import instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros import vision
-from ssen_ros.ros.conversions import CloudWriter, to_instance_array
+from ssen_ros.ros.conversions import CloudWriter, pack_colors, to_instance_array
 from ssen_ros.ros.markers import MarkerBoard
 from ssen_ros.ros.parameters import TopicsConfig
 from ssen_ros.ros.qos import LATCHED
@@ -25,8 +26,8 @@ ToMsg = Callable[[Header, StepResult], object]
 
 
 def semantic_cloud() -> ToMsg:
-    """Every voxel, in the colour of its class."""
-    writer = CloudWriter(label="u4", confidence="f4")
+    """Every voxel, in the colour of its class; its own is beside it."""
+    writer = CloudWriter(label="u4", confidence="f4", map_rgb="u4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
         label = result.semantic_label
@@ -36,18 +37,20 @@ def semantic_cloud() -> ToMsg:
             semantic_colors(label),
             label=label,
             confidence=result.confidence,
+            map_rgb=pack_colors(result.snapshot.colors),
         )
 
     return to_msg
 
 
 def instance_cloud() -> ToMsg:
-    """The things, in the colour of their id."""
-    writer = CloudWriter(label="u4", instance_id="i4", confidence="f4")
+    """The things, in the colour of their id; that of their embedding is beside it."""
+    writer = CloudWriter(label="u4", instance_id="i4", confidence="f4", embedding_rgb="u4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
         rows = result.thing_rows
         ids = result.instance_id[rows]
+        embedding_rgb = embedding_colors(result.segmentation, len(result.snapshot))
         return writer.write(
             header,
             result.snapshot.points[rows],
@@ -55,6 +58,7 @@ def instance_cloud() -> ToMsg:
             label=result.semantic_label[rows],
             instance_id=ids,
             confidence=result.confidence[rows],
+            embedding_rgb=pack_colors(embedding_rgb[rows]),
         )
 
     return to_msg
