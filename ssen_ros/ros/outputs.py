@@ -110,7 +110,7 @@ class Outputs:
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Publisher, ToMsg]] = {}
         self._label_info: Publisher | None = None
-        self._chosen = frozenset(class_names)
+        self._chosen: frozenset[str] = frozenset()  # classes; empty: all, those given by hand too
         self._shown: frozenset[int] = frozenset()  # ids in the last update that was published
         self.enable(config)
 
@@ -129,7 +129,7 @@ class Outputs:
         if not vision.available:
             wanted.discard("detections")
         with self._lock:
-            self._chosen = config.class_names or frozenset(self._class_names)
+            self._chosen = frozenset(config.class_names)
             for name in wanted - self._open.keys():
                 message_type, make = _TOPICS[name]
                 self._open[name] = self._node.create_publisher(message_type, f"~/{name}", LATCHED), make()
@@ -149,7 +149,7 @@ class Outputs:
 
     def _choose(self, result: StepResult) -> StepResult:
         """The update as if objects of other classes had not been found: their voxels belong to none."""
-        instances = tuple(i for i in result.instances if i.class_name in self._chosen)
+        instances = tuple(i for i in result.instances if not self._chosen or i.class_name in self._chosen)
         before, self._shown = self._shown, frozenset(int(i.id) for i in instances)
         if len(instances) == len(result.instances):
             return result

@@ -4,7 +4,7 @@ The voxels are divided into tiles. A tile that has not changed is not sent again
 alone have changed, as when another mode is chosen, only they are.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -180,8 +180,13 @@ def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, r
 
 
 def box_lines(labelled: LabelledMap) -> Lines:
-    """The boxes of all objects, each in the colour of its id, darker where it is missing."""
-    boxes = [corners(i.box)[EDGES] for i in labelled.instances]
+    """The boxes of all objects, each in the colour of its id, darker where it is missing.
+
+    A box goes round the middles of its voxels; here, where voxels have a size, it is larger by one.
+    """
+    boxes = [
+        corners(replace(i.box, size=i.box.size + labelled.voxel_size))[EDGES] for i in labelled.instances
+    ]
     shade = [1.0 if i.state == "active" else _MISSING_SHADE for i in labelled.instances]
     colors = instance_colors(np.array([i.id for i in labelled.instances], np.int64))
     colors = (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8)
