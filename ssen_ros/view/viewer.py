@@ -234,7 +234,11 @@ class Viewer:
                 self._labels[id].text, self._labels[id].position = label.text, label.position
             else:
                 self._labels[id] = scene.add_label(
-                    f"/labels/{id}", label.text, position=label.position, anchor="bottom-center"
+                    f"/labels/{id}",
+                    label.text,
+                    position=label.position,
+                    anchor="bottom-center",
+                    font_screen_scale=0.8,
                 )
 
     def _draw_lines(self, name: str, lines: Lines, thickness: float) -> None:
@@ -289,7 +293,7 @@ class Viewer:
     def _place_camera(self, points: np.ndarray) -> None:
         low, high = np.percentile(points, (2, 98), axis=0)
         middle, reach = (low + high) / 2, float(np.linalg.norm(high - low))
-        position = middle + reach * np.array([-0.45, -0.6, 0.75])
+        position = middle + reach * np.array([-0.3, -0.42, 0.55])
         self._server.initial_camera.position = position
         self._server.initial_camera.look_at = middle
         for client in self._server.get_clients().values():
