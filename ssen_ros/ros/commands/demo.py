@@ -7,7 +7,7 @@ on the wire.
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -89,10 +89,11 @@ def run_demo(
         saved = save_map(result, out_dir)
         for path in (*vars(saved).values(), node.log_path, simulator.log_path):
             print(path)
-        while view is not None:  # to be looked at and corrected, until Ctrl-C
-            received.spin()
-            view.refresh(received.listener)
-            node.fail_if_dead()
+        with suppress(KeyboardInterrupt):
+            while view is not None:  # to be looked at and corrected, until Ctrl-C
+                received.spin()
+                view.refresh(received.listener)
+                node.fail_if_dead()
     return 0
 
 
