@@ -9,7 +9,7 @@
 # --ipc=host and the user of the SLAM: Fast DDS hands clouds over in shared memory.
 ARG BASE=ros:jazzy
 FROM ${BASE}
-ARG TORCH=torch>=2.4
+ARG TORCH=torch>=2.1
 
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3-colcon-common-extensions python3-venv \
@@ -23,7 +23,7 @@ WORKDIR /ws
 COPY package.xml pyproject.toml src/ssen_ros/
 COPY scripts/requirements.py src/ssen_ros/scripts/
 RUN apt-get update && rosdep update --rosdistro "$ROS_DISTRO" \
- && rosdep install --from-paths src --ignore-src -y --skip-keys rviz2 -t buildtool -t build -t exec \
+ && rosdep install --from-paths src --ignore-src -y --skip-keys python3-torch -t buildtool -t build -t exec \
  && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir ${TORCH} \
  && python3 src/ssen_ros/scripts/requirements.py run bags > /tmp/requirements.txt \

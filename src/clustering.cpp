@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "watch.hpp"
+
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -43,7 +45,7 @@ constexpr int LANES = 8;
 constexpr int LEAF = 32;  // most points of a leaf
 constexpr int BLOCKS = LEAF / LANES;
 constexpr int64_t NO_LEAF = -1;
-constexpr int FEW = 32;                // neighbours
+constexpr int FEW = 32;                // neighbours, that are kept in order; more: in a heap, and only these listed
 constexpr int MAX_LEVELS = 10;         // 32 * 8^9 points and more
 constexpr int NODE_BITS = 27;          // of a node's number, beside its level in 32 bits
 constexpr float SLACK = 1.0f + 1e-5f;  // over the rounding of a squared distance
@@ -293,17 +295,30 @@ SSEN_INLINE void visit(const Tree& tree, const float* q, int d, int64_t done, in
   }
 }
 
-// found (n, count): the nearest other points of each point of a leaf, nearest first; core (n): the squared distance to
-// the last; key (count) is scratch
+// Of `count` neighbours so many are remembered: they only shorten the searches that follow.
+SSEN_INLINE int listed(int count) { return std::min(count, FEW); }
+
+// found (n, listed(count)): the nearest other points of each point of a leaf, nearest first; core (n): the squared
+// distance to the last of `count`, also where fewer are listed; key (count) is scratch, FEW of them in order, more as a
+// heap with the largest on top
+template <bool HEAP>
 SSEN_INLINE void neighbours_of_leaf(const Tree& tree, int64_t leaf, int d, int count, int effort, uint64_t* key,
                                     int32_t* found, double* core) {
   const uint64_t unknown = key_of(std::numeric_limits<float>::max(), 0);
+  const int furthest = HEAP ? 0 : count - 1;
   for (int64_t i = tree.first(leaf); i < tree.first(leaf + 1); ++i) {
     std::fill(key, key + count, unknown);
-    const auto last = [&]() SSEN_ALWAYS { return distance_of(key[count - 1]); };
+    const auto last = [&]() SSEN_ALWAYS { return distance_of(key[furthest]); };
     const auto keep = [&](int64_t j, float to) SSEN_ALWAYS {
       if (j == i) return;
       const uint64_t met = key_of(to, uint32_t(j));
+      if (HEAP) {
+        if (met >= key[0]) return;
+        std::pop_heap(key, key + count);
+        key[count - 1] = met;
+        std::push_heap(key, key + count);
+        return;
+      }
       int at = count - 1;
       for (; at > 0 && key[at - 1] > met; --at) key[at] = key[at - 1];
       key[at] = met;
@@ -313,11 +328,13 @@ SSEN_INLINE void neighbours_of_leaf(const Tree& tree, int64_t leaf, int d, int c
     const bool copies = last() == 0;
     if (copies) std::fill(key, key + count, unknown);
     visit(
-        tree, &tree.point[i * d], d, copies ? NO_LEAF : leaf, effort, last, [&] { return key[count - 1] < unknown; },
+        tree, &tree.point[i * d], d, copies ? NO_LEAF : leaf, effort, last, [&] { return key[furthest] < unknown; },
         [](int, int64_t, const Lanes& to) SSEN_ALWAYS { return to; }, keep);
+    if (HEAP) std::sort_heap(key, key + count);
     const float least = distance_of(key[count - 1]) / (SLACK * SLACK);  // of those that may be the furthest
     for (int k = 0; k < count; ++k) {
-      const int32_t j = found[i * count + k] = int32_t(uint32_t(key[k]));
+      const int32_t j = int32_t(uint32_t(key[k]));
+      if (k < listed(count)) found[i * listed(count) + k] = j;
       if (distance_of(key[k]) >= least) core[i] = std::max(core[i], tree.squared_distance(i, j));
     }
   }
@@ -327,14 +344,20 @@ SSEN_INLINE void neighbours_of_leaf(const Tree& tree, int64_t leaf, int d, int c
 SSEN_AVX2 void neighbours_avx2(const Tree& tree, int64_t leaf, int count, int effort, uint64_t* scratch, int32_t* found,
                                double* core) {
   uint64_t key[FEW];  // of its own, which nothing else can point to: 15 % faster than the scratch
-  tree.d == 8 && count <= FEW ? neighbours_of_leaf(tree, leaf, 8, count, effort, key, found, core)
-                              : neighbours_of_leaf(tree, leaf, tree.d, count, effort, scratch, found, core);
+  if (count > FEW)
+    neighbours_of_leaf<true>(tree, leaf, tree.d, count, effort, scratch, found, core);
+  else
+    tree.d == 8 ? neighbours_of_leaf<false>(tree, leaf, 8, count, effort, key, found, core)
+                : neighbours_of_leaf<false>(tree, leaf, tree.d, count, effort, scratch, found, core);
 }
 
 void neighbours(const Tree& tree, int64_t leaf, int count, int effort, uint64_t* scratch, int32_t* found,
                 double* core) {
-  SSEN_HAS_AVX2 ? neighbours_avx2(tree, leaf, count, effort, scratch, found, core)
-                : neighbours_of_leaf(tree, leaf, tree.d, count, effort, scratch, found, core);
+  if (SSEN_HAS_AVX2)
+    neighbours_avx2(tree, leaf, count, effort, scratch, found, core);
+  else
+    count > FEW ? neighbours_of_leaf<true>(tree, leaf, tree.d, count, effort, scratch, found, core)
+                : neighbours_of_leaf<false>(tree, leaf, tree.d, count, effort, scratch, found, core);
 }
 
 struct Edge {
@@ -455,16 +478,24 @@ void summarize(Tree& tree, const Known& known, int threads) {
   }
 }
 
-// The edges of a minimum spanning tree of the mutual reachability distances, shortest first.
-std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) {
+struct GivenUp {};
+
+void check(const volatile int32_t* flag) {
+  if (ssen::given_up(flag)) throw GivenUp();
+}
+
+// The edges of a minimum spanning tree of the mutual reachability distances, shortest first. Throws GivenUp.
+std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads, const volatile int32_t* flag) {
   const int64_t n = tree.n;
   Known known;
   known.core.resize(n);
-  std::vector<int32_t> neighbour(n * count);
+  std::vector<int32_t> neighbour(n * listed(count));
   std::vector<uint64_t> scratch(int64_t(threads) * count);
 #pragma omp parallel for schedule(dynamic, 16) num_threads(threads)
   for (int64_t leaf = 0; leaf < tree.leaves(); ++leaf)
-    neighbours(tree, leaf, count, effort, &scratch[int64_t(thread()) * count], neighbour.data(), known.core.data());
+    if (!ssen::given_up(flag))
+      neighbours(tree, leaf, count, effort, &scratch[int64_t(thread()) * count], neighbour.data(), known.core.data());
+  check(flag);
   known.component.resize(n);
   std::iota(known.component.begin(), known.component.end(), 0);
   known.settled = known.core;
@@ -479,7 +510,7 @@ std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) 
     for (int64_t i = 0; i < n; ++i) {
       Edge& edge = known.shortest[i];
       if (edge.weight < INF && known.component[edge.b] == known.component[i])
-        edge = to_neighbour(i, &neighbour[i * count], count, known);
+        edge = to_neighbour(i, &neighbour[i * listed(count)], listed(count), known);
     }
     known.bound.assign(components, INF);
     size.assign(components, 0);
@@ -490,7 +521,9 @@ std::vector<Edge> spanning_tree(Tree& tree, int count, int effort, int threads) 
     }
     const int32_t largest = int32_t(std::max_element(size.begin(), size.end()) - size.begin());
 #pragma omp parallel for schedule(dynamic, 4) num_threads(threads)
-    for (int64_t leaf = 0; leaf < tree.leaves(); ++leaf) search(tree, known, leaf, effort / 2, largest);
+    for (int64_t leaf = 0; leaf < tree.leaves(); ++leaf)
+      if (!ssen::given_up(flag)) search(tree, known, leaf, effort / 2, largest);
+    check(flag);
 
     winner.assign(components, -1);
     for (int64_t i = 0; i < n; ++i) {
@@ -602,7 +635,7 @@ void select(const std::vector<Edge>& edges, int64_t n, int64_t min_cluster_size,
 
 // label (n) from 0, -1 for noise, and probability (n) of points (n, d).
 // effort: leaves that a search for neighbours sees, one for an edge half as many; 0: all that matter. threads: 0 for
-// OpenMP's default. Returns 0, 1 for arguments out of range, 2 where memory is short.
+// OpenMP's default. Returns 0, 1 for arguments out of range, 2 where memory is short, 3 where it was given up.
 extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64_t min_cluster_size,
                                 int32_t min_samples, int32_t effort, int32_t threads, int32_t* label,
                                 float* probability) {
@@ -626,7 +659,10 @@ extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64
     const double scale = std::ldexp(1.0, most > 0 ? 59 - std::ilogb(double(d)) / 2 - std::ilogb(most) : 0);
 
     Tree tree = build(points, scale, n, d, threads);
-    const std::vector<Edge> edges = spanning_tree(tree, int(std::min<int64_t>(min_samples, n - 1)), effort, threads);
+    const volatile int32_t* const flag = ssen::watched();
+    const int count = int(std::min<int64_t>(min_samples, n - 1));
+    check(flag);
+    const std::vector<Edge> edges = spanning_tree(tree, count, effort, threads, flag);
     std::vector<int32_t> label_of(n);
     std::vector<float> probability_of(n);
     select(edges, n, min_cluster_size, 1 / scale, label_of.data(), probability_of.data());
@@ -637,5 +673,7 @@ extern "C" int32_t ssen_hdbscan(const float* points, int64_t n, int32_t d, int64
     return 0;
   } catch (const std::bad_alloc&) {
     return 2;
+  } catch (const GivenUp&) {
+    return 3;
   }
 }

@@ -7,6 +7,7 @@
 // pairs that exist are multiplied, and nothing is gathered or scattered through memory.
 #include "convolution.hpp"
 #include "bfloat16.hpp"
+#include "watch.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -238,23 +239,32 @@ void finish(const Convolution& c, float* __restrict sum, int64_t row) {
   for (int32_t j = 0; j < c.out_channels; ++j) narrow(sum[j], output[j]);
 }
 
-void convolve(const Convolution& c) {
+bool convolve(const Convolution& c) {
   const int32_t width = padded(c.out_channels), step = block_rows(c.num_outputs, c.threads);
   const element* input = static_cast<const element*>(c.input);
+  const volatile int32_t* const flag = watched();
+  bool fits = true;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(c.threads)
   for (int64_t begin = 0; begin < c.num_outputs; begin += step) {
+    if (given_up(flag)) continue;
     static thread_local std::vector<float> sums;
     static thread_local std::vector<element> wide;
     static thread_local Pairs<BLOCK> pairs;
     const int32_t rows = int32_t(std::min<int64_t>(step, c.num_outputs - begin));
-    float* sum = scratch(sums, size_t(BLOCK) * width);
-    std::fill(sum, sum + int64_t(rows) * width, 0.f);
-    if (in_place(c.in_channels))
-      add_pairs(c, input, begin, rows, pairs, sum);
-    else
-      add_rows(c, input, begin, rows, wide, sum);
-    for (int32_t r = 0; r < rows; ++r) finish(c, sum + int64_t(r) * width, begin + r);
+    try {
+      float* sum = scratch(sums, size_t(BLOCK) * width);
+      std::fill(sum, sum + int64_t(rows) * width, 0.f);
+      if (in_place(c.in_channels))
+        add_pairs(c, input, begin, rows, pairs, sum);
+      else
+        add_rows(c, input, begin, rows, wide, sum);
+      for (int32_t r = 0; r < rows; ++r) finish(c, sum + int64_t(r) * width, begin + r);
+    } catch (const std::bad_alloc&) {  // must not leave the thread
+#pragma omp atomic write
+      fits = false;
+    }
   }
+  return fits;
 }
 
 // Every thread goes through all blocks, which stay in the cache while its strips use them.

@@ -2,6 +2,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <new>
 #include <vector>
 
 namespace ssen {
@@ -106,7 +107,7 @@ struct Kernels {
   int64_t (*packed_bytes)(int32_t volume, int32_t in_channels, int32_t out_channels);
   // kernel (volume, in_channels, out_channels) float32
   void (*pack)(const float* kernel, int32_t volume, int32_t in_channels, int32_t out_channels, void* packed);
-  void (*convolve)(const Convolution&);
+  bool (*convolve)(const Convolution&);  // false where a thread's own memory, some 100 kB, is not to be had
   void (*kernel_gradient)(const KernelGradient&);
 };
 

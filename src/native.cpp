@@ -1,5 +1,6 @@
 // The C interface: which instruction sets were built and which of them this CPU has, and calls into one of them.
 #include "convolution.hpp"
+#include "watch.hpp"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -28,7 +29,7 @@ namespace plain_tiles { extern const Kernels kernels; }
 namespace {
 
 // Linux hands out the tile registers on request, once for the process and its later threads.
-bool amx_bf16() {
+[[maybe_unused]] bool amx_bf16() {
 #if defined(__x86_64__) && defined(__linux__)
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
@@ -40,7 +41,7 @@ bool amx_bf16() {
 #endif
 }
 
-bool avx2() {
+[[maybe_unused]] bool avx2() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
@@ -48,7 +49,7 @@ bool avx2() {
 #endif
 }
 
-bool avx512() {
+[[maybe_unused]] bool avx512() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -57,7 +58,7 @@ bool avx512() {
 #endif
 }
 
-bool vdpbf16() {
+[[maybe_unused]] bool vdpbf16() {
 #if defined(SSEN_HAS_avx512_bf16)
   return avx512() && __builtin_cpu_supports("avx512bf16");
 #else
@@ -91,13 +92,22 @@ const Set sets[] = {
 };
 constexpr int COUNT = sizeof(sets) / sizeof(sets[0]);
 
+thread_local const volatile int32_t* flag = nullptr;
+
 }  // namespace
+
+const volatile int32_t* watched() { return flag; }
+
 }  // namespace ssen
 
 extern "C" {
 
 // Raised with every change of this interface; the caller refuses another one's.
-int32_t ssen_interface() { return 2; }
+int32_t ssen_interface() { return 3; }
+
+// From now on the calls of this thread end early once the flag is not 0, and their results are to be thrown away.
+// Null: they look at none. The flag has to live until then.
+void ssen_watch(const int32_t* flag) { ssen::flag = flag; }
 
 // The name of instruction set `set`, from 0; null beyond the last.
 const char* ssen_isa_name(int32_t set) { return set >= 0 && set < ssen::COUNT ? ssen::sets[set].name : nullptr; }
@@ -113,7 +123,10 @@ void ssen_pack(int32_t set, const float* kernel, int32_t volume, int32_t in_chan
   ssen::sets[set].kernels->pack(kernel, volume, in_channels, out_channels, packed);
 }
 
-void ssen_convolve(int32_t set, const ssen::Convolution* arguments) { ssen::sets[set].kernels->convolve(*arguments); }
+// Returns 0, 2 where memory is short. Ends early where it was given up, see `ssen_watch`.
+int32_t ssen_convolve(int32_t set, const ssen::Convolution* arguments) {
+  return ssen::sets[set].kernels->convolve(*arguments) ? 0 : 2;
+}
 
 void ssen_kernel_gradient(int32_t set, const ssen::KernelGradient* arguments) {
   ssen::sets[set].kernels->kernel_gradient(*arguments);

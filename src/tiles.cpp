@@ -6,6 +6,7 @@
 // of the rows laid out are zeros.
 #include "bfloat16.hpp"
 #include "convolution.hpp"
+#include "watch.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -160,7 +161,9 @@ void finish(const Convolution& c, const float* sums, const int32_t* row, int32_t
   }
 }
 
-void convolve(const Convolution& c) {
+bool convolve(const Convolution& c) {
+  const volatile int32_t* const flag = watched();
+  bool fits = true;
   const Shape shape(c.volume, c.in_channels);
   const bfloat16* packed = static_cast<const bfloat16*>(c.packed);
   const int32_t width = padded(c.out_channels);
@@ -169,12 +172,20 @@ void convolve(const Convolution& c) {
   {
     static thread_local std::vector<bfloat16> neighbours;
     static thread_local std::vector<int32_t> numbers;
-    bfloat16* laid = scratch(neighbours, size_t(shape.volume) * ROWS * shape.depth);
-    int32_t* offsets = scratch(numbers, size_t(shape.volume));
+    bfloat16* laid = nullptr;
+    int32_t* offsets = nullptr;
+    try {
+      laid = scratch(neighbours, size_t(shape.volume) * ROWS * shape.depth);
+      offsets = scratch(numbers, size_t(shape.volume));
+    } catch (const std::bad_alloc&) {
+#pragma omp atomic write
+      fits = false;
+    }
     alignas(64) float sums[4 * TILE * TILE];
     Tiles tiles;
 #pragma omp for schedule(dynamic, 4)
     for (int64_t begin = 0; begin < c.num_outputs; begin += ROWS) {
+      if (given_up(flag) || !laid || !offsets) continue;
       const int32_t rows = int32_t(std::min<int64_t>(ROWS, c.num_outputs - begin));
       int32_t row[ROWS];
       for (int32_t r = 0; r < rows; ++r) row[r] = c.order ? c.order[begin + r] : int32_t(begin + r);
@@ -193,6 +204,7 @@ void convolve(const Convolution& c) {
       }
     }
   }
+  return fits;
 }
 
 // The pairs of one offset in one block, as tiles read them: inputs (channel, pair), gradients (channel / 16,

@@ -1,8 +1,11 @@
-"""Upright boxes around points."""
+"""Boxes around points: upright ones, and the smallest of any orientation."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
+from ssen_ros.open3d_extra import open3d
 from ssen_ros.rotations import turn_z
 from ssen_ros.structures import Box
 
@@ -40,6 +43,34 @@ def fit_box(points: np.ndarray) -> Box:
     if width > length:
         length, width, angle = width, length, angle + np.pi / 2
     return Box(center=origin + center, size=np.array([length, width, top - bottom]), yaw=float(angle % np.pi))
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """A box that may be tilted, map frame."""
+
+    center: np.ndarray  # (3,) float64, m
+    size: np.ndarray  # (3,) float64, m, along the axes; the longest first
+    rotation: np.ndarray  # (3, 3) float64; its columns are the axes, right-handed
+
+
+def fit_oriented_box(points: np.ndarray) -> OrientedBox:
+    """The box of about the least volume around (n, 3) points, m, n >= 1, by Open3D.
+
+    Where there are too few points, or all in a plane, it is the upright one.
+    Raises EngineError where Open3D is missing, and what `fit_box` raises.
+    """
+    box, library = fit_box(points), open3d("an oriented box")
+    try:
+        vector = library.utility.Vector3dVector(np.asarray(points, np.float64))
+        found = library.geometry.OrientedBoundingBox.create_from_points_minimal(vector)
+        center, size, axes = found.center, found.extent, found.R
+    except RuntimeError:  # of Qhull: there is no hull
+        center, size, axes = box.center, box.size, turn_z(box.yaw)
+    order = np.argsort(size, kind="stable")[::-1]
+    rotation = np.array(axes)[:, order]
+    rotation[:, 2] *= np.sign(np.linalg.det(rotation))
+    return OrientedBox(np.array(center), np.array(size)[order], rotation)
 
 
 def _outline(xy: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Instances as clusters of the embedding space (paper, Sec. III-B)."""
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -7,13 +8,19 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from ssen_ros import hdbscan_native
+from ssen_ros import hdbscan_native, stopping
 from ssen_ros.config import ClusteringConfig
-from ssen_ros.errors import SsenError
+from ssen_ros.errors import EngineError, SsenError, missing_module
 from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Clusters, Segmentation, VoxelSnapshot
 
+log = logging.getLogger(__name__)
+
 NOISE = -1
+# Clusters of a pass; the smaller ones beyond it are noise. What follows compares each with each (4,000,000
+# pairs: 100 MB, a second), and a setting that calls every few voxels an object must not stop the node.
+MOST = 2000
+LEVELS = 32  # of clusters within clusters; where each sheds a few points only, there would be thousands
 
 # (T, d) points to (T,) labels counting from 0, NOISE being none of them.
 Method = Callable[[np.ndarray, ClusteringConfig], np.ndarray]
@@ -55,9 +62,11 @@ def cluster(embeddings: np.ndarray, config: ClusteringConfig, method: Method | N
     points = np.ascontiguousarray(embeddings, dtype=np.float32)
     if len(points) < config.min_cluster_size:
         label = np.full(len(points), NOISE, dtype=np.int32)
+    elif method is None and config.mode == "exact" and stopping.watched() is not None:
+        label = stopping.in_a_process(_at_scale, points, config)  # the hdbscan library holds up all threads
     else:
         label = (method or _at_scale)(points, config)
-    label = _by_size(label, config.min_cluster_size)
+    label = _largest(_by_size(label, config.min_cluster_size))
     means = _means(points, label)  # what is adopted shall not move them
     adopting = _adopt(points, label, means, config.adopt_radius)
     return Clusters(
@@ -89,7 +98,12 @@ def _fast(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
 
 
 def _exact(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
-    from hdbscan import HDBSCAN  # late: it is slow to import
+    try:
+        from hdbscan import HDBSCAN  # late: it is slow to import
+    except ModuleNotFoundError as error:
+        raise EngineError(
+            f"clustering.mode exact, and fast where the compiled library is missing: {missing_module(error)}"
+        ) from error
 
     return HDBSCAN(
         min_cluster_size=config.min_cluster_size,
@@ -109,24 +123,26 @@ def _at_scale(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     HDBSCAN knows no scale: of a hierarchy without sharp levels it may select one cluster that holds most
     of a room, or several within one object.
     """
-    label = _merge_near(points, _divide_wide(points, config), config.confidence_radius)
+    label = _merge_near(points, _largest(_divide_wide(points, config)), config.confidence_radius)
     if label.max(initial=NOISE) <= 0:
         label = _as_one_object(points, label, config)
     return label
 
 
-def _divide_wide(points: np.ndarray, config: ClusteringConfig) -> np.ndarray:
+def _divide_wide(points: np.ndarray, config: ClusteringConfig, levels: int = LEVELS) -> np.ndarray:
     """HDBSCAN's labels; a cluster too wide to be one object is clustered again by itself, as far as it goes.
 
     By itself a cluster is the root of the tree, which HDBSCAN never selects, so it has to come apart.
     """
     label = _HDBSCAN[config.mode](points, config)
+    if levels == 0:
+        return label
     inside = label > NOISE
     sizes = np.bincount(label[inside])
     distances = np.bincount(label[inside], _distance_to_mean(points, label, _means(points, label))[inside])
     for k in np.flatnonzero(distances > config.max_spread * sizes):
         member = np.flatnonzero(label == k)
-        parts = _divide_wide(points[member], config)
+        parts = _divide_wide(points[member], config, levels - 1)
         if parts.max() > NOISE:
             # The first part keeps the cluster's number, the others get new ones.
             numbers = np.arange(parts.max() + 1) + label.max()
@@ -189,6 +205,16 @@ def _distance_to_mean(points: np.ndarray, label: np.ndarray, means: np.ndarray) 
 
 def _confidence(distance: np.ndarray, config: ClusteringConfig) -> np.ndarray:
     return np.clip(1 - distance / np.float32(config.confidence_radius), 0, 1)
+
+
+def _largest(label: np.ndarray) -> np.ndarray:
+    """The labels as they are, or where there are more than MOST clusters, the largest of them."""
+    count = label.max(initial=NOISE) + 1
+    if count <= MOST:
+        return label
+    log.warning("%d clusters, the %d largest are kept: raise clustering.min_cluster_size", count, MOST)
+    label = _by_size(label, 1)
+    return np.where(label < MOST, label, np.int32(NOISE))
 
 
 def _by_size(label: np.ndarray, least: int) -> np.ndarray:

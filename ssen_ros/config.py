@@ -5,11 +5,10 @@ What a network was trained with (voxel size, classes, embedding width) is not he
 the checkpoint.
 """
 
-import math
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from ssen_ros.errors import ConfigError, nearest
+from ssen_ros.errors import ConfigError, nearest, shown
 
 # When a parameter of a running system may be given another value.
 LIVE = "live"  # at any time; the next update goes by it
@@ -38,8 +37,26 @@ class MapConfig:
     mode: str = param(
         "accumulated",
         "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it, and "
-        "nothing is ever taken away",
+        "nothing is taken away but what decay_s and box_m say",
         choices=("accumulated", "incremental"),
+        changes=CONFIGURE,
+    )
+    decay_s: float = param(
+        0.0,
+        "with map.mode incremental: a voxel is forgotten when no cloud of so long has had a point in it, by "
+        "the stamps of the clouds; 0: never",
+        unit="s",
+        low=0.0,
+        high=1e9,
+        changes=CONFIGURE,
+    )
+    box_m: float = param(
+        0.0,
+        "with map.mode incremental: side of a cube around the robot (frames.robot_frame), along the axes of "
+        "the map; voxels outside are forgotten; 0: everything is kept",
+        unit="m",
+        low=0.0,
+        high=1e6,
         changes=CONFIGURE,
     )
 
@@ -69,9 +86,9 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     rotations: int = param(
-        1,
-        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; the "
-        "paper's are 10, at ten times the cost of the semantic network",
+        2,
+        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; each "
+        "costs a pass of the semantic network; 4 are better still, the paper's are 10, 1 is fastest",
         low=1,
         high=100,
         changes=CONFIGURE,
@@ -86,7 +103,11 @@ class SegmenterConfig:
         changes=CONFIGURE,
     )
     num_threads: int = param(
-        0, "CPU threads of the networks; 0: torch's default", low=0, high=1024, changes=CONFIGURE
+        0,
+        "CPU threads of the networks, no more than there are CPUs; 0: torch's default",
+        low=0,
+        high=1024,
+        changes=CONFIGURE,
     )
 
 
@@ -106,7 +127,7 @@ class ClusteringConfig:
         "HDBSCAN's neighbourhood; larger calls more voxels noise",
         unit="voxels",
         low=1,
-        high=10_000,
+        high=200,
         changes=LIVE,
     )
     smoothing: float = param(
@@ -131,6 +152,7 @@ class ClusteringConfig:
         "default: 2 delta_intra, the distance that training asks of two objects' means; 0: noise stays noise "
         "(paper)",
         low=0.0,
+        high=100.0,
         changes=LIVE,
     )
     confidence_radius: float = param(
@@ -138,6 +160,7 @@ class ClusteringConfig:
         "delta_intra of the embedding network's training: confidence is 0 at this distance from the "
         "cluster's mean, and clusters whose means are nearer than this are one object",
         low=1e-6,
+        high=100.0,
         changes=LIVE,
     )
     max_spread: float = param(
@@ -145,6 +168,7 @@ class ClusteringConfig:
         "mean distance of a cluster's embeddings to their mean above which it cannot be one object and is "
         "clustered again",
         low=1e-6,
+        high=100.0,
         changes=LIVE,
     )
 
@@ -178,6 +202,7 @@ class InstancesConfig:
         "voxels have left the map (a loop closure, an empty cloud)",
         unit="updates",
         low=0,
+        high=10_000,
         changes=LIVE,
     )
 
@@ -222,18 +247,20 @@ class Parameter:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not kind:
-            raise ConfigError(f"{self.name} = {value!r}: expected {kind.__name__}, such as {self.default!r}")
+            raise ConfigError(
+                f"{self.name} = {shown(value)}: expected {kind.__name__}, such as {self.default!r}"
+            )
         if self.choices and value not in self.choices:
-            raise ConfigError(f"{self.name} = {value!r}: expected one of {', '.join(self.choices)}")
+            raise ConfigError(f"{self.name} = {shown(value)}: expected one of {', '.join(self.choices)}")
         if (self.low is not None and not value >= self.low) or (
             self.high is not None and not value <= self.high
         ):
             bounds = (
                 f"[{'-inf' if self.low is None else self.low}, {'inf' if self.high is None else self.high}]"
             )
-            raise ConfigError(f"{self.name} = {value!r}: expected a value in {bounds} {self.unit}".rstrip())
-        if kind is float and not math.isfinite(value):
-            raise ConfigError(f"{self.name} = {value!r}: expected a finite number {self.unit}".rstrip())
+            raise ConfigError(
+                f"{self.name} = {shown(value)}: expected a value in {bounds} {self.unit}".rstrip()
+            )
         return value
 
 
@@ -257,7 +284,9 @@ def with_values(config: Any, values: dict[str, Any]) -> Any:
     known = {p.name: p for p in parameters(config)}
     for name, value in values.items():
         if name not in known:
-            raise ConfigError(f"unknown parameter {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+            raise ConfigError(
+                f"unknown parameter {shown(name)}{nearest(name, known)}; known: {', '.join(known)}"
+            )
         config = _replace_path(config, name.split("."), known[name].check(value))
     return config
 

@@ -290,11 +290,15 @@ def check_name(name: str) -> str:
     Letters, digits, spaces, - and _ alone: a name goes into pages, files and messages.
     """
     name = " ".join(name.split())
-    if not 0 < len(name) <= MAX_NAME or not all(c.isalnum() or c in " -_" for c in name):
+    if not is_name(name):
         raise CorrectionError(
             f"class_name = {name[:MAX_NAME]!r}: expected letters, digits, spaces, - and _, 1 to {MAX_NAME}"
         )
     return name
+
+
+def is_name(name: str) -> bool:
+    return 0 < len(name) <= MAX_NAME and all(c.isalnum() or c in " -_" for c in name)
 
 
 def _chosen(memory: Memory, edit: Edit) -> tuple[Known, ...]:

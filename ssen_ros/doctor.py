@@ -105,8 +105,8 @@ def neighbour_distances(tree: KDTree, samples: int = 1000) -> np.ndarray:
     (PCL's, so rtabmap's) leave points anywhere in their cells, some of them close to each other.
     """
     chosen = np.linspace(0, tree.n - 1, min(samples, tree.n)).astype(np.int64)
-    distances, _ = tree.query(tree.data[chosen], k=[5])  # the first is the point itself
-    return distances[:, 0]
+    distances, _ = tree.query(tree.data[chosen], k=5)  # the first is the point itself
+    return distances[:, 4]
 
 
 def examine_stamps(stamps: Sequence[tuple[int, int]], simulated_time: bool = False) -> tuple[Finding, ...]:
@@ -280,7 +280,7 @@ def _gravity(tree: KDTree, heights: np.ndarray, up: np.ndarray) -> tuple[Finding
         "publish the map in a frame with +Z up; rtabmap: frame_id of the robot or of a levelled camera_link "
         "(not of an optical frame), with an IMU wait_imu_to_init true; ZED: "
         "pos_tracking.set_gravity_as_origin true; ORB-SLAM's world is its first camera: let ssen_node turn "
-        "the map by frames.target_frame"
+        "the map by frames.target_frame; a file: ssen segment --up, such as --up y"
     )
     is_level = up > np.cos(np.radians(_OFF_DEG))
     off = float((~is_level & (up > np.sin(np.radians(_OFF_DEG)))).mean())

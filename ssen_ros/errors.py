@@ -1,10 +1,12 @@
 """The errors this package raises on purpose. Each message gives the value, the expectation and the remedy."""
 
 import lzma
+import reprlib
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
+from itertools import islice
 
 # What numpy, zipfile and the decompressors raise on a damaged .npz; MemoryError: a size that is nonsense.
 DAMAGED_NPZ = (
@@ -13,16 +15,52 @@ DAMAGED_NPZ = (
 )  # fmt: skip
 
 
+# Module -> the packages of pip and of Debian that have it, where the names differ or there are both.
+_PACKAGES = {
+    "PIL": ("pillow", "python3-pil"),
+    "hdbscan": ("hdbscan", ""),
+    "lzf": ("python-neo-lzf", ""),
+    "matplotlib": ("matplotlib", "python3-matplotlib"),
+    "numpy": ("numpy", "python3-numpy"),
+    "psutil": ("psutil", "python3-psutil"),
+    "rich": ("rich", "python3-rich"),
+    "scipy": ("scipy", "python3-scipy"),
+    "sklearn": ("scikit-learn", "python3-sklearn"),
+    "torch": ("torch", "python3-torch"),
+    "tqdm": ("tqdm", "python3-tqdm"),
+    "yaml": ("pyyaml", "python3-yaml"),
+}
+
+
 def missing_module(error: ModuleNotFoundError) -> str:
     """What to do about it, in words."""
-    return (
-        f"the Python module {error.name!r} is missing: activate the virtual environment that has it, or pip "
-        "install what docs/slam.md lists"
-    )
+    name = (error.name or "").partition(".")[0]
+    pip, apt = _PACKAGES.get(name, (name, ""))
+    how = f"`sudo apt install {apt}` or `pip install {pip}`" if apt else f"`pip install {pip}`"
+    return f"the Python module {error.name!r} is missing: {how}, or activate the environment that has it"
+
+
+_LONGEST_NAME = 200  # characters; comparing longer ones takes long
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 100
+
+
+def shown(value: object) -> str:
+    """Its repr, shortened: a message names a value and does not repeat a megabyte of it."""
+    return _REPR.repr(value)
+
+
+def shown_names(names: Collection[object], most: int = 10) -> str:
+    """The first of them with commas between, and how many more there are; `none` for none."""
+    first = [str(name)[:100] for name in islice(names, most)]
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*first, *more]) or "none"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A question after the name that is meant, where one of the known names resembles it; else nothing."""
+    if len(name) > _LONGEST_NAME:
+        return ""
     known = list(known)
     last = {one.rpartition(".")[2]: one for one in known}  # who forgot a group means its member
     close = get_close_matches(name, known, n=1) or get_close_matches(name.rpartition(".")[2], last, n=1)

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from ssen_ros import native
+from ssen_ros import native, stopping
 from ssen_ros.errors import EngineError
 
 # Leaves of up to 32 points that a search looks at. On embeddings of the shipped network 11 are enough on
@@ -57,8 +57,10 @@ def hdbscan(
         MemoryError: the search trees do not fit.
         ValueError: arguments out of range, or points that are not finite.
         EngineError: the library is missing.
+        GivenUp: the flag that this thread watches was set.
     """
-    if not available():
+    function = _function()
+    if function is None:
         raise EngineError(f"{native.NAME} is not there; ask `available()` first, and use the hdbscan library")
     points = np.ascontiguousarray(points, dtype=np.float32)
     n, d = points.shape
@@ -67,7 +69,8 @@ def hdbscan(
     status = 1  # for what ctypes would cut to 32 bits
     if all(0 <= option < 2**31 for option in options):
         places = native.address(label), native.address(probability)
-        status = _function()(native.address(points), n, d, *options, *places)
+        status = function(native.address(points), n, d, *options, *places)
+    stopping.check()
     if status == 2:
         raise MemoryError(f"clustering {n} points of dimension {d}")
     if status:

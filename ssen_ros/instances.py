@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_array
 
-from ssen_ros import voxel_keys
+from ssen_ros import stopping, voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
 from ssen_ros.labels import IGNORE_INDEX, UNKNOWN_NAME, is_thing
@@ -33,6 +34,8 @@ VOTE_MEMORY = 0.9
 # A voxel's vote against a class is no stronger than this probability's: networks are surer than they are
 # right, and a few voxels shall not veto what all others say.
 LEAST_PROBABILITY = 0.01
+# Undetected instances that are kept; the longest missed go first. Each pass compares all with all.
+MOST_MISSING = 4000
 
 
 def summarize(
@@ -59,15 +62,12 @@ def summarize(
         )
     if clusters.count and not thing.any():
         raise ValueError(f"clusters found, but no countable class among {', '.join(class_names)}")
-    members = (clusters.instance_label == k for k in range(clusters.count))
+    by_cluster = np.argsort(clusters.instance_label, kind="stable")  # noise, -1, first
+    ends = np.searchsorted(clusters.instance_label[by_cluster], np.arange(clusters.count + 1))
+    members = (by_cluster[begin:end] for begin, end in pairwise(ends))
+    rows, adopted = segmentation.thing_rows, clusters.adopted
     detections = (
-        detect(
-            snapshot,
-            segmentation.log_probabilities,
-            segmentation.thing_rows[member],
-            thing,
-            clusters.adopted[member],
-        )
+        detect(snapshot, segmentation.log_probabilities, rows[member], thing, adopted[member])
         for member in members
     )
     return [detection for detection in detections if detection.score >= min_score]
@@ -81,6 +81,7 @@ def detect(
     adopted: np.ndarray | None = None,  # (n,) bool
 ) -> Detection:
     """What `summarize` says of one cluster, which has these rows."""
+    stopping.check()
     log_probabilities = log_probabilities[rows].astype(np.float64)
     votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
     votes = np.where(thing, votes, -np.inf)
@@ -276,6 +277,7 @@ def _miss(
         elif (covered[:, column] > CONTAINMENT).any():
             absorbed.setdefault(active_ids[int(covered[:, column].argmax())], []).append(one.id)
     merged = [Event("merged", survivor, tuple(sorted(absorbed[survivor]))) for survivor in sorted(absorbed)]
+    kept = sorted(kept, key=lambda k: k.missed)[:MOST_MISSING]
     return sorted(kept, key=lambda k: k.id), merged
 
 
@@ -283,7 +285,7 @@ def _splits(known: Sequence[Known], found: Association, active: Sequence[Known])
     """New detections most of whose voxels were those of an instance that another detection continues."""
     parts: dict[int, list[int]] = {}
     share = found.of_detection()
-    for row in np.flatnonzero(found.continued < 0):
+    for row in np.flatnonzero(found.continued < 0).tolist():
         origin = int(share[row].argmax()) if len(known) else -1
         if origin >= 0 and origin in found.continued and share[row, origin] > CONTAINMENT:
             parts.setdefault(known[origin].id, []).append(active[row].id)

@@ -9,7 +9,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import (
     BrokenExecutor,
     CancelledError,
@@ -78,7 +78,7 @@ def write_missing(
 
 def _outcomes(
     missing: Mapping[Any, Path], write: Callable[[Any, Path], None], executor: Executor | None
-) -> Iterator[tuple[Any, Callable[[], None]]]:
+) -> Generator[tuple[Any, Callable[[], None]]]:
     """(source, what returns when its file is there or raises what went wrong), as they come."""
     if executor is None:
         for source, path in missing.items():

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from ssen_ros import voxel_keys
+from ssen_ros.boxes import fit_oriented_box
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.structures import Event, Instance, Segmentation, StepResult
@@ -59,10 +61,24 @@ class LabelledMap:
     def __len__(self) -> int:
         return len(self.points)
 
-    def to_json(self) -> dict:
+    def labels_at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Label, id and confidence at (N, 3) points, m: those of the voxel in which a point lies.
+
+        -1, -1 and 0 where the map has no voxel: out of reach, or left out below the floor.
+        """
+        here = _voxels(self.points, self.voxel_size)  # a voxel's point lies in it; both ascend
+        row = voxel_keys.find(here, _voxels(points, self.voxel_size))  # -1, the last one, where there is none
+        return (
+            np.append(self.semantic_label, np.int32(-1))[row],
+            np.append(self.instance_id, np.int32(-1))[row],
+            np.append(self.confidence, np.float32(0))[row],
+        )
+
+    def to_json(self, oriented_boxes: bool = False) -> dict:
         """The content of instances.json; lengths in m, times in ns; null what is not known.
 
-        The keys of an instance are the fields of `Instance`.
+        The keys of an instance are the fields of `Instance`, and on request `oriented_box` with those of
+        `OrientedBox`, null for an object without a point; that raises EngineError where Open3D is missing.
         """
         return {
             "frame_id": self.frame_id or None,
@@ -70,8 +86,25 @@ class LabelledMap:
             "map_version": int(self.version),
             "voxel_size": float(self.voxel_size),
             "voxels": len(self),
-            "instances": [_plain(instance) for instance in self.instances],
+            "instances": [
+                _plain(instance)
+                | ({"oriented_box": self._oriented_box(instance.id)} if oriented_boxes else {})
+                for instance in self.instances
+            ],
         }
+
+    def _oriented_box(self, id: int) -> dict | None:
+        points = self.points[self.instance_id == id]
+        return _plain(fit_oriented_box(points)) if len(points) else None
+
+
+def _voxels(points: np.ndarray, voxel_size: float) -> np.ndarray:
+    """(N,) int64 keys of the voxels of (N, 3) points, m; -1 out of reach."""
+    coords = np.floor(points.astype(np.float64) / voxel_size)
+    inside = ((coords >= -voxel_keys.AXIS_LIMIT) & (coords < voxel_keys.AXIS_LIMIT)).all(axis=1)
+    keys = np.full(len(points), -1, np.int64)
+    keys[inside] = voxel_keys.pack(coords[inside])
+    return keys
 
 
 def _plain(value: Any) -> Any:

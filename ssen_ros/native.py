@@ -7,6 +7,7 @@ Its threads are OpenMP's and do not survive a fork: once they have worked, start
 import ctypes
 import logging
 import os
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import ssen_ros
 log = logging.getLogger(__name__)
 
 NAME = "libssen_native.so"
-INTERFACE = 2  # of src/native.cpp: `ssen_interface`
+INTERFACE = 3  # of src/native.cpp: `ssen_interface`
 
 
 @cache
@@ -40,6 +41,7 @@ def library() -> ctypes.CDLL | None:
         return _without(str(error))
     if found != INTERFACE:
         return _without(f"{path} has interface {found}, expected {INTERFACE}")
+    loaded.ssen_watch.restype, loaded.ssen_watch.argtypes = None, [ctypes.c_void_p]
     return loaded
 
 
@@ -50,6 +52,12 @@ def _without(reason: str) -> None:
         NAME,
         reason,
     )
+
+
+def trim() -> None:
+    """Give memory that was freed back to the system, where the C library is glibc and knows how."""
+    if sys.platform == "linux" and (give_back := getattr(ctypes.CDLL(None), "malloc_trim", None)):
+        give_back(0)
 
 
 def address(array) -> ctypes.c_void_p:

@@ -4,10 +4,19 @@ import json
 from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from ssen_ros.errors import CheckpointError
+from ssen_ros.errors import CheckpointError, shown
 from ssen_ros.features import FEATURE_WIDTHS
 from ssen_ros.io.safetensors_file import Header, read_header
+
+MOST_KERNEL_SIZE = 9
+MOST_OUTPUTS = 4096  # classes, or embedding width
+MOST_VOXEL_SIZE = 10.0  # m
+_KINDS = {
+    "task": str, "architecture": str, "voxel_size": int | float, "first_kernel_size": int,
+    "embedding_width": int, "features": tuple, "class_names": tuple,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,16 +32,32 @@ class NetworkSpec:
     embedding_width: int = 0  # d; 0 for the semantic network
 
     def __post_init__(self):
+        for name, kind in _KINDS.items():
+            if not isinstance(value := getattr(self, name), kind) or isinstance(value, bool):
+                raise CheckpointError(f"{name} {shown(value)}: a {type(value).__name__} is not expected")
+        if not all(isinstance(name, str) for name in (*self.features, *self.class_names)):
+            raise CheckpointError("features and class_names: expected names")
         if self.task not in ("semantic", "embedding"):
-            raise CheckpointError(f"task {self.task!r}: expected 'semantic' or 'embedding'")
-        if not self.voxel_size > 0:
-            raise CheckpointError(f"voxel_size {self.voxel_size!r}: expected metres, more than 0")
+            raise CheckpointError(f"task {shown(self.task)}: expected 'semantic' or 'embedding'")
+        if not 0 < self.voxel_size <= MOST_VOXEL_SIZE:
+            raise CheckpointError(
+                f"voxel_size {shown(self.voxel_size)}: expected metres, more than 0 and up to "
+                f"{MOST_VOXEL_SIZE}"
+            )
         unknown = [name for name in self.features if name not in FEATURE_WIDTHS]
         if unknown or not self.features:
-            raise CheckpointError(f"features {self.features!r}: expected some of {', '.join(FEATURE_WIDTHS)}")
-        if self.first_kernel_size < 1 or self.first_kernel_size % 2 == 0:
             raise CheckpointError(
-                f"first_kernel_size {self.first_kernel_size}: expected an odd number, as 3 or 5"
+                f"features {shown(self.features)}: expected some of {', '.join(FEATURE_WIDTHS)}"
+            )
+        if self.first_kernel_size not in range(1, MOST_KERNEL_SIZE + 1, 2):
+            raise CheckpointError(
+                f"first_kernel_size {shown(self.first_kernel_size)}: expected an odd number up to "
+                f"{MOST_KERNEL_SIZE}, as 3 or 5"
+            )
+        if len(self.class_names) > MOST_OUTPUTS or not 0 <= self.embedding_width <= MOST_OUTPUTS:
+            raise CheckpointError(
+                f"{len(self.class_names)} classes, embedding_width {shown(self.embedding_width)}: expected "
+                f"{MOST_OUTPUTS} at most"
             )
         if (self.task == "embedding") != (self.embedding_width > 0):
             raise CheckpointError(
@@ -61,13 +86,16 @@ def spec_of(path: str | Path, header: Header) -> NetworkSpec:
             "write it with ssen_ros.models.save_checkpoint"
         )
     try:
-        values = json.loads(text)
-        return NetworkSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        read: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read.items()}
+        return NetworkSpec(**values)
     except CheckpointError as error:
         raise CheckpointError(f"checkpoint {path}: {error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         names = ", ".join(f.name for f in fields(NetworkSpec))
-        raise CheckpointError(f"checkpoint {path}: metadata 'ssen' = {text!r}, expected {names}") from error
+        raise CheckpointError(
+            f"checkpoint {path}: metadata 'ssen' = {shown(text)}, expected {names}"
+        ) from error
 
 
 def shipped_weights(task: str) -> str:

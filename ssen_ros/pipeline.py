@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, instances
+from ssen_ros import corrections, instances, stopping
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import SsenConfig
 from ssen_ros.corrections import Edit
@@ -52,7 +52,8 @@ class Segmenting(Protocol):
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass; called when the segmenter itself is gone."""
+        """Give back what is kept from pass to pass; called when the segmenter itself is gone, or when
+        memory is short: then it goes on without keeping any."""
 
 
 class SsenPipeline:
@@ -71,10 +72,14 @@ class SsenPipeline:
     def from_config(cls, config: SsenConfig | None = None) -> "SsenPipeline":
         """With the networks that the configuration names.
 
-        Raises CheckpointError where they do not load, EngineError where torch or another module is missing.
+        Raises CheckpointError where they do not load, EngineError where torch or another module is missing or
+        too old.
         """
         try:
-            from ssen_ros.segmenter import Segmenter  # late: torch is slow to import, and stubs need none
+            import torch  # late: it is slow to import, and stubs need none
+
+            _check_torch(torch.__version__, np.__version__)
+            from ssen_ros.segmenter import Segmenter
         except ModuleNotFoundError as error:
             raise EngineError(missing_module(error)) from error
 
@@ -86,7 +91,8 @@ class SsenPipeline:
 
         `memory` is that of the result before; without it this is the first map. An empty map, or one without
         things, yields a valid result without detections.
-        Raises ConfigError if the snapshot's voxels are not of the size that the networks know.
+        Raises ConfigError if the snapshot's voxels are not of the size that the networks know, GivenUp where
+        the flag that this thread watches is set meanwhile (`stopping.watching`).
         """
         self._check_voxel_size(snapshot)
         config = self.config  # read once: another thread may put another in its place
@@ -230,8 +236,24 @@ def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
     )
 
 
+def _check_torch(torch_version: str, numpy_version: str) -> None:
+    """Raises EngineError for versions that do not work, or not together."""
+    major, minor = (int(part) for part in torch_version.split(".")[:2])
+    if (major, minor) < (2, 1):
+        raise EngineError(
+            f"torch is {torch_version}: expected 2.1 or newer, as Ubuntu 24.04's python3-torch is; `pip "
+            "install torch`"
+        )
+    if (major, minor) < (2, 3) and int(numpy_version.split(".")[0]) > 1:
+        raise EngineError(
+            f"torch {torch_version} was built for NumPy 1, and NumPy is {numpy_version}: `pip install "
+            "'numpy<2'`, or torch 2.3 or newer"
+        )
+
+
 @contextmanager
 def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
+    stopping.check()
     start = time.perf_counter()
     yield
     timings_s[stage] = time.perf_counter() - start

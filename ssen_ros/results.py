@@ -4,12 +4,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssen_ros.errors import MapFileError
 from ssen_ros.io.clouds import write_labelled_ply
-from ssen_ros.io.replacing import replace_text
+from ssen_ros.io.replacing import replace_text, replacing_folder
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.pictures.render import render_map, save_png
-from ssen_ros.structures import StepResult
+from ssen_ros.structures import Cloud, StepResult
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,62 @@ class SavedFiles:
 
 
 def save_result(
-    result: StepResult, out_dir: str | Path, class_names: tuple[str, ...] = CLASS_NAMES, frame_id: str = ""
+    result: StepResult,
+    out_dir: str | Path,
+    class_names: tuple[str, ...] = CLASS_NAMES,
+    frame_id: str = "",
+    cloud: Cloud | None = None,
+    oriented_boxes: bool = False,
 ) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png of one update into `out_dir` (made if missing)."""
-    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir)
+    """Write the files of one update as `save_map` does."""
+    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir, cloud, oriented_boxes)
 
 
-def save_map(labelled: LabelledMap, out_dir: str | Path) -> SavedFiles:
-    """Write labelled.ply, instances.json and map.png into `out_dir` (made if missing)."""
+def save_map(
+    labelled: LabelledMap, out_dir: str | Path, cloud: Cloud | None = None, oriented_boxes: bool = False
+) -> SavedFiles:
+    """Write labelled.ply, instances.json (see `to_json`) and map.png into `out_dir` (made if missing).
+
+    With `cloud`, from which the map was made, labelled.ply has its points instead of one a voxel.
+    """
+    from ssen_ros.pictures.render import render_map, save_png  # late: a robot's node needs no Pillow
+
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     saved = SavedFiles.in_folder(out_dir)
-    write_labelled_ply(
-        saved.labelled_ply,
-        labelled.points,
-        labelled.colors,
-        labelled.semantic_label,
-        labelled.instance_id,
-        labelled.confidence,
-    )
-    replace_text(saved.instances_json, json.dumps(labelled.to_json(), indent=2) + "\n")
+    _write_labels(labelled, saved, cloud, oriented_boxes)
     save_png(saved.map_png, render_map(labelled))
     return saved
+
+
+def export_map(labelled: LabelledMap, folder: Path, overwrite: bool = False) -> None:
+    """Write labelled.ply and instances.json into a folder of their own, both or none.
+
+    Raises MapFileError where the folder is there and not to be overwritten, holds anything else, or cannot be
+    written.
+    """
+    try:
+        if folder.exists() and not overwrite:
+            raise MapFileError(f"{folder} is there already: choose another name, or ask for overwrite")
+        ours = {path.name for path in vars(SavedFiles.in_folder(folder)).values()}
+        others = [path.name for path in folder.iterdir() if path.name not in ours] if folder.exists() else []
+        if others:
+            raise MapFileError(f"{folder} holds {others[0]!r}, which no export wrote: choose another name")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_folder(folder) as temporary:
+            _write_labels(labelled, SavedFiles.in_folder(temporary))
+    except OSError as error:
+        raise MapFileError(
+            f"{folder} cannot be written ({error}): check the name, map_directory and its space"
+        ) from error
+
+
+def _write_labels(
+    labelled: LabelledMap, saved: SavedFiles, cloud: Cloud | None = None, oriented_boxes: bool = False
+) -> None:
+    points, colors = labelled.points, labelled.colors
+    labels = labelled.semantic_label, labelled.instance_id, labelled.confidence
+    if cloud is not None:
+        points, colors, labels = cloud.points, cloud.colors_or_grey, labelled.labels_at(cloud.points)
+    write_labelled_ply(saved.labelled_ply, points, colors, *labels)
+    replace_text(saved.instances_json, json.dumps(labelled.to_json(oriented_boxes), indent=2) + "\n")

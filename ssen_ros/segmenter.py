@@ -2,7 +2,7 @@
 
 import logging
 import math
-from functools import reduce
+import os
 
 import numpy as np
 import torch
@@ -10,20 +10,22 @@ import torch
 from ssen_ros import voxel_keys
 from ssen_ros.config import SegmenterConfig
 from ssen_ros.devices import device_of
-from ssen_ros.errors import CheckpointError, ConfigError
+from ssen_ros.errors import CheckpointError, ConfigError, shown, shown_names
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
+from ssen_ros.native import trim
 from ssen_ros.network_spec import shipped_weights
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
-from ssen_ros.sparse.native_engine import native_engine
+from ssen_ros.sparse.native_engine import native_engine, release_memory
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
 LEAST_SHARE = 1e-6  # of a class that no training room had
+_ROWS = 1 << 16  # worked on at once
 
 
 class Segmenter:
@@ -78,8 +80,8 @@ class Segmenter:
         cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
     ) -> "Segmenter":
         """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
-        if config.num_threads:
-            torch.set_num_threads(config.num_threads)
+        if config.num_threads:  # more than there are CPUs would only wait for each other
+            torch.set_num_threads(min(config.num_threads, os.cpu_count() or 1))
         device = device_of("segmenter.device", config.device)
         return cls(
             semantic, embedding, device, config.precision, config.engine, config.rotations, config.prior
@@ -87,9 +89,11 @@ class Segmenter:
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass; to be called when the segmenters themselves are gone."""
+        """Give back what is kept from pass to pass. Segmenters that live on keep nothing after this."""
+        release_memory()
         default_engine.cache_clear()  # it would keep the engine that the next line lets go
         native_engine.cache_clear()
+        trim()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -118,15 +122,18 @@ class Segmenter:
                 network.to(device, "float32")
         return self
 
+    @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
         `floor` is the z of the map's floor, m; without it, it is looked for.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = [turned(snapshot, 2 * np.pi * k / self._rotations) for k in range(self._rotations)]
-        by_view = [self._log_probabilities(view, floor)[row] for view, row in views]
-        return (reduce(torch.logaddexp, by_view) - math.log(self._rotations)).cpu().numpy()
+        total = self._log_probabilities(snapshot, floor)
+        for k in range(1, self._rotations):  # one view at a time: a hundred of a large map are gigabytes
+            view, row = turned(snapshot, 2 * np.pi * k / self._rotations)
+            torch.logaddexp(total, self._log_probabilities(view, floor)[row], out=total)
+        return total.sub_(math.log(self._rotations)).cpu().numpy()
 
     def embed(
         self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None
@@ -139,7 +146,10 @@ class Segmenter:
     def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
         anchor = Anchor.over(floor, snapshot.points)
         logits = self._semantic(snapshot, np.arange(len(snapshot)), anchor)
-        return torch.log_softmax(logits + self._offset.to(logits), dim=1)
+        offset = self._offset.to(logits)
+        for rows in logits.split(_ROWS):  # in place: of a large map each copy is a hundred megabytes
+            rows.copy_(torch.log_softmax(rows + offset, dim=1))
+        return logits
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
@@ -151,11 +161,15 @@ def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
     names = checkpoint.spec.class_names
     if shares is None:
         return torch.zeros(checkpoint.spec.out_channels)
-    if set(shares) != set(names):
+    if not isinstance(shares, dict) or set(shares) != set(names):
+        found = shown_names(shares) if isinstance(shares, dict) else shown(shares)
         raise CheckpointError(
-            f"the checkpoint's class_shares are of {', '.join(shares)}, expected {', '.join(names)}; "
+            f"the checkpoint's class_shares are of {found}, expected {', '.join(names)}; "
             "write them anew with scripts/class_shares.py"
         )
+    wrong = [n for n in names if not isinstance(shares[n], int | float) or not 0 <= shares[n] <= 1]
+    if wrong:
+        raise CheckpointError(f"the checkpoint's class share of {wrong[0]}: expected a number from 0 to 1")
     return torch.tensor([shares[name] for name in names]).clamp(min=LEAST_SHARE).log()
 
 
@@ -167,7 +181,8 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
     """
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
-    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) * np.float32([0.5, 0.5, 0])
+    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / 2
+    middle[2] = 0.0
     points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)

@@ -20,6 +20,14 @@ def _check(name: str, array: np.ndarray, shape: tuple, dtype) -> None:
         raise ValueError(f"{name} has dtype {array.dtype}, expected {np.dtype(dtype)}")
 
 
+# Which axis of a file points up -> (old axis, sign) of its new x, y, z, as rotations.
+UP_AXES = {
+    "x": ((2, 1, 0), (-1, 1, 1)), "-x": ((2, 1, 0), (1, 1, -1)),
+    "y": ((0, 2, 1), (1, -1, 1)), "-y": ((0, 2, 1), (1, 1, -1)),
+    "z": ((0, 1, 2), (1, 1, 1)), "-z": ((0, 1, 2), (1, -1, -1)),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Cloud:
     """A point cloud as it came from a file or a recording; every row is finite."""
@@ -37,6 +45,11 @@ class Cloud:
     def colors_or_grey(self) -> np.ndarray:
         """(N, 3) uint8 RGB."""
         return np.full((len(self), 3), NO_COLOR, np.uint8) if self.colors is None else self.colors
+
+    def turned(self, up: str) -> "Cloud":
+        """The cloud turned so that the axis `up`, one of UP_AXES, becomes +Z."""
+        order, signs = UP_AXES[up]
+        return replace(self, points=self.points[:, order] * np.array(signs, np.float32))
 
 
 @dataclass(frozen=True)

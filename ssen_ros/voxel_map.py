@@ -5,7 +5,8 @@ one nearest to the sub-cell's centre; ties fall to the smaller position, then th
 An observation is one integer, its *rank*, that orders points just so; joining observations of a
 sub-cell is the minimum of their ranks. A minimum is commutative, associative and idempotent, hence
 so is the map: order cannot matter, a resent point changes nothing, pieces equal the whole, and
-colours, which would drift in a running sum of resent points, stay.
+colours, which would drift in a running sum of resent points, stay. What is forgotten (`Forgetting`) is as if
+it had never been seen.
 """
 
 import logging
@@ -16,6 +17,7 @@ import numpy as np
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError, ConfigError
+from ssen_ros.forgetting import NEVER, Forgetting, Sightings
 from ssen_ros.structures import VoxelSnapshot
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class MapState:
     ranks: np.ndarray  # (S,) int64, the representative of each sub-cell
     voxels: int = 0
     version: int = 0
+    seen: Sightings | None = None  # of a map that forgets
 
 
 _EMPTY_KEYS = np.empty(0, dtype=np.int64)
@@ -69,17 +72,24 @@ class VoxelMap:
     """Clouds in, immutable snapshots out; safe to integrate in one thread and snapshot in another.
 
     mode "accumulated": each cloud is the whole map (RTAB-Map): what it lacks is removed.
-    mode "incremental": each cloud adds to the map; an empty one adds nothing.
-    voxel_size is in metres. Raises ConfigError for any other mode or a size that is no length.
+    mode "incremental": each cloud adds to the map; an empty one adds nothing. Such a map may forget.
+    voxel_size is in metres. Raises ConfigError for any other mode, a size that is no length, and a map of
+    whole clouds that is to forget.
     """
 
-    def __init__(self, voxel_size: float, mode: str = "accumulated"):
+    def __init__(self, voxel_size: float, mode: str = "accumulated", forgetting: Forgetting = NEVER):
         if not (np.isfinite(voxel_size) and voxel_size > 0):
             raise ConfigError(f"voxel_size = {voxel_size!r}: expected a length in metres, such as 0.04")
         if mode not in MODES:
             raise ConfigError(f"map.mode = {mode!r}: expected one of {', '.join(MODES)}")
+        if forgetting and mode != "incremental":
+            raise ConfigError(
+                f"map.decay_s = {forgetting.decay_s:g}, map.box_m = {forgetting.box_m:g}: expected 0 with "
+                f"map.mode {mode}, where each cloud is the whole map; set map.mode: incremental"
+            )
         self.voxel_size = float(voxel_size)
         self.mode = mode
+        self._forgetting = forgetting
         self._state = EMPTY_STATE
         self._snapshot: VoxelSnapshot | None = None
         self._writing = threading.Lock()  # held while a cloud is worked in
@@ -93,10 +103,20 @@ class VoxelMap:
     def version(self) -> int:
         return self._current().version
 
-    def integrate(self, points: np.ndarray, colors: np.ndarray, restart: bool = False) -> MapChange:
+    def integrate(
+        self,
+        points: np.ndarray,
+        colors: np.ndarray,
+        restart: bool = False,
+        stamp_ns: int = 0,
+        robot: np.ndarray | None = None,
+    ) -> MapChange:
         """Pass one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
         `restart` forgets what was there before, in either mode; the version goes on counting.
+        A map that forgets goes by the stamp of the cloud (0: as old as the newest) and by the place of the
+        robot, (3,) m, map frame: first goes what is too old by now or too far away, then the cloud is added,
+        without what is too far away.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Strays, which are points beyond the range of the keys (+-2^19 voxels an axis), are dropped while they
         are at most MAX_STRAY_SHARE of the cloud. Raises CloudError for more of them, for wrong shapes or
@@ -107,11 +127,16 @@ class VoxelMap:
         with self._writing:
             before = self._current()
             keys, ranks = _representatives(points, colors, self.voxel_size)
-            if self.mode == "incremental" and not restart:
-                keys, ranks, voxels = _join(before, keys, ranks)
-            else:
+            kept = before if self.mode == "incremental" and not restart else EMPTY_STATE
+            if self._forgetting:
+                kept, keys, ranks = self._forget(kept, keys, ranks, stamp_ns, robot)
+            if kept is EMPTY_STATE:
                 voxels = _difference(before, keys, ranks)
-            return replace(self._replace(before, keys, ranks, voxels), strays=strays)
+            else:
+                keys, ranks, voxels = _join(kept, keys, ranks)
+                if len(kept.keys) < len(before.keys):
+                    voxels = _difference(before, keys, ranks)
+            return replace(self._replace(before, keys, ranks, voxels, kept.seen), strays=strays)
 
     def restore(self, state: MapState) -> MapChange:
         """Hold what another map of the same voxel size held; the version goes on counting."""
@@ -144,17 +169,48 @@ class VoxelMap:
         with self._swapping:
             return self._state
 
-    def _replace(self, before: MapState, keys: np.ndarray, ranks: np.ndarray, voxels: "_Voxels") -> MapChange:
+    def _forget(
+        self, before: MapState, keys: np.ndarray, ranks: np.ndarray, stamp_ns: int, robot: np.ndarray | None
+    ) -> tuple[MapState, np.ndarray, np.ndarray]:
+        """What is kept of a state when a cloud comes, and what of the cloud's sub-cells; both as seen."""
+        seen = before.seen or Sightings.unknown(np.unique(before.keys >> OCTANT_BITS))
+        seen = seen.at(stamp_ns)
+        kept = self._forgetting.recent(seen) & self._forgetting.near(seen.voxels, robot, self.voxel_size)
+        if not kept.all():
+            seen = seen.where(kept)
+            rows = voxel_keys.find(seen.voxels, before.keys >> OCTANT_BITS) >= 0
+            before = replace(before, keys=before.keys[rows], ranks=before.ranks[rows])
+        near = self._forgetting.near(keys >> OCTANT_BITS, robot, self.voxel_size)
+        keys, ranks = keys[near], ranks[near]
+        return replace(before, seen=seen.again(np.unique(keys >> OCTANT_BITS))), keys, ranks
+
+    def _replace(
+        self,
+        before: MapState,
+        keys: np.ndarray,
+        ranks: np.ndarray,
+        voxels: "_Voxels",
+        seen: Sightings | None = None,
+    ) -> MapChange:
         new, gone, changed = voxels
-        if not (len(new) or len(gone) or len(changed)):
-            return MapChange(before.version, new, gone, changed)
-        after = MapState(keys, ranks, before.voxels + len(new) - len(gone), before.version + 1)
-        with self._swapping:
-            self._state = after
+        if len(new) or len(gone) or len(changed):
+            count = before.voxels + len(new) - len(gone)
+            after = MapState(keys, ranks, count, before.version + 1, seen)
+        else:
+            after = replace(before, seen=seen)
+        if after.version != before.version or self._forgetting:
+            with self._swapping:
+                self._state = after
         return MapChange(after.version, new, gone, changed)
 
 
 _Voxels = tuple[np.ndarray, np.ndarray, np.ndarray]  # keys of those that are new, gone, changed
+
+
+def ranks_are_ours(ranks: np.ndarray) -> bool:
+    """Whether each of the (S,) int64 is a rank that a point may have: its distance follows from its place."""
+    places = (ranks[:, None] >> (_PLACE_SHIFT + np.array([16, 8, 0]))) & 255
+    return bool((ranks >> _DISTANCE_SHIFT == _DISTANCE[places].sum(axis=1)).all())
 
 
 def change_between(before: MapState, after: MapState) -> MapChange:
@@ -324,6 +380,16 @@ def _summarize(state: MapState, voxel_size: float) -> VoxelSnapshot:
         voxel_size=voxel_size,
         version=state.version,
     )
+
+
+def points_of(state: MapState, voxel_size: float) -> tuple[np.ndarray, np.ndarray]:
+    """The points that stand for the sub-cells: (S, 3) float32, m, and (S, 3) uint8 RGB, in the order of keys.
+
+    A map of the same voxel size into which they are integrated is the same map.
+    """
+    coords = voxel_keys.unpack(state.keys >> OCTANT_BITS)
+    points = _inside(coords, (_decode_steps(state) + 0.5) / _STEPS, voxel_size)
+    return points, _decode_colors(state).astype(np.uint8)
 
 
 def _decode_steps(state: MapState) -> np.ndarray:

@@ -170,7 +170,9 @@ def _dbscan(points: np.ndarray, config: ClusteringConfig, count: int) -> np.ndar
 
 
 def _k_means(points: np.ndarray, config: ClusteringConfig, count: int) -> np.ndarray:
-    return KMeans(min(count, len(points)), n_init=3, random_state=0).fit_predict(points)
+    # scikit-learn has no annotations: that of n_init is guessed from its default, "auto".
+    k_means = KMeans(min(count, len(points)), n_init=3, random_state=0)  # pyright: ignore[reportArgumentType]
+    return k_means.fit_predict(points)
 
 
 # What the paper compares HDBSCAN with, as it comes: not corrected by the scale of the space.

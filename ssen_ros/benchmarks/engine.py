@@ -248,7 +248,7 @@ def _serve(connection, contender: Contender, architecture: str, arrays, training
     features, coords = map(torch.from_numpy, arrays)
     model = _network(architecture, contender.coordinates(), training)
     label = torch.arange(len(coords)) % CLASSES
-    output = None
+    output = torch.empty(0)
     while True:
         try:
             question = connection.recv()

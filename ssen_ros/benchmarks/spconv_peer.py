@@ -57,7 +57,8 @@ class SpconvCoordinates:
 
     def _module(self, layer: Convolution, stride: int) -> torch.nn.Module:
         """The layer as spconv's, made once; its weights are (Cout, x, y, z, Cin)."""
-        if not hasattr(layer, "_spconv"):
+        made = vars(layer).get("_spconv")
+        if made is None:
             size, (_, c_in, c_out) = layer.kernel_size, layer.kernel3d.shape
             if layer.transposed:
                 module = self._spconv.SparseInverseConv3d(c_in, c_out, size, f"down{stride}", bias=False)
@@ -72,5 +73,6 @@ class SpconvCoordinates:
                 )
             weight = layer.kernel3d.view(size, size, size, c_in, c_out).permute(4, 2, 1, 0, 3)
             module.weight.data.copy_(weight)
-            object.__setattr__(layer, "_spconv", module.eval().to(layer.kernel3d))
-        return layer._spconv
+            made = module.eval().to(layer.kernel3d)
+            object.__setattr__(layer, "_spconv", made)
+        return made

@@ -6,7 +6,7 @@ lie around their mean as the training's loss wants them, and some lie astray bet
 """
 
 import time
-from functools import partial
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -70,20 +70,24 @@ def benchmark_update(
 class _Segmenter(Segmenting):
     """Runs two untrained networks, and answers with the truth of one sample."""
 
-    class_names = LABEL_NAMES
-    voxel_size = VOXEL_SIZE
-
     def __init__(self, architecture: str, config: SsenConfig, sample: Sample):
-        spec = partial(NetworkSpec, architecture=architecture, voxel_size=VOXEL_SIZE, class_names=LABEL_NAMES)
-        semantic = spec("semantic", features=("rgb",))
-        embedding = spec("embedding", features=("rgb", "xyz"), embedding_width=_WIDTH)
+        semantic = NetworkSpec("semantic", architecture, VOXEL_SIZE, ("rgb",), LABEL_NAMES)
+        embedding = replace(semantic, task="embedding", features=("rgb", "xyz"), embedding_width=_WIDTH)
         torch.manual_seed(0)
-        networks = [Checkpoint(s, network_of(s).eval()) for s in (semantic, embedding)]
-        self._networks = Segmenter.from_checkpoints(*networks, config.segmenter)
+        first, second = (Checkpoint(spec, network_of(spec).eval()) for spec in (semantic, embedding))
+        self._networks = Segmenter.from_checkpoints(first, second, config.segmenter)
         cells = np.floor(sample.points / VOXEL_SIZE).astype(np.int32)
         order = np.lexsort(cells.T[::-1])  # of a snapshot
         self._label = sample.semantic_label[order]
         self._embedding = _embeddings(np.unique(sample.instance_label[order], return_inverse=True)[1])
+
+    @property
+    def voxel_size(self) -> float:
+        return VOXEL_SIZE
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return LABEL_NAMES
 
     @property
     def device(self) -> torch.device:

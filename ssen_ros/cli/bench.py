@@ -1,4 +1,4 @@
-"""`ssen bench`: how fast engines, clustering, a whole update and the transport are on this machine."""
+"""`ssen bench`: how fast engines, clustering, updates, the map and the transport are on this machine."""
 
 import argparse
 import json
@@ -27,6 +27,7 @@ def add_bench(commands: Any) -> None:
     _add_bench_engine(benchmarks)
     _add_bench_clustering(benchmarks)
     _add_bench_update(benchmarks)
+    _add_bench_integrate(benchmarks)
     _add_bench_transport(benchmarks)
 
 
@@ -74,6 +75,30 @@ def _bench_update(args: argparse.Namespace) -> int:
     from ssen_ros.benchmarks.update import benchmark_update
 
     result = benchmark_update(args.voxels, args.arch, config_of(args), args.repetitions)
+    _print_benchmark(result, args.json)
+    return 0
+
+
+def _add_bench_integrate(benchmarks: Any) -> None:
+    text = (
+        "A cloud into the map, the first and the next of a growing one, beside Open3D's voxel_down_sample "
+        "and numpy.unique over the same points."
+    )
+    parser = command(benchmarks, "integrate", _bench_integrate, text)
+    parser.add_argument("--points", type=positive_int, default=1_000_000, metavar="N", help="of rooms")
+    parser.add_argument("--voxel-size", type=positive_float, default=0.04, metavar="M", help="of the map")
+    parser.add_argument("--repetitions", type=positive_int, default=3, metavar="N", help="the median counts")
+    parser.add_argument(
+        "--peers", nargs="*", choices=("open3d", "unique"), default=["open3d", "unique"],
+        help="what to compare with; open3d takes the extra of that name",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_integrate(args: argparse.Namespace) -> int:
+    from ssen_ros.benchmarks.integration import benchmark_integration
+
+    result = benchmark_integration(args.points, args.voxel_size, args.repetitions, args.peers)
     _print_benchmark(result, args.json)
     return 0
 

@@ -15,27 +15,42 @@ from ssen_ros.cli.data import add_import, add_simulate, add_statistics
 from ssen_ros.cli.doctor import add_doctor
 from ssen_ros.cli.evaluate import add_evaluate, add_export
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
+from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
 from ssen_ros.cli.view import add_view
 from ssen_ros.errors import SsenError, missing_module
 
 log = logging.getLogger(__name__)
+_LONGEST = 500  # characters of what was raised
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = build_parser().parse_args(argv)
+    args = build_parser().parse_args(joined_up(sys.argv[1:] if argv is None else argv))
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         return args.run(args)
     except (SsenError, OSError) as error:
         log.debug("raised here", exc_info=True)
-        print(f"ssen {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"ssen {args.command}: {' '.join(str(error).split())[: 4 * _LONGEST]}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         log.debug("raised here", exc_info=True)
         print(f"ssen {args.command}: {missing_module(error)}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        log.debug("raised here", exc_info=True)
+        print(f"ssen {args.command}: memory is short ({error or 'no more to be had'})", file=sys.stderr)
+        return 1
+    except Exception as error:  # the last net: what nobody thought of
+        log.info("raised here", exc_info=True)
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+        print(
+            f"ssen {args.command}: unexpected {told}; this is a fault of ssen, please report it with what -v "
+            "shows",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print(f"ssen {args.command}: interrupted", file=sys.stderr)

@@ -15,6 +15,9 @@ CLOUD_HELP = (
 )
 
 
+_UP = ("z", "-z", "y", "-y", "x", "-x")  # of structures.UP_AXES, which would bring numpy
+
+
 def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
     options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
     parser = commands.add_parser(name, help=text, description=text, **options)
@@ -59,6 +62,23 @@ def add_bag_topic(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_up(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--up", choices=_UP, default="z", help="axis of the file that points up; the map is turned by it [z]"
+    )
+
+
+def joined_up(arguments: Sequence[str]) -> list[str]:
+    """With `--up -y` as `--up=-y`: argparse takes a word that begins with a dash for an option."""
+    words: list[str] = []
+    for word in arguments:
+        if words and words[-1] == "--up" and word in _UP:
+            words[-1] = f"--up={word}"
+        else:
+            words.append(word)
+    return words
+
+
 def parameter_table() -> str:
     leaves = parameters(SsenConfig())
     return "\n".join(f"  {p.name:<32} {p.doc} [{p.default!r}]" for p in leaves)
@@ -98,17 +118,18 @@ def read_params_file(path: Path) -> dict[str, Any]:
 
     Raises ConfigError for a file that is none, and for parameters of the method that do not fit.
     """
-    import yaml
+    from ssen_ros.io.yaml_file import read_mapping
 
     try:
-        nodes = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        nodes = read_mapping(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"--params-file {path}: {' '.join(str(error).split())}") from error
     values: dict[str, Any] = {}
     for node in ("/**", "ssen", "/ssen"):  # the later and more special wins
-        found = nodes.get(node) if isinstance(nodes, dict) else None
-        if isinstance(found, dict):
-            values |= _flat(found.get("ros__parameters") or {})
+        found = nodes.get(node)
+        of_node = found.get("ros__parameters") if isinstance(found, dict) else None
+        if isinstance(of_node, dict):
+            values |= _flat(of_node)
     if not values:
         raise ConfigError(
             f"--params-file {path}: no ros__parameters of ssen, expected a file like config/ssen.yaml"

@@ -13,6 +13,7 @@ from ssen_ros.cli.options import (
     CLOUD_HELP,
     add_bag_topic,
     add_pipeline_options,
+    add_up,
     add_workers,
     command,
     config_of,
@@ -52,9 +53,18 @@ def add_segment(commands: Any) -> None:
         "--at", type=positive_float, default=float("inf"), metavar="S",
         help="of a recording: the map as it was S seconds after the first cloud [the last one]",
     )  # fmt: skip
+    add_up(parser)
+    parser.add_argument(
+        "--full", action="store_true",
+        help="every point of the cloud in labelled.ply, in its order, with the label of its voxel",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR",
         help="folder for the results; of several clouds one folder in it for each, and what is there is kept",
+    )  # fmt: skip
+    parser.add_argument(
+        "--oriented-boxes", action="store_true",
+        help="instances.json also has each object's smallest box of any orientation; takes the extra open3d",
     )  # fmt: skip
     add_workers(parser)
     add_pipeline_options(parser)
@@ -71,9 +81,9 @@ def _segment(args: argparse.Namespace) -> int:
             raise SsenError(f"--view: {len(args.clouds)} clouds were given, expected one; use `ssen view`")
         return _segment_many(args)
     config = config_of(args)
-    cloud = read_cloud(args.clouds[0], args.bag_topic, args.at)
+    cloud = read_cloud(args.clouds[0], args.bag_topic, args.at).turned(args.up)
     pipeline = SsenPipeline.from_config(config)
-    result, saved = _segment_to(cloud, pipeline, args.out)
+    result, saved = _segment_to(cloud, pipeline, args.out, args.full, args.oriented_boxes)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:
@@ -97,7 +107,9 @@ def _desk(
     return FileDesk(pipeline, result, saved, args.out / f"{args.clouds[0].stem}.npz")
 
 
-def _segment_to(cloud: "Cloud", pipeline: "SsenPipeline", folder: Path) -> "tuple[StepResult, SavedFiles]":
+def _segment_to(
+    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, full: bool, oriented_boxes: bool
+) -> "tuple[StepResult, SavedFiles]":
     from ssen_ros.doctor import examine_cloud
     from ssen_ros.results import save_result
     from ssen_ros.voxel_map import VoxelMap
@@ -107,7 +119,9 @@ def _segment_to(cloud: "Cloud", pipeline: "SsenPipeline", folder: Path) -> "tupl
     voxel_map = VoxelMap(pipeline.segmenter.voxel_size, pipeline.config.map.mode)
     voxel_map.integrate(cloud.points, cloud.colors_or_grey)
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
-    return result, save_result(result, folder, tuple(pipeline.segmenter.class_names), cloud.frame_id)
+    names = tuple(pipeline.segmenter.class_names)
+    points = cloud if full else None
+    return result, save_result(result, folder, names, cloud.frame_id, points, oriented_boxes)
 
 
 # --- many clouds -------------------------------------------------------------------------------
@@ -116,7 +130,6 @@ def _segment_to(cloud: "Cloud", pipeline: "SsenPipeline", folder: Path) -> "tupl
 def _segment_many(args: argparse.Namespace) -> int:
     """Each in a folder of its name; one that fails is told, and the exit code is 1."""
     from ssen_ros.evaluation.scene_runs import run_scenes
-    from ssen_ros.io.clouds import read_cloud
     from ssen_ros.results import SavedFiles
 
     paths = by_name(args.clouds, lambda name: SavedFiles.in_folder(args.out / name).map_png)  # written last
@@ -130,10 +143,14 @@ def _segment_many(args: argparse.Namespace) -> int:
         log.info("raised here", exc_info=error)
 
     kept = sum(path.exists() for path in paths.values())
-    load = partial(read_cloud, bag_topic=args.bag_topic, until_s=args.at)
+    load = partial(_read_turned, args.bag_topic, args.at, args.up)
+    write = partial(_segment_into, args.full, args.oriented_boxes)
+    how = ["every point"] * args.full + ["oriented boxes"] * args.oriented_boxes
+    how += [f"{args.up} is up"] * (args.up != "z")
+    data = ", ".join(["clouds by their names", *how])
     with workers_of(args.workers, args.dask) as executor:
         run_scenes(
-            paths, load, _segment_into, config_of(args), args.out, "clouds by their names", executor,
+            paths, load, write, config_of(args), args.out, data, executor,
             progress=sys.stderr.isatty(), failed=failed,
         )  # fmt: skip
     done = {path.parent.name: path.parent for cloud, path in paths.items() if cloud not in errors}
@@ -148,8 +165,16 @@ def _segment_many(args: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _segment_into(cloud: "Cloud", pipeline: "SsenPipeline", path: Path) -> None:
-    _segment_to(cloud, pipeline, path.parent)
+def _read_turned(bag_topic: str, until_s: float, up: str, path: Path) -> "Cloud":
+    from ssen_ros.io.clouds import read_cloud
+
+    return read_cloud(path, bag_topic, until_s).turned(up)
+
+
+def _segment_into(
+    full: bool, oriented_boxes: bool, cloud: "Cloud", pipeline: "SsenPipeline", path: Path
+) -> None:
+    _segment_to(cloud, pipeline, path.parent, full, oriented_boxes)
 
 
 # --- what is told ------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros.datasets.labelled_ply import load_labelled_ply
-from ssen_ros.errors import DAMAGED_NPZ, DataError
+from ssen_ros.errors import DataError, shown_names
 from ssen_ros.io.clouds import read_cloud
+from ssen_ros.io.npz import array_names, read_npz
 from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, NO_COLOR
 from ssen_ros.structures import Cloud
@@ -54,9 +55,8 @@ def _in_folder(folder: Path) -> list[Path]:
 
 def _has_labels(path: Path) -> bool:
     try:
-        with open(path, "rb") as stream, np.load(stream) as arrays:
-            return bool({"label", "semantic_label"} & set(arrays.files))
-    except (*DAMAGED_NPZ, AttributeError):  # AttributeError: one bare array
+        return bool({"label", "semantic_label"} & set(array_names(path)))
+    except (OSError, ValueError):
         return True  # not silently left out: whoever loads it will say what is wrong
 
 
@@ -71,16 +71,15 @@ def load_room(path: Path, clouds: Sequence[Path] = ()) -> Sample:
     if path.suffix.lower() == ".ply":
         return load_labelled_ply(path)
     try:
-        with open(path, "rb") as stream, np.load(stream) as arrays:  # numpy would leave a damaged one open
-            names = set(arrays.files)
-            columns = {name: arrays[name] for name in ("label", "instance") if name in names}
-    except (*DAMAGED_NPZ, AttributeError) as error:
+        columns = read_npz(path, ("label", "instance"))
+        names = set(columns.names)
+    except (OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{path} cannot be read, or is damaged ({reason}); export it again") from error
     if "voxel_steps" in names:
         return load_sample(path)
     if "label" not in columns:
-        raise DataError(f"{path}: arrays {', '.join(sorted(names)) or 'none'}; expected 'label'; add it")
+        raise DataError(f"{path}: arrays {shown_names(sorted(names))}; expected 'label'; add it")
     label = _column(path, "label", columns["label"])
     label = _in_range(path, "label", np.where(label == 255, IGNORE_INDEX, label), len(LABEL_NAMES) - 1)
     instance = _column(path, "instance", columns.get("instance", np.full(len(label), -1)))

@@ -10,6 +10,7 @@ A scene's folder holds, in the data set's own names (github.com/ScanNet/ScanNet,
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import numpy as np
 
 from ssen_ros import voxel_keys
 from ssen_ros.datasets.labelled_voxels import save_gridded
-from ssen_ros.errors import DataError
+from ssen_ros.errors import DataError, shown
 from ssen_ros.io.clouds import read_ply
 from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import write_missing
@@ -61,6 +62,9 @@ def read_split(path: Path | str) -> list[str]:
         raise DataError(f"{path}: no readable file; {remedy}") from error
     if not names:
         raise DataError(f"{path}: 0 scenes; {remedy}")
+    strange = [name for name in names if not re.fullmatch(r"\w[\w.-]*", name)]
+    if strange:
+        raise DataError(f"{path}: {shown(strange[0])} is no name of a scene, such as scene0000_00; {remedy}")
     return list(dict.fromkeys(names))
 
 
@@ -174,15 +178,15 @@ def _named(path: Path, expected: str) -> Iterator[None]:
             f"{path}: no such file; every annotated scene has one; download it, or take {path.parent.name} "
             "out of the list"
         ) from error
-    except (ValueError, LookupError, TypeError) as error:
-        raise DataError(f"{path}: expected {expected} ({error!r}); download it again") from error
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{path}: expected {expected} ({shown(error)}); download it again") from error
 
 
 def _axis_alignment(path: Path) -> np.ndarray:
     """(4, 4) float64 map_T_mesh of the scene's text file; the identity where it gives none (test scenes)."""
     if not path.is_file():
         return np.eye(4)
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         name, _, value = line.partition("=")
         if name.strip() == "axisAlignment":
             with _named(path, "16 numbers after axisAlignment"):

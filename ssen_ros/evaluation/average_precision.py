@@ -119,7 +119,7 @@ def class_average_precision(scenes: Sequence[SceneMatches], threshold: float) ->
     """(C,) average precision of each class over all scenes at one IoU threshold."""
     outcomes = [row for scene in scenes for row in _outcomes(scene, threshold)]
     table = np.array(outcomes, np.float64).reshape(-1, 3)
-    truth = sum(np.bincount(s.truth_class[s.counts], minlength=NUM_CLASSES) for s in scenes)
+    truth = np.sum([np.bincount(s.truth_class[s.counts], minlength=NUM_CLASSES) for s in scenes], axis=0)
     of_class = [table[table[:, 0] == c] for c in range(NUM_CLASSES)]
     return np.array(
         [average_precision(rows[:, 1], rows[:, 2] > 0, n) for rows, n in zip(of_class, truth)], np.float64
@@ -192,6 +192,6 @@ def precision_recall_by_size(scenes: Sequence[SceneMatches], threshold: float = 
 def _by_size(scenes: Sequence[SceneMatches], threshold: float):
     for scene in scenes:
         matches, counts = scene.matches(threshold), scene.counts
-        right = matches[counts].any(0)
+        right = np.asarray(matches[counts].any(0))
         judged = right | ~(matches.any(0) | (scene.ignored() > threshold))
         yield scene.truth_size[counts], matches[counts].any(1), scene.size[judged], right[judged]

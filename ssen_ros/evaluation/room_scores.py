@@ -214,7 +214,7 @@ def summarize_rooms(
         "same_label_in_yaws": mean("same_label_in_yaws"),
         "same_label_of_things_in_yaws": mean("same_label_of_things_in_yaws"),
         "strays": {f"{share:g}": mean(f"strays_{share:g}") for share in STRAY_SHARES},
-        "rows": _class_rows(sum(room.published for room in rooms.values()), allowed, truth),
+        "rows": _class_rows(np.sum([room.published for room in rooms.values()], axis=0), allowed, truth),
         "rooms": of_room,
     }  # fmt: skip
 

@@ -49,6 +49,24 @@ def run_scenes(
     return write_missing(paths, job, executor, progress, failed)
 
 
+def score_scenes(
+    paths: Mapping[Any, Path],
+    load: Load,
+    write: Write,
+    summarize: Callable[[], dict],
+    config: SsenConfig,
+    folder: Path,
+    data: str,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> dict:
+    """What `summarize` makes of all the files of `run_scenes`, kept in the folder as `scores.json` too."""
+    run_scenes(paths, load, write, config, folder, data, executor, progress)
+    scores = summarize()
+    replace_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
+    return scores
+
+
 def _run_scene(
     load: Load, write: Write, config: SsenConfig, weights: tuple[str, ...], scene: Any, path: Path
 ) -> None:

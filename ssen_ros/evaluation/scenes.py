@@ -1,6 +1,5 @@
 """How good the method is on labelled scenes: what is kept of each, and the scores of all together."""
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, fields
@@ -17,10 +16,10 @@ from ssen_ros.evaluation.average_precision import (
     match_scene,
     precision_recall_by_size,
 )
-from ssen_ros.evaluation.scene_runs import Load, run_scenes
+from ssen_ros.evaluation.scene_runs import Load, score_scenes
 from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
 from ssen_ros.evaluation.vertex_labels import VertexLabels, label_vertices
-from ssen_ros.io.replacing import replace_text, replacing
+from ssen_ros.io.replacing import replacing
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES, is_thing
 from ssen_ros.pipeline import SsenPipeline
@@ -33,16 +32,29 @@ class SceneResult:
     confusion: np.ndarray  # (C, C + 1) int64, see confusion_matrix
     matches: SceneMatches
 
+    def arrays(self, prefix: str = "") -> dict[str, np.ndarray]:
+        """All of it by names that begin so; `from_arrays` takes it back."""
+        named = {"confusion": self.confusion, **vars(self.matches)}
+        return {prefix + name: array for name, array in named.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], prefix: str = "") -> "SceneResult":
+        matches = {f.name: arrays[prefix + f.name] for f in fields(SceneMatches)}
+        return cls(arrays[f"{prefix}confusion"], SceneMatches(**matches))
+
     def save(self, path: Path) -> None:
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, confusion=self.confusion, **vars(self.matches))
+        save_arrays(path, self.arrays())
 
     @classmethod
     def load(cls, path: Path) -> "SceneResult":
         with np.load(path) as data:
-            return cls(
-                data["confusion"], SceneMatches(**{f.name: data[f.name] for f in fields(SceneMatches)})
-            )
+            return cls.from_arrays(data)
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """As an .npz, whole or not at all."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
 
 
 def evaluate_scene(sample: Sample, pipeline: SsenPipeline) -> SceneResult:
@@ -75,10 +87,11 @@ def evaluate_scenes(
     """
     folder = Path(folder)
     paths = {scene: folder / "scenes" / f"{name}.npz" for name, scene in scenes.items()}
-    run_scenes(paths, load, _evaluate_to, config, folder, data, executor, progress)
-    scores = summarize_scenes([SceneResult.load(path) for path in paths.values()], protocol)
-    replace_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
-    return scores
+
+    def summarize() -> dict:
+        return summarize_scenes([SceneResult.load(path) for path in paths.values()], protocol)
+
+    return score_scenes(paths, load, _evaluate_to, summarize, config, folder, data, executor, progress)
 
 
 def _evaluate_to(sample: Sample, pipeline: SsenPipeline, path: Path) -> None:
@@ -93,7 +106,7 @@ def summarize_scenes(results: Sequence[SceneResult], protocol: str = "scannet") 
         "instance": {"ap", "ap50", "ap25", "per_class": {name: {"ap", "ap50", "ap25"}}, "protocol",
         "thresholds", "by_size": rows of `precision_recall_by_size`}, "rows": one flat object a class}.
     """
-    confusion = sum(result.confusion for result in results)
+    confusion = np.sum([result.confusion for result in results], axis=0)
     matches = [result.matches for result in results]
     iou, ap = class_iou(confusion), average_precisions(matches, protocol)
     semantic = {name: _number(value) for name, value in zip(CLASS_NAMES, iou)}

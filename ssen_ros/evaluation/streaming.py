@@ -17,11 +17,10 @@ import numpy as np
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import DataError
 from ssen_ros.evaluation import tracking
-from ssen_ros.evaluation.average_precision import MIN_REGION, SceneMatches
-from ssen_ros.evaluation.scene_runs import run_scenes
-from ssen_ros.evaluation.scenes import SceneResult, score_vertices, summarize_scenes
+from ssen_ros.evaluation.average_precision import MIN_REGION
+from ssen_ros.evaluation.scene_runs import score_scenes
+from ssen_ros.evaluation.scenes import SceneResult, save_arrays, score_vertices, summarize_scenes
 from ssen_ros.evaluation.vertex_labels import tell_vertices, voxel_rows
-from ssen_ros.io.replacing import replace_text, replacing
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import is_thing, of_the_twenty
 from ssen_ros.live.live_map import LiveMap, Pass
@@ -69,28 +68,17 @@ class WalkResult:
     one_shot: SceneResult  # the same map as the first that the pipeline sees
 
     def save(self, path: Path) -> None:
-        scores = {"streamed": self.streamed, "one_shot": self.one_shot}
-        arrays = {
-            f"{name} {key}": value
-            for name, score in scores.items()
-            for key, value in {"confusion": score.confusion, **vars(score.matches)}.items()
-        }
         updates = json.dumps([asdict(update) for update in self.updates])
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, updates=updates, **arrays)
+        scores = self.streamed.arrays("streamed ") | self.one_shot.arrays("one_shot ")
+        save_arrays(path, {"updates": updates, **scores})
 
     @classmethod
     def load(cls, path: Path) -> "WalkResult":
         with np.load(path) as data:
             rows = json.loads(str(data["updates"]))
-            arrays: dict[str, dict] = {"streamed": {}, "one_shot": {}}
-            for name in data.files:
-                score, _, key = name.partition(" ")
-                if key:
-                    arrays[score][key] = data[name]
-        scores = {name: SceneResult(a.pop("confusion"), SceneMatches(**a)) for name, a in arrays.items()}
+            scores = [SceneResult.from_arrays(data, prefix) for prefix in ("streamed ", "one_shot ")]
         carried = [{int(g): id for g, id in row["carried"].items()} for row in rows]
-        return cls(tuple(Update(**{**row, "carried": c}) for row, c in zip(rows, carried)), **scores)
+        return cls(tuple(Update(**{**row, "carried": c}) for row, c in zip(rows, carried)), *scores)
 
     @property
     def carried(self) -> np.ndarray:
@@ -116,10 +104,11 @@ def evaluate_streaming(
     """
     folder = Path(folder)
     paths = {seed: folder / "walks" / f"{seed:06d}.npz" for seed in walks}
-    run_scenes(paths, replay, _evaluate_to, config, folder, data, executor, progress)
-    scores = summarize_walks({seed: WalkResult.load(path) for seed, path in paths.items()})
-    replace_text(folder / "scores.json", json.dumps(scores, indent=2) + "\n")
-    return scores
+
+    def summarize() -> dict:
+        return summarize_walks({seed: WalkResult.load(path) for seed, path in paths.items()})
+
+    return score_scenes(paths, replay, _evaluate_to, summarize, config, folder, data, executor, progress)
 
 
 def _evaluate_to(moments: Iterable[Moment], pipeline: SsenPipeline, path: Path) -> None:

@@ -14,14 +14,16 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ssen_ros.errors import DAMAGED_NPZ, CloudError
+from ssen_ros.errors import DAMAGED_NPZ, CloudError, shown_names
 from ssen_ros.io.bags import BagReader, is_bag
 from ssen_ros.io.colors import CHANNEL_NAMES, PACKED_NAMES, color_bytes, unpacked
 from ssen_ros.io.columns import ascii_columns, ascii_rows, binary_columns, header_lines
 from ssen_ros.io.likely import likely
+from ssen_ros.io.npz import read_npz
 from ssen_ros.io.ply import read_ply_vertices
 from ssen_ros.io.replacing import replacing
 from ssen_ros.io.samples import load_sample
+from ssen_ros.io.saved_map import read_map
 from ssen_ros.structures import Cloud
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ _PCD_TYPES = {
     ("U", "1"): "u1", ("U", "2"): "u2", ("U", "4"): "u4", ("U", "8"): "u8",
     ("F", "4"): "f4", ("F", "8"): "f8",
 }  # fmt: skip
+_PCD_MOST_COUNT = 10_000  # numbers of a field; PCL's largest descriptor has 1,960
 _PCD_USUAL = {"SIZE": "4", "TYPE": "F", "COUNT": "1"}  # where a header leaves them out
 _PLY_NAMES = {"i1": "char", "u1": "uchar", "i4": "int", "f4": "float"}  # what the writer needs
 _MILLIMETRES = (np.int16, np.int32)
@@ -53,12 +56,12 @@ def read_cloud(path: str | Path, bag_topic: str = "", until_s: float = float("in
     """Read a .ply, .pcd or .npz file, or a recording; rows with a non-finite coordinate are dropped.
 
     NPZ: `points` (N, 3) float in metres or int16/int32 in millimetres; optional `colors` (N, 3) RGB in any
-    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` are read
-    too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on `bag_topic`, or on the only
-    topic, of those recorded at most `until_s` after the first.
+    encoding of `ssen_ros.io.colors`; optional `first_frame` (N,) integer. Samples of `ssen simulate` and maps
+    of ~/save_map are read too. Of a recording (folder of rosbag2, .mcap, .db3, .bag): the last cloud on
+    `bag_topic`, or on the only topic, of those recorded at most `until_s` after the first.
 
     Raises CloudError for a missing file, an unknown suffix, a damaged file, wrong shapes or no points;
-    BagError for a recording that cannot be read.
+    BagError and MapFileError for a recording and a saved map that cannot be read.
     """
     path = Path(path)
     if is_bag(path):
@@ -146,7 +149,7 @@ def write_labelled_ply(
     for channel, name in enumerate(("red", "green", "blue")):
         vertices[name] = colors[:, channel]
     vertices["label"], vertices["instance_id"], vertices["confidence"] = label, instance_id, confidence
-    types = ((name, LABELLED_PLY_DTYPE[name].str[1:]) for name in LABELLED_PLY_DTYPE.names)
+    types = ((name, LABELLED_PLY_DTYPE[name].str[1:]) for name in LABELLED_PLY_DTYPE.names or ())
     properties = [f"property {_PLY_NAMES[kind]} {name}" for name, kind in types]
     header = [
         "ply",
@@ -213,6 +216,8 @@ def _pcd_fields(header: Mapping[str, list[str]], order: str) -> list[list[tuple[
             known = ", ".join(f"{k} {s}" for k, s in _PCD_TYPES)
             raise ValueError(f"field {name!r} has TYPE {kind} SIZE {size}, expected one of {known}")
         unique = f"{name}{i}" if name == "_" else name  # PCL names every padding field "_"
+        if not 0 <= int(repeat) <= _PCD_MOST_COUNT:
+            raise ValueError(f"field {name!r} has COUNT {repeat}, expected up to {_PCD_MOST_COUNT}")
         singles = [unique] if repeat == "1" else [f"{unique}[{k}]" for k in range(int(repeat))]
         fields.append([(single, f"{order}{_PCD_TYPES[kind.upper(), size]}") for single in singles])
     return fields
@@ -247,18 +252,14 @@ def _unpack(packed: bytes, size: int) -> bytes:
 
 
 def _read_npz(path: Path) -> Cloud:
-    with open(path, "rb") as stream:  # numpy would leave the file open when it is damaged
-        archive = np.load(stream, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it holds a single array, without names")
-        if "voxel_steps" in archive and "points" not in archive:
-            return _read_sample(path)
-        arrays = {name: archive[name] for name in ("points", "colors", "first_frame") if name in archive}
-    if "points" not in arrays and "ranks" in archive:
-        raise CloudError("a map that ~/save_map has kept, no cloud; ~/load_map brings it into a node")
+    arrays = read_npz(path, ("points", "colors", "first_frame"))
+    if "voxel_steps" in arrays.names and "points" not in arrays:
+        return _read_sample(path)
+    if "points" not in arrays and "ranks" in arrays.names:
+        return read_map(path).cloud
     if "points" not in arrays:
         raise CloudError(
-            f"no array 'points' among {', '.join(archive.files) or 'none'}; expected (N, 3) metres, or "
+            f"no array 'points' among {shown_names(arrays.names)}; expected (N, 3) metres, or "
             "int16/int32 millimetres; add it"
         )
     points = arrays["points"]

@@ -1,5 +1,6 @@
 """Named columns of numbers, as PLY and PCD files hold them, behind a header of lines."""
 
+import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,7 +37,10 @@ def binary_columns(stream: BinaryIO, count: int, fields: Sequence[tuple]) -> dic
     Raises ValueError where there are fewer.
     """
     dtype = np.dtype(list(fields))
-    data = stream.read(count * dtype.itemsize)
+    here = stream.tell()
+    held = stream.seek(0, io.SEEK_END) - here
+    stream.seek(here)
+    data = stream.read(min(held, count * dtype.itemsize))
     if len(data) < count * dtype.itemsize:
         raise ValueError(f"it promises {count} points of {dtype.itemsize} bytes but holds {len(data)} bytes")
     rows = np.frombuffer(data, dtype)

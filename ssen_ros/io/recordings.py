@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from ssen_ros.errors import BagError
+from ssen_ros.io.limits import VARIABLE, most_bytes
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,8 @@ SUFFIXES = (".mcap", ".db3", ".bag")
 COMPRESSED = (".zstd", ".zst", ".lz4", ".gz", ".bz2", ".xz")
 _UNFINISHED = ".active"  # what ROS 1 calls a bag that it is writing
 _MAGIC = {b"\x89MCAP0\r\n": ".mcap", b"SQLite format 3\0": ".db3", b"#ROSBAG V2": ".bag"}
+_MCAP_CHUNK, _MCAP_DATA_END = 6, 15
+_CHUNK_HEAD = 100  # bytes that hold a chunk's numbers and where its data begin
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 Found = tuple[str, str, int, bytes]  # topic, type such as std_msgs/msg/String, time of recording [ns], CDR
@@ -139,16 +142,61 @@ def _decompress(path: Path, plain: Path) -> None:
         opened = library("lz4.frame").open(path, "rb")
     else:
         opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[suffix](path, "rb")
+    most, written = most_bytes(path.stat().st_size), 0
     with opened as source, open(plain, "wb") as target:
         try:
             while part := source.read(1 << 16):
                 target.write(part)
+                written += len(part)
+                if written > most:
+                    raise BagError(_too_much(str(path), most))
         except (EOFError, OSError, ValueError, RuntimeError, lzma.LZMAError) as error:
             log.warning("%s: cut short or damaged (%s); read as far as it goes", path, error)
 
 
 def _reader(plain: Path) -> Any:
+    _check_chunks(plain)
     return library("rosbags.rosbag1" if plain.suffix == ".bag" else "rosbags.rosbag2").Reader(plain)
+
+
+def _check_chunks(plain: Path) -> None:
+    """Raises BagError for a chunk that unpacks to more than it may: the library would unpack it all."""
+    if plain.suffix == ".mcap":
+        with open(plain, "rb") as stream:
+            stream.seek(8)
+            while len(head := stream.read(9)) == 9 and head[0] != _MCAP_DATA_END:
+                end = stream.tell() + struct.unpack("<xQ", head)[0]
+                if head[0] == _MCAP_CHUNK:
+                    _check_mcap_chunk(stream)
+                stream.seek(min(end, 1 << 62))
+    elif plain.suffix == ".bag":
+        with open(plain, "rb") as stream:
+            stream.readline()
+            for fields, data in _ros1_records(stream, unpack=False):
+                if fields.get(b"compression") == b"bz2":
+                    _unpacked(bz2.BZ2Decompressor(), data, "a chunk")
+
+
+def _check_mcap_chunk(stream: BinaryIO) -> None:
+    head = _Content(stream.read(_CHUNK_HEAD))
+    try:
+        *_, size, _ = head.number("<Q"), head.number("<Q"), head.number("<Q"), head.number("<I")
+        compression, packed = head.text(), head.number("<Q")
+        start = head.read()
+    except (struct.error, UnicodeDecodeError):
+        return  # damaged: whoever reads it says so
+    if compression == "zstd" and packed < 1 << 40:
+        try:
+            declared = _zstd().get_frame_info(start).decompressed_size
+        except Exception:  # of the library, for bytes that are none
+            return
+        if declared is None:  # it has to be tried
+            declared = len(
+                _unpacked(_zstd().ZstdDecompressor(), start + stream.read(packed - len(start)), "a chunk")
+            )
+        size = max(size, declared)
+    if size > most_bytes(packed):
+        raise BagError(_too_much(f"a chunk of {packed:,} bytes", most_bytes(packed)))
 
 
 def _cdr(data: bytes, type_name: str, is_ros1: bool) -> bytes:
@@ -156,8 +204,24 @@ def _cdr(data: bytes, type_name: str, is_ros1: bool) -> bytes:
         typesys = library("rosbags.typesys")
         return bytes(typesys.get_typestore(typesys.Stores.LATEST).ros1_to_cdr(data, type_name))
     if data[:4] == _ZSTD:  # rosbag2's compression by message; CDR begins with a zero
-        return _zstd().decompress(data)
+        return _unpacked(_zstd().ZstdDecompressor(), data, "a message")
     return data
+
+
+def _unpacked(decompressor: Any, data: bytes, what: str) -> bytes:
+    """Raises BagError where it would be more than so many bytes may unpack to."""
+    most = most_bytes(len(data))
+    unpacked = decompressor.decompress(data, max_length=most)
+    if not decompressor.eof and len(unpacked) >= most:
+        raise BagError(_too_much(f"{what} of {len(data):,} bytes", most))
+    return unpacked
+
+
+def _too_much(what: str, most: int) -> str:
+    return (
+        f"{what} unpacks to more than {most:,}; if you trust the recording, allow more with the environment "
+        f"variable {VARIABLE}"
+    )
 
 
 def _scanned(plain: Path) -> Iterator[Found]:
@@ -244,9 +308,9 @@ def _chunk(content: _Content) -> bytes:
     data = content.read()
     try:
         if compression == "zstd":
-            return _zstd().ZstdDecompressor().decompress(data)
+            return _unpacked(_zstd().ZstdDecompressor(), data, "a chunk")
         if compression == "lz4":
-            return library("lz4.frame").LZ4FrameDecompressor().decompress(data)
+            return _unpacked(library("lz4.frame").LZ4FrameDecompressor(), data, "a chunk")
     except BagError:
         raise
     except Exception as error:  # of the libraries, for bytes that are none
@@ -272,7 +336,7 @@ def _scan_ros1(plain: Path) -> Iterator[_Raw]:
             log.debug("%s ends early: %s", plain, error)
 
 
-def _ros1_records(stream: BinaryIO) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
+def _ros1_records(stream: BinaryIO, unpack: bool = True) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
     """(header, data) of each record, those in chunks included, until they end."""
     while True:
         header = _ros1_part(stream)
@@ -280,12 +344,12 @@ def _ros1_records(stream: BinaryIO) -> Iterator[tuple[dict[bytes, bytes], bytes]
         if header is None or data is None:
             return
         fields = dict(_ros1_fields(header))
-        if fields.get(b"op") == b"\x05":
+        if fields.get(b"op") == b"\x05" and unpack:
             compression = fields.get(b"compression", b"none")
             if compression == b"bz2":
-                data = bz2.BZ2Decompressor().decompress(data)
+                data = _unpacked(bz2.BZ2Decompressor(), data, "a chunk")
             elif compression == b"lz4":
-                data = library("lz4.frame").LZ4FrameDecompressor().decompress(data)
+                data = _unpacked(library("lz4.frame").LZ4FrameDecompressor(), data, "a chunk")
             yield from _ros1_records(io.BytesIO(data))
         else:
             yield fields, data

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,31 @@ def replacing(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+    _to_disk(path.parent)
+
+
+@contextmanager
+def replacing_folder(path: Path | str) -> Iterator[Path]:
+    """Gives a new, empty folder to be filled; it takes the place of `path` when the block ends.
+
+    If the block raises, `path` stays as it was. A folder that is there is moved aside and, once the new one
+    has its place, removed with all that it holds; the two moves are not one, so that a power cut between them
+    leaves the old one under a hidden name. Raises OSError as `replacing`.
+    """
+    path = Path(path).resolve()
+    temporary, old = (path.parent / f".{secrets.token_hex(8)}.partial" for _ in range(2))
+    temporary.mkdir()
+    try:
+        yield temporary
+        _to_disk(temporary)
+        if path.exists():
+            os.rename(path, old)
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.rename(old, path)
+        shutil.rmtree(old, ignore_errors=True)
     _to_disk(path.parent)
 
 

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssen_ros.errors import CheckpointError
+from ssen_ros.errors import CheckpointError, shown
 from ssen_ros.io.likely import SAFETENSORS, likely
 
 ITEM_BYTES = {
@@ -18,6 +18,7 @@ ITEM_BYTES = {
 }  # fmt: skip
 
 _LENGTH_BYTES = 8
+_MOST_AXES = 8
 _LONGEST_HEADER = 16 * 2**20  # bytes; a network of a thousand tensors has 0.1 MB
 
 
@@ -73,12 +74,16 @@ def _stored(name: str, entry: object, start: int, size: int) -> StoredTensor:
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"{name}: expected dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if dtype not in ITEM_BYTES:
-        raise ValueError(f"{name}: dtype {dtype!r}, expected one of {', '.join(ITEM_BYTES)}")
+    if not isinstance(dtype, str) or dtype not in ITEM_BYTES:
+        raise ValueError(f"{name}: dtype {shown(dtype)}, expected one of {', '.join(ITEM_BYTES)}")
     if not all(isinstance(numbers, list) for numbers in (shape, offsets)) or len(offsets) != 2:
         raise ValueError(f"{name}: shape and data_offsets are not lists of numbers")
+    if len(shape) > _MOST_AXES:
+        raise ValueError(f"{name}: {len(shape)} axes, expected {_MOST_AXES} at most")
     if not all(type(number) is int and number >= 0 for number in (*shape, *offsets)):
-        raise ValueError(f"{name}: shape {shape}, data_offsets {offsets}: expected whole numbers from 0")
+        raise ValueError(
+            f"{name}: shape {shown(shape)}, data_offsets {shown(offsets)}: expected whole numbers from 0"
+        )
     begin, end = (start + offset for offset in offsets)
     expected = math.prod(shape) * ITEM_BYTES[dtype]
     if end - begin != expected or end > size:

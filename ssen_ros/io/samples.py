@@ -13,8 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ssen_ros.errors import DAMAGED_NPZ, CloudError, SsenError
+from ssen_ros.errors import CloudError, SsenError
+from ssen_ros.io.npz import read_npz
 from ssen_ros.io.replacing import replacing
+from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES
 
 ATTRIBUTION = "ATTRIBUTION.txt"  # beside samples: whose work is in them
 VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
@@ -22,6 +24,7 @@ VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
 COLOR_ERROR = 2  # grey levels that a stored colour is off by, at most
 
 _ARRAYS = ("first_voxel", "voxel_steps", "color_steps", "semantic_label", "instance_label")
+_FARTHEST = 1 << 20  # voxels from the origin, 20 km
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same sample gives the same bytes
 _SPREAD = ((32, 0x1F00000000FFFF), (16, 0x1F0000FF0000FF), (8, 0x100F00F00F00F00F),
            (4, 0x10C30C30C30C30C3), (2, 0x1249249249249249))  # fmt: skip
@@ -72,7 +75,7 @@ def load_sample(path: Path | str) -> Sample:
     """
     try:
         return _load(path)
-    except DAMAGED_NPZ as error:
+    except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
 
 
@@ -89,9 +92,8 @@ def sample_paths(folder: Path) -> list[Path]:
 def made_with(path: Path | str) -> tuple[str, ...]:
     """One line for each model, texture and print of others in a sample: its name, maker and licence."""
     try:
-        with open(path, "rb") as stream, np.load(stream) as data:
-            return tuple(data["models"].tolist()) if "models" in data.files else ()
-    except DAMAGED_NPZ as error:
+        return tuple(map(str, read_npz(path, ("models",)).get("models", np.array([])).ravel()))
+    except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
 
 
@@ -101,18 +103,33 @@ def _damaged(path: Path | str, error: BaseException) -> CloudError:
 
 
 def _load(path: Path | str) -> Sample:
-    with open(path, "rb") as stream, np.load(stream) as data:  # numpy would leave the file open if damaged
-        missing = [name for name in _ARRAYS if name not in data.files]
-        if missing:
-            raise CloudError(
-                f"{path} lacks {missing}: expected a file of this version of `ssen simulate` or "
-                "`ssen import`; make it anew"
+    data = read_npz(path, _ARRAYS)
+    missing = [name for name in _ARRAYS if name not in data]
+    if missing:
+        raise CloudError(
+            f"{path} lacks {missing}: expected a file of this version of `ssen simulate` or "
+            "`ssen import`; make it anew"
+        )
+    count = len(data["voxel_steps"])
+    for name, (kinds, shape, low, high) in {
+        "first_voxel": ("i", (3,), -_FARTHEST, _FARTHEST),
+        "voxel_steps": ("iu", (count,), 0, 1 << 60),
+        "color_steps": ("i", (3, count), -128, 127),
+        "semantic_label": ("i", (count,), IGNORE_INDEX, len(LABEL_NAMES) - 1),
+        "instance_label": ("i", (count,), -1, np.iinfo(np.int16).max),
+    }.items():
+        found = data[name]
+        fits = found.dtype.kind in kinds and found.shape == shape
+        if not fits or (found.size and not low <= found.min() <= found.max() <= high):
+            raise ValueError(
+                f"{name} is {found.dtype} {found.shape}, expected {shape} whole numbers from {low} to {high}"
             )
-        voxels = _from_z_order(np.cumsum(data["voxel_steps"])) + data["first_voxel"]
-        green, red_green, blue_green = np.cumsum(data["color_steps"], axis=1, dtype=np.int8)
-        colors = np.stack([red_green + green, green, blue_green + green], axis=1).astype(np.uint8)
-        points = ((voxels + 0.5) * VOXEL_SIZE).astype(np.float32)
-        return Sample(points, (colors << 2) + COLOR_ERROR, data["semantic_label"], data["instance_label"])
+    voxels = _from_z_order(np.cumsum(data["voxel_steps"])) + data["first_voxel"]
+    green, red_green, blue_green = np.cumsum(data["color_steps"], axis=1, dtype=np.int8)
+    colors = np.stack([red_green + green, green, blue_green + green], axis=1).astype(np.uint8)
+    points = ((voxels + 0.5) * VOXEL_SIZE).astype(np.float32)
+    semantic, instance = data["semantic_label"].astype(np.int8), data["instance_label"].astype(np.int16)
+    return Sample(points, (colors << 2) + COLOR_ERROR, semantic, instance)
 
 
 def _z_order(voxels: np.ndarray) -> np.ndarray:

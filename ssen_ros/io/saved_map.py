@@ -21,18 +21,30 @@ from typing import Any
 
 import numpy as np
 
-from ssen_ros.errors import DAMAGED_NPZ, MapFileError
+from ssen_ros.corrections import KINDS, is_name
+from ssen_ros.errors import MapFileError, shown
 from ssen_ros.instances import named
+from ssen_ros.io.npz import array_names, read_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Correction, Corrections, Floor, Instance, Known, Memory
+from ssen_ros.structures import Cloud, Correction, Corrections, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
-from ssen_ros.voxel_map import OCTANT_BITS, MapState
+from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
 SUFFIX = ".npz"
 _FORMAT = 1
 _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
+
+LAST_ID = 2**30  # ids are int32 everywhere; a node has as many more to give
+MOST_KNOWN = 10_000  # objects; a pass finds 2,000 at most, and more than 4,000 are not kept while missing
+_LONGEST_NAME = 1000  # characters
+_FARTHEST_M = 1e5  # any place from the origin
+_MOST_VOTES = 1e3  # a sum of log-probabilities is 0 at most, but for rounding
+_INTERVALS = (  # array, least, most
+    ("score", 0, 1), ("missed", 0, 2**31), ("centroid", -_FARTHEST_M, _FARTHEST_M), ("box_yaw", 0, np.pi),
+    ("box_center", -_FARTHEST_M, _FARTHEST_M), ("box_size", 0, 2 * _FARTHEST_M),
+)  # fmt: skip
 
 # The others follow from an instance's votes, its voxels and `missed`.
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
@@ -53,6 +65,12 @@ class SavedMap:
     state: MapState
     memory: Memory
 
+    @property
+    def cloud(self) -> Cloud:
+        """What the map looks like, for whoever wants no more; up to 8 points a voxel."""
+        points, colors = points_of(self.state, self.voxel_size)
+        return Cloud(points, colors, frame_id=self.frame_id, stamp_ns=self.stamp_ns)
+
     def check_fits(self, voxel_size: float, class_names: tuple[str, ...]) -> None:
         """Raises MapFileError unless the networks that are to go on with it know its voxels and classes."""
         if not np.isclose(self.voxel_size, voxel_size, rtol=1e-6, atol=0):
@@ -67,8 +85,8 @@ class SavedMap:
             )
 
 
-def resolve_below(directory: str, name: str) -> Path:
-    """The file of that name below `directory`, with SUFFIX.
+def resolve_below(directory: str, name: str, suffix: str = SUFFIX) -> Path:
+    """The file of that name below `directory`, with the suffix; a folder has none.
 
     Raises MapFileError where no directory is set, and for a name that is none or leads out of it, be it by
     "..", from the root, or by a symbolic link.
@@ -78,7 +96,7 @@ def resolve_below(directory: str, name: str) -> Path:
     try:
         root = Path(directory).expanduser().resolve()
         named = (root / name).resolve()
-        path = named if named.suffix == SUFFIX else named.with_name(named.name + SUFFIX)
+        path = named if named.suffix == suffix else named.with_name(named.name + suffix)
         inside = named != root and path.resolve().is_relative_to(root) and not name.endswith("/")
         inside &= name.isprintable()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL
@@ -102,7 +120,8 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
             raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **_to_arrays(saved))
+            # To the checker one of the arrays might be called allow_pickle.
+            np.savez_compressed(file, **_to_arrays(saved))  # pyright: ignore[reportArgumentType]
     except OSError as error:
         raise MapFileError(
             f"{path} cannot be written ({error}): check the name, map_directory and its space"
@@ -111,12 +130,9 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
 
 def is_map(path: Path) -> bool:
     """Has `write_map` written it? A labelled room or a cloud has the same suffix."""
-    if path.suffix != SUFFIX or not path.is_file():
-        return False
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {"format", "keys", "ranks"} <= set(archive.files)
-    except DAMAGED_NPZ:
+        return path.suffix == SUFFIX and {"format", "keys", "ranks"} <= set(array_names(path))
+    except (OSError, ValueError):
         return False
 
 
@@ -128,12 +144,11 @@ def read_map(path: Path) -> SavedMap:
             f"{path} is no file: expected one that save_map wrote; there are {', '.join(there) or 'none'}"
         )
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_npz(path)
         if int(arrays["format"]) != _FORMAT:
             raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
         return _from_arrays(arrays)
-    except DAMAGED_NPZ as error:
+    except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise MapFileError(f"{path} is damaged, or no map that save_map wrote: {error}") from error
 
 
@@ -206,6 +221,8 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
     keys, ranks = _ascending("keys", arrays["keys"], _VOXEL_BITS + OCTANT_BITS), arrays["ranks"]
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
+    if not ranks_are_ours(ranks):
+        raise ValueError("ranks are not of points in their voxels")
     class_names = tuple(map(str, arrays["class_names"]))
     corrections = _read_log(arrays, class_names)
     names = corrections.hand.names
@@ -215,15 +232,21 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
     )
     if len({k.id for k in known}) != len(known):
         raise ValueError("ids are not unique")
+    frame_id = str(arrays["frame_id"])
+    if len(frame_id) > _LONGEST_NAME or not frame_id.isprintable():
+        raise ValueError(f"frame_id is {shown(frame_id)}, expected the name of a frame")
+    next_id = int(arrays["next_id"])
+    if not 1 <= next_id <= LAST_ID:
+        raise ValueError(f"next_id is {next_id}, expected 1 to {LAST_ID}")
     return SavedMap(
-        frame_id=str(arrays["frame_id"]),
+        frame_id=frame_id,
         stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
         memory=Memory(
             known,
-            max([int(arrays["next_id"]), *(k.id + 1 for k in known)]),
+            max([next_id, *(k.id + 1 for k in known)]),
             floor=_read_floor(arrays),
             corrections=corrections,
         ),
@@ -240,7 +263,14 @@ def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
         }
         ends = [0, *of_side["log_end"].tolist()]
         known = _read_known(of_side, class_names)
+        if sorted(ends) != ends or ends[-1] != len(known):
+            raise ValueError(f"{side}_log_end does not divide the objects among the corrections")
         sides.append([known[start:end] for start, end in itertools.pairwise(ends)])
+    if strange := set(arrays["log_kind"].tolist()) - KINDS.keys():
+        raise ValueError(f"log_kind has {shown(str(strange.pop()))}")
+    for name in arrays["log_class_name"].tolist():
+        if name and not is_name(name):
+            raise ValueError(f"log_class_name has {shown(str(name))}")
     rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], strict=True)
     log = (Correction(str(kind), before, after, str(name)) for kind, before, after, name in rows)
     return Corrections(tuple(log))
@@ -250,19 +280,34 @@ def _read_floor(arrays: _Arrays) -> Floor | None:
     if "floor_height" not in arrays:  # of an older file
         return None
     height = float(arrays["floor_height"])
-    if not np.isfinite(height):
+    if not abs(height) < _FARTHEST_M:
         raise ValueError(f"floor_height is {height}")
     return Floor(height, bool(arrays["floor_seen"]))
 
 
 def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:
     count = len(arrays["id"])
-    if (arrays["id"] < 1).any():
-        raise ValueError(f"id {arrays['id'].min()}, expected 1 or more")
-    if count and arrays["votes"].shape != (count, len(class_names)):
-        raise ValueError(f"votes has shape {arrays['votes'].shape}, expected {(count, len(class_names))}")
-    if np.isnan(arrays["votes"]).any():
-        raise ValueError("votes has a NaN")
+    ids, votes = arrays["id"], arrays["votes"]
+    if ids.shape != (count,) or (ids < 1).any() or (ids > LAST_ID).any():
+        raise ValueError(f"ids are not from 1 to {LAST_ID}")
+    if count > MOST_KNOWN:
+        raise ValueError(f"{count} objects, expected {MOST_KNOWN} at most")
+    if count and votes.shape != (count, len(class_names)):
+        raise ValueError(f"votes has shape {votes.shape}, expected {(count, len(class_names))}")
+    if not (votes < _MOST_VOTES).all() or (count and not np.isfinite(votes).any(axis=1).all()):
+        raise ValueError("votes are not sums of log-probabilities")
+    for name, low, high in _INTERVALS:
+        if name in arrays and not ((arrays[name] >= low) & (arrays[name] <= high)).all():
+            raise ValueError(f"{name} is not within {low:g} and {high:g}")
+    ends = arrays["voxels_end"]
+    if (
+        ends.dtype.kind not in "iu"
+        or (np.diff(ends, prepend=0) < 1).any()
+        or ((ends[-1] if count else 0) != len(arrays["voxels"]))
+    ):
+        raise ValueError("voxels_end does not divide the voxels among the objects")
+    if (arrays["first_seen_ns"] > arrays["last_seen_ns"]).any():
+        raise ValueError("an object was last seen before it was first seen")
     facts = _read_rows(_STORED, arrays, count)
     told = arrays.get("told", np.ones(count, bool))  # older files have none
     voxels = np.split(arrays["voxels"], arrays["voxels_end"])[:-1]
@@ -287,10 +332,10 @@ def _read_rows(stored: Sequence[Field], arrays: _Arrays, count: int, prefix: str
     """The inverse of `_columns`: {field: value} of each row; a field that an older file lacks is left out."""
     rows: list[dict] = [{} for _ in range(count)]
     for f in stored:
-        name = prefix + f.name
-        if is_dataclass(f.type):
-            parts = _read_rows(fields(f.type), arrays, count, f"{name}_")
-            values = [f.type(**part) for part in parts]
+        name, kind = prefix + f.name, f.type
+        if isinstance(kind, type) and is_dataclass(kind):
+            parts = _read_rows(fields(kind), arrays, count, f"{name}_")
+            values = [kind(**part) for part in parts]
         elif name not in arrays and f.default is not MISSING:
             continue
         else:
@@ -307,7 +352,8 @@ def _read_column(f: Field, name: str, column: np.ndarray, count: int) -> Iterabl
         raise ValueError(f"{name} has a NaN")
     if f.type is np.ndarray:
         return column
-    return map(_stamp, column) if name.endswith("_ns") else map(f.type, column.tolist())
+    kind: Any = f.type
+    return map(_stamp, column) if name.endswith("_ns") else map(kind, column.tolist())
 
 
 def _ascending(name: str, keys: np.ndarray, bits: int) -> np.ndarray:

@@ -15,8 +15,12 @@ from ssen_ros.voxel_map import EMPTY_STATE, MapChange, MapState, VoxelMap, chang
 class Stamped(Protocol):
     """What is needed of std_msgs/Header."""
 
-    frame_id: str
-    stamp: Any  # with sec and nanosec
+    @property
+    def frame_id(self) -> str: ...
+
+    @property
+    def stamp(self) -> Any:
+        """With sec and nanosec."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,10 @@ class LiveMap:
         with self._lock:
             self._count(received=1, superseded=1)
 
-    def receive(self, header: Stamped, points: np.ndarray, colors: np.ndarray) -> str | None:
-        """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours.
+    def receive(
+        self, header: Stamped, points: np.ndarray, colors: np.ndarray, robot: np.ndarray | None = None
+    ) -> str | None:
+        """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours, seen from `robot` (3,) [m].
 
         A cloud in another frame, or from before the newest one by more than TIME_JUMP_S, starts the map anew;
         a stamp of 0 is no time. Returns why the map started anew, if it did. If integrating raises, the error
@@ -126,7 +132,7 @@ class LiveMap:
             stamp_ns = ns_from_time(header.stamp)
             why_anew = self._why_anew(header.frame_id, stamp_ns)
             try:
-                self._map.integrate(points, colors, restart=why_anew is not None)
+                self._map.integrate(points, colors, why_anew is not None, stamp_ns, robot)
             except Exception:
                 self.reject()
                 raise
@@ -173,7 +179,7 @@ class LiveMap:
         If summarising the map raises, the error is passed on, and counts as a failed pass.
         """
         with self._lock:
-            if not self._waiting:
+            if not self._waiting or self._header is None:
                 return None
             header, state, memory, start = self._header, self._state, self._memory, self._start
             before = self._last[0].state if self._last else EMPTY_STATE

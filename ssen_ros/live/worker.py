@@ -2,11 +2,13 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
+from ssen_ros import stopping
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.live_map import LiveMap, Pass
@@ -26,10 +28,12 @@ class InferenceWorker:
     """Waits for `trigger`, then makes one pass over the newest map, if it has changed.
 
     No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
-    same map gets a second pass, or a newer one its first. A GPU that runs out of memory is retried
-    at once with its cache emptied; then the networks move to the CPU and stay there.
+    same map gets a second pass, or a newer one its first. Where memory runs out, the pass is retried at once
+    without what is kept from pass to pass; a GPU's with its cache emptied, then the networks move to the CPU
+    and stay there.
 
-    Nothing is published while paused, nor of a map that has been started anew meanwhile.
+    Nothing is published while paused, nor of a map that has been started anew meanwhile. A pass that is
+    running then, or at `give_up`, ends within a second, and its map waits for the next one.
     """
 
     def __init__(
@@ -50,12 +54,23 @@ class InferenceWorker:
         self._paused = False
         self._stopping = False
         self.degraded = False  # moved from the GPU to the CPU
-        self.busy = False  # a pass is being made
+        self._flag = stopping.Flag()  # set: the pass that is running is to end
+        self._began_s: float | None = None  # the pass that is being made; monotonic clock
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
         self._thread.start()
 
     def trigger(self) -> None:
         self._wake.set()
+
+    @property
+    def running_s(self) -> float | None:
+        """How long the pass that is being made has taken so far; None while there is none."""
+        began_s = self._began_s
+        return None if began_s is None else time.monotonic() - began_s
+
+    def give_up(self) -> None:
+        """End the pass that is running, if one is, and make it again with what holds then."""
+        self._flag.set()
 
     def request(self) -> "Future[StepResult]":
         """One pass over the map as it is, changed or not; its result, or what it raised.
@@ -95,9 +110,10 @@ class InferenceWorker:
             return corrected
 
     def pause(self) -> None:
-        """Publish nothing until `resume`; a pass that is running then will be made again."""
+        """Publish nothing until `resume`; a pass that is running is given up, and will be made again."""
         with self._publishing:
             self._paused = True
+        self.give_up()
         with self._asking:
             asked = self._take_asked()
         _answer(asked, StateError("the node was deactivated before the pass began"))
@@ -118,6 +134,7 @@ class InferenceWorker:
         while True:
             self._wake.wait()
             self._wake.clear()
+            self._flag = stopping.Flag()  # before the next line: whoever pauses sees this one, or is seen
             if self._stopping:
                 return
             if not self._paused:
@@ -134,9 +151,10 @@ class InferenceWorker:
                 return
         if work is None:
             return
-        self.busy = True
+        self._began_s = time.monotonic()
         try:
-            result = self._segment(work)
+            with stopping.watching(self._flag):
+                result = self._segment(work)
             with self._publishing:
                 if self._paused or not self._live_map.is_current(work):
                     self._live_map.put_back(work)
@@ -146,11 +164,14 @@ class InferenceWorker:
                     self._publish(work, result)
                     self._live_map.finish(work, result)
                     outcome = result
+        except stopping.GivenUp:
+            self._live_map.put_back(work)
+            asked, outcome = self._ask_again(work, asked), StateError("the pass was given up")
         except Exception as error:
             self._live_map.fail(work)
             self._tell(error)
             outcome = error
-        self.busy = False
+        self._began_s = None
         _answer(asked, outcome)
 
     def _corrected_meanwhile(self, work: Pass, result: StepResult) -> StepResult:
@@ -158,6 +179,15 @@ class InferenceWorker:
         if now.corrections is work.memory.corrections:
             return result
         return self._pipeline.conclude(result, replace(now, floor=result.memory.floor))
+
+    def _ask_again(self, work: Pass, asked: list[Future]) -> list[Future]:
+        """Have the pass made again for those who asked for it; returns those who cannot wait for that."""
+        with self._asking:
+            if self._paused or not self._live_map.is_current(work):
+                return asked
+            self._asked = asked + self._asked
+        self.trigger()
+        return []
 
     def _tell(self, error: Exception) -> None:
         try:
@@ -170,21 +200,28 @@ class InferenceWorker:
         return asked
 
     def _segment(self, work: Pass) -> StepResult:
-        for relief in (self._empty_gpu_cache, self._move_to_cpu):
+        for relief in (self._free_memory, self._move_to_cpu):
             try:
                 return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
+            except MemoryError as error:
+                failure: Exception = error.with_traceback(None)  # its frames hold memory
             except RuntimeError as error:
                 if not _is_out_of_gpu_memory(error):
                     raise
-                relief(error)
+                failure = error.with_traceback(None)
+            relief(failure)
         return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
 
-    def _empty_gpu_cache(self, error: Exception) -> None:
+    def _free_memory(self, error: Exception) -> None:
+        if isinstance(error, MemoryError):
+            log.warning("out of memory (%s): trying once more, and keeping none from pass to pass", error)
+            self._pipeline.segmenter.release_memory()
+            return
         log.warning("out of GPU memory (%s): trying once more with the cache emptied", error)
         _empty_cache()
 
     def _move_to_cpu(self, error: Exception) -> None:
-        if str(self._pipeline.segmenter.device) == "cpu":
+        if isinstance(error, MemoryError) or str(self._pipeline.segmenter.device) == "cpu":
             raise error
         log.error("out of GPU memory again (%s): the networks move to the CPU and stay there", error)
         self._pipeline.segmenter.to("cpu")

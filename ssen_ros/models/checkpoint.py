@@ -115,7 +115,7 @@ def _provenance(path: Path, header: Header) -> dict:
     text = header.metadata.get("provenance", "{}")
     try:
         provenance = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"checkpoint {path}: metadata 'provenance' is no JSON ({error})") from error
     if not isinstance(provenance, dict):
         raise CheckpointError(f"checkpoint {path}: metadata 'provenance' = {text[:60]!r}, expected a mapping")

@@ -91,7 +91,8 @@ class MinkUNet(nn.Module):
         skips.pop()
         for i, name in enumerate(self._UP, start=4):
             x = convolve_normalize_relu(getattr(self, name), getattr(self, f"bntr{i}"), x)
-            x = getattr(self, f"block{i + 1}")(concatenate(x, skips.pop()))
+            x = concatenate(x, skips.pop())  # takes the name of its first half, whose memory the block uses
+            x = getattr(self, f"block{i + 1}")(x)
         return self.final(x).in_callers_order().to(features.dtype)
 
     @property
@@ -113,7 +114,7 @@ class MinkUNet(nn.Module):
         pairs = [("conv0p1s1", "bn0")]
         pairs += [(name, f"bn{i}") for i, name in enumerate(self._DOWN, start=1)]
         pairs += [(name, f"bntr{i}") for i, name in enumerate(self._UP, start=4)]
-        owners = [(model, conv, norm) for conv, norm in pairs]
+        owners: list[tuple[nn.Module, str, str]] = [(model, conv, norm) for conv, norm in pairs]
         for block in (m for m in model.modules() if isinstance(m, BasicBlock)):
             owners += [(block, "conv1", "norm1"), (block, "conv2", "norm2")]
             if block.downsample is not None:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ssen_ros.native import trim
+from ssen_ros.sparse.native_engine import release_memory
+
 log = logging.getLogger(__name__)
 
 
@@ -36,12 +39,16 @@ def run_in_parts(
 def _run(run, features, coords, reach, own, seen) -> Tensor:
     """The (len(own), D) output on the rows `own` of a map of which the rows `seen` are looked at."""
     try:
+        if own is seen:  # the whole map, which nobody needs a copy of
+            return run(features, coords)
         output = run(features[seen], coords[seen])
         return output[torch.searchsorted(seen, own)]
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         failure = error.with_traceback(None)  # its frames hold the memory that the halves need
+    release_memory()  # as does what the engines keep of the whole
+    trim()
     xyz = coords[own, 1:]
     axis = int((xyz.amax(0) - xyz.amin(0)).argmax())
     left = xyz[:, axis] <= xyz[:, axis].median()

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import PIL
 from PIL import Image, ImageDraw, ImageFont
 
 from ssen_ros.boxes import EDGES, corners
+from ssen_ros.errors import SsenError
 from ssen_ros.io.replacing import replacing
 from ssen_ros.labels import STUFF_NAMES, UNLABELLED_COLOR, instance_colors, semantic_colors
 from ssen_ros.pictures.camera import Camera, extent, fit_camera, view_axes
@@ -172,7 +174,7 @@ def _draw_label(
 ) -> None:
     """Write "class #id" near the top of the box, inside the panel and clear of the labels already there."""
     text = f"{instance.class_name} #{instance.id}"
-    font = ImageFont.load_default(size=12)
+    font = _font(12)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     width, height = right - left + 8, bottom - top + 6
     anchor = instance.box.center + np.array([0.0, 0.0, instance.box.size[2] / 2.0])
@@ -190,6 +192,16 @@ def _draw_label(
             return
 
 
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.load_default(size=size)
+    except TypeError as error:
+        raise SsenError(
+            f"pictures need Pillow 10.1 or newer, and {PIL.__version__} is installed: `pip install "
+            "'pillow>=10.1'`"
+        ) from error
+
+
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
@@ -198,16 +210,14 @@ def _titled(image: np.ndarray, title: str, subtitle: str) -> np.ndarray:
     width, middle = image.shape[1], TITLE_HEIGHT / 2
     canvas = Image.new("RGB", (width, TITLE_HEIGHT), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
-    draw.text((12, middle), title, fill=TEXT_COLOR, font=ImageFont.load_default(size=18), anchor="lm")
-    draw.text(
-        (width - 12, middle), subtitle, fill=TEXT_COLOR, font=ImageFont.load_default(size=14), anchor="rm"
-    )
+    draw.text((12, middle), title, fill=TEXT_COLOR, font=_font(18), anchor="lm")
+    draw.text((width - 12, middle), subtitle, fill=TEXT_COLOR, font=_font(14), anchor="rm")
     return np.vstack([np.asarray(canvas), image])
 
 
 def _legend(labelled: "LabelledMap", width: int) -> np.ndarray:
     """A strip with a swatch and a name for each class in the map; as many lines as it takes."""
-    font = ImageFont.load_default(size=14)
+    font = _font(14)
     classes = present_classes(labelled)
     names = [labelled.class_names[i] for i in classes]
     entries = list(zip(names, semantic_colors(np.array(classes, dtype=np.int64)), strict=True))

@@ -21,7 +21,7 @@ from ssen_ros.msg import InstanceArray, InstanceEvent
 from ssen_ros.stamps import SECOND_NS, ns_from_time
 from ssen_ros.structures import Box, Event, Instance, StepResult
 
-_FACTS = {field.name: field.type for field in fields(Instance)}
+_FACTS: dict[str, Any] = {field.name: field.type for field in fields(Instance)}
 _STATES = {"active": InstanceMsg.ACTIVE, "missing": InstanceMsg.MISSING}
 _STATE_OF = {number: state for state, number in _STATES.items()}
 _EVENT_KINDS = {
@@ -45,7 +45,9 @@ class CloudWriter:
         """Fields after x, y, z and rgb: `name="numpy type"`, such as `label="u4"`."""
         names = {"x": "f4", "y": "f4", "z": "f4", "rgb": "u4", **extra_fields}
         self._dtype = np.dtype([(name, f"<{kind}") for name, kind in names.items()])
-        self._fields = [_point_field(name, self._dtype) for name in self._dtype.names]
+        offsets = np.cumsum([0, *(self._dtype[name].itemsize for name in names)]).tolist()
+        self._fields = [_point_field(name, self._dtype[name], at) for name, at in zip(names, offsets)]
+        self._extra = tuple(extra_fields)
         self._buffer = array.array("B")
 
     def write(
@@ -58,7 +60,7 @@ class CloudWriter:
         for axis, name in enumerate("xyz"):
             records[name] = points[:, axis]
         records["rgb"] = pack_colors(colors)
-        for name in self._dtype.names[4:]:
+        for name in self._extra:
             records[name] = extra[name]
         msg = PointCloud2(
             header=header,
@@ -80,8 +82,7 @@ class CloudWriter:
             self._buffer.frombytes(bytes(size - len(self._buffer)))
 
 
-def _point_field(name: str, dtype: np.dtype) -> PointField:
-    kind, offset = dtype.fields[name]
+def _point_field(name: str, kind: np.dtype, offset: int) -> PointField:
     # RViz and PCL read colour from a float32 that carries the packed bytes.
     datatype = PointField.FLOAT32 if name == "rgb" else DATATYPE_OF[kind.str[1:]]
     return PointField(name=name, offset=offset, datatype=datatype, count=1)

@@ -1,7 +1,9 @@
 """The state of the node as one diagnostic_msgs/DiagnosticStatus."""
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
+from statistics import median
 
 import psutil
 from builtin_interfaces.msg import Time
@@ -13,6 +15,10 @@ from ssen_ros.ros.lifecycle import ACTIVE
 from ssen_ros.structures import StepResult
 
 _RECENT_S = 5.0  # a rejected cloud colours the status for this long
+_PASSES = 9  # the last ones say what is usual
+_LONG = 10.0  # times the usual
+_LONG_S = 2.0  # and no less than this
+_LONG_FIRST_S = 60.0  # where nothing is usual yet
 
 
 @dataclass
@@ -34,6 +40,12 @@ class Health:
     floor_seen: bool = True  # in the last pass
     processed_version: int = 0
     timings_s: dict[str, float] = field(default_factory=dict)
+    totals_s: deque[float] = field(default_factory=lambda: deque(maxlen=_PASSES))  # of the last passes
+
+    @property
+    def usual_s(self) -> float:
+        """What a pass usually takes: the median of the last ones; 0 before the first."""
+        return median(self.totals_s) if self.totals_s else 0.0
 
     def received(self, has_color: bool, has_frame: bool) -> None:
         self.received_at_s = time.monotonic()
@@ -45,9 +57,11 @@ class Health:
     def passed(self, result: StepResult) -> None:
         self.pass_failed = False
         self.instances = len(result.instances)
-        self.below_floor, self.floor_seen = result.strays, result.memory.floor.seen
+        floor = result.memory.floor
+        self.below_floor, self.floor_seen = result.strays, floor is not None and floor.seen
         self.processed_version = result.snapshot.version
         self.timings_s = dict(result.timings_s)
+        self.totals_s.append(result.timings_s.get("total", 0.0))
 
     def failed(self, message: str) -> None:
         self.pass_failed = True
@@ -74,7 +88,7 @@ class Observation:
     cloud_topic: str = ""
     cloud_publishers: tuple[str, ...] = ()  # names of nodes
     whole_maps: bool = True  # each cloud is one, and replaces the one before
-    busy: bool = False  # a pass is being made
+    running_s: float | None = None  # so long the pass that is being made has taken; None: there is none
     other_types: tuple[str, ...] = ()  # that publishers of the topic send
     qos_mismatch: str = ""  # what a publisher does not offer
     callback_errors: int = 0  # raised by callbacks since the process began; the log has them
@@ -115,6 +129,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "below_floor": health.below_floor,
         "floor_seen": health.floor_seen,
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
+        "running_ms": "" if seen.running_s is None else f"{1000 * seen.running_s:.1f}",
         "memory_mb": f"{memory_mb():.0f}",
         "device": device,
         "device_memory_mb": f"{device_memory_mb(device):.0f}",
@@ -170,6 +185,14 @@ def _warnings(seen: Observation) -> list[str]:
         warnings.append("the clouds have no frame_id")
     if not health.has_color:
         warnings.append("the clouds have no colour: labels are worse")
+    usual_s = health.usual_s
+    longest_s = max(_LONG * usual_s, _LONG_S) if usual_s else _LONG_FIRST_S
+    if seen.running_s is not None and seen.running_s > longest_s:
+        usually = f"usually {usual_s:.1f} s" if usual_s else "the first one"
+        warnings.append(
+            f"a pass has been running for {seen.running_s:.0f} s, {usually}: look at clustering.* and "
+            "map_voxels"
+        )
     if seen.degraded:
         warnings.append("degraded to the CPU")
     if seen.qos_mismatch:
@@ -191,7 +214,7 @@ def _occupation(seen: Observation) -> str:
         return "waiting for a map"
     if not seen.enabled:
         return "disabled by ~/enable"
-    return "segmenting" if seen.busy or seen.counters.pending else "up to date"
+    return "segmenting" if seen.running_s is not None or seen.counters.pending else "up to date"
 
 
 def _age_s(at_s: float | None) -> float | None:

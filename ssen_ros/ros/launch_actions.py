@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from launch import LaunchContext
+from launch import LaunchContext  # pyright: ignore[reportAttributeAccessIssue]  # finds the folder launch/
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node

@@ -82,7 +82,8 @@ class ManagedNode(LifecycleNode):
         and the client never gets an answer.
         """
         try:
-            return super()._LifecycleNodeMixin__change_state(transition)
+            change = super()._LifecycleNodeMixin__change_state  # pyright: ignore[reportAttributeAccessIssue]
+            return change(transition)  # private to rclpy: no annotation tells of it
         except rclpy_implementation.RCLError:
             self.get_logger().error(
                 f"transition {transition} is not possible: the node is {self.lifecycle_state}"

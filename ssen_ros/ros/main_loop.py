@@ -40,7 +40,8 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
     context = Context()
     try:
         # rclpy's own handlers would tear the context down under the publishers.
-        rclpy.init(args=args, context=context, signal_handler_options=SignalHandlerOptions.NO)
+        own = None if args is None else list(args)
+        rclpy.init(args=own, context=context, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # unreadable arguments or parameter file
         print(f"{name}: {error}", file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
+import numpy as np
 from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
@@ -63,7 +64,7 @@ class MarkerBoard:
 
 def _box(header: Header, instance: Instance) -> Marker:
     size = to_size(instance.box)
-    red, green, blue = instance_colors([instance.id])[0] / 255.0
+    red, green, blue = instance_colors(np.array([instance.id]))[0] / 255.0
     return Marker(
         header=header,
         ns=BOXES,

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from rclpy.node import Node
@@ -138,7 +139,8 @@ class Outputs:
             self._offer_label_info("detections" in wanted)
 
     def close(self) -> None:
-        self.enable(TopicsConfig(**dict.fromkeys(_TOPICS, False)))
+        nothing: dict[str, Any] = dict.fromkeys(_TOPICS, False)
+        self.enable(TopicsConfig(**nothing))
 
     def publish(self, header: Header, result: StepResult) -> None:
         """All outputs of one update, stamped with the header of the cloud it was made from."""

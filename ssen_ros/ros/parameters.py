@@ -50,7 +50,7 @@ class CloudQosConfig:
         changes=CONFIGURE,
     )
     depth: int = param(
-        5, "clouds kept while one is being integrated", unit="clouds", low=1, high=1000, changes=CONFIGURE
+        5, "clouds kept while one is being integrated", unit="clouds", low=1, high=50, changes=CONFIGURE
     )
 
 
@@ -82,7 +82,7 @@ class TopicsConfig(PublishConfig):
 
 
 def _static(doc: str, unit: str) -> float:
-    return param(0.0, doc, unit=unit, changes=CONFIGURE)
+    return param(0.0, doc, unit=unit, low=-1e6, high=1e6, changes=CONFIGURE)
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,12 @@ class FramesConfig:
         high=3.0,
         changes=CONFIGURE,
     )
+    robot_frame: str = param(
+        "",
+        "frame at whose origin the robot is, the middle of map.box_m; empty: that of the clouds, such as the "
+        "camera's",
+        changes=CONFIGURE,
+    )
     static_transform: StaticTransformConfig = field(default_factory=StaticTransformConfig)
 
 
@@ -148,6 +154,7 @@ class NodeConfig(SsenConfig):
         "age of the newest cloud from which /diagnostics warns; 0: never, as many SLAMs fall silent at rest",
         unit="s",
         low=0.0,
+        high=1e9,
         changes=LIVE,
     )
     publish: TopicsConfig = field(default_factory=TopicsConfig)

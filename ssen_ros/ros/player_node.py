@@ -95,7 +95,7 @@ def _first_step(cloud: Cloud, maps: int, growth: str) -> np.ndarray:
     """(N,) int, 0..maps-1: the step in which each point appears."""
     if growth == "whole":
         return np.zeros(len(cloud), dtype=np.int64)
-    if growth == "frames":
+    if growth == "frames" and cloud.first_frame is not None:
         frames, position = np.unique(cloud.first_frame, return_inverse=True)
         return position * maps // len(frames)
     extent = np.ptp(cloud.points, axis=0)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -84,7 +85,8 @@ class AdaptiveSubscription:
     def destroy(self) -> None:
         with self._replacing:
             old, self._subscription = self._subscription, None
-        self._node.destroy_subscription(old)
+        if old is not None:
+            self._node.destroy_subscription(old)
 
     def _on_incompatible(self, info: Any) -> None:
         kind = QoSPolicyKind(int(info.last_policy_kind))
@@ -111,5 +113,5 @@ class AdaptiveSubscription:
         self._node.destroy_subscription(old)
 
 
-def _policy(policies: type, value: str, strongest: str) -> Any:
+def _policy(policies: type[Enum], value: str, strongest: str) -> Any:
     return policies[(strongest if value == "auto" else value).upper()]

@@ -14,6 +14,7 @@ from std_srvs.srv import SetBool, Trigger
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import SsenError, StateError
 from ssen_ros.io.saved_map import read_map, resolve_below, write_map
+from ssen_ros.results import export_map
 from ssen_ros.ros.conversions import CloudWriter, to_instance_msgs
 from ssen_ros.ros.session import Session
 from ssen_ros.srv import Correct, GetInstances, LoadMap, SaveMap
@@ -43,6 +44,7 @@ class Services:
             (SaveMap, "save_map", self._save_map, prompt),
             (LoadMap, "load_map", self._load_map, prompt),
             (Correct, "correct", self._correct, prompt),
+            (SaveMap, "export", self._export, prompt),
         ):
             node.create_service(service_type, f"~/{name}", self._guarded(name, handle), callback_group=group)
 
@@ -111,6 +113,14 @@ class Services:
         response.path = str(path)
         self._logger.info(f"map saved as {path}")
         return f"{saved.state.voxels} voxels, {len(saved.memory.instances)} objects"
+
+    def _export(self, session: Session, request, response) -> str:
+        labelled = session.labelled
+        folder = resolve_below(self._map_directory, request.name, suffix="")
+        export_map(labelled, folder, request.overwrite)
+        response.path = str(folder)
+        self._logger.info(f"map exported to {folder}")
+        return f"{len(labelled)} voxels, {len(labelled.instances)} objects"
 
     def _load_map(self, session: Session, request, response) -> str:
         saved = read_map(resolve_below(self._map_directory, request.name))

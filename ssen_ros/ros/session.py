@@ -12,7 +12,9 @@ from std_msgs.msg import Header
 from ssen_ros.config import SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
+from ssen_ros.forgetting import Forgetting
 from ssen_ros.io.saved_map import SavedMap
+from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.live.intake import Intake
 from ssen_ros.live.live_map import LiveMap, Pass
 from ssen_ros.live.throttle import ErrorThrottle
@@ -23,6 +25,7 @@ from ssen_ros.ros.diagnostics import Health
 from ssen_ros.ros.outputs import Outputs
 from ssen_ros.ros.parameters import NodeConfig
 from ssen_ros.ros.transforms import MapFrame
+from ssen_ros.stamps import ns_from_time
 from ssen_ros.structures import Memory, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
@@ -50,11 +53,13 @@ class Session:
             self._pipeline = self._load_pipeline(make_pipeline)
             segmenter = self._pipeline.segmenter
             self.class_names = tuple(segmenter.class_names)
+            forgetting = Forgetting(config.map.decay_s, config.map.box_m)
+            voxel_map = VoxelMap(segmenter.voxel_size, config.map.mode, forgetting)
             self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
             raise
-        self.live_map = LiveMap(VoxelMap(segmenter.voxel_size, config.map.mode), memory)
+        self.live_map = LiveMap(voxel_map, memory)
         self._worker = InferenceWorker(self.live_map, self._pipeline, self._publish, self._on_failed_pass)
         self._worker.pause()
         self._intake: Intake[PointCloud2] = Intake(
@@ -111,6 +116,8 @@ class Session:
             getattr(before, part) != getattr(config, part) for part in ("clustering", "instances", "publish")
         ):
             self.live_map.ask()  # to be seen without waiting for the map to change
+        if before.clustering != config.clustering:  # what runs may be slow because of them
+            self._worker.give_up()
 
     def request_pass(self) -> "Future[StepResult]":
         """A pass now, changed or not. Raises StateError where there is no map or the node is not active."""
@@ -123,6 +130,7 @@ class Session:
         """
         self._intake.clear()
         done = self._worker.between_updates(self.live_map.reset)
+        self._worker.give_up()
         self._worker.trigger()
         return done
 
@@ -130,7 +138,7 @@ class Session:
     def last(self) -> tuple[Header, StepResult]:
         """The last published update. Raises StateError where there is none of this map."""
         work, result = self._current()
-        return work.header, result
+        return _header(work), result
 
     @property
     def saved(self) -> SavedMap:
@@ -153,12 +161,19 @@ class Session:
         """
         return self._worker.correct(edit)
 
+    @property
+    def labelled(self) -> LabelledMap:
+        """The last published update, to be written for others. Raises StateError where there is none."""
+        work, result = self._current()
+        return LabelledMap.from_step(result, self.class_names, work.header.frame_id)
+
     def restore(self, saved: SavedMap) -> None:
         """Go on from a saved map. Raises MapFileError where the networks have other voxels or classes."""
         saved.check_fits(self._pipeline.segmenter.voxel_size, self.class_names)
         header = Header(frame_id=saved.frame_id, stamp=time_from_ns(saved.stamp_ns))
         self._intake.clear()
         self._worker.between_updates(lambda: self.live_map.restore(header, saved.state, saved.memory))
+        self._worker.give_up()
         self._worker.trigger()
 
     @property
@@ -166,9 +181,9 @@ class Session:
         return self._worker.degraded
 
     @property
-    def busy(self) -> bool:
-        """A pass is being made."""
-        return self._worker.busy
+    def running_s(self) -> float | None:
+        """How long the pass that is being made has taken so far; None while there is none."""
+        return self._worker.running_s
 
     def _current(self) -> tuple[Pass, StepResult]:
         # Not in the midst of publishing: who has heard of an update and asks for it gets that one.
@@ -180,13 +195,17 @@ class Session:
     def _work_in(self, cloud: PointCloud2) -> None:
         try:
             points, colors, had_color = from_msg(cloud)
-            header, points = self.map_frame.bring(self._without_slash(cloud.header), points)
+            header = self._without_slash(cloud.header)
+            if self._config.map.decay_s and not ns_from_time(header.stamp):
+                self._logger.warning("the clouds have no stamp: map.decay_s forgets nothing", once=True)
+            robot = self.map_frame.robot(header) if self._config.map.box_m else None
+            header, points = self.map_frame.bring(header, points)
         except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
             self.live_map.reject()
             self._explain_rejection(error)
             return
         try:
-            why_anew = self.live_map.receive(header, points, colors)
+            why_anew = self.live_map.receive(header, points, colors, robot)
         except Exception as error:
             self._explain_rejection(error)
             return
@@ -235,7 +254,7 @@ class Session:
         return pipeline
 
     def _publish(self, work: Pass, result: StepResult) -> None:
-        self._outputs.publish(work.header, result)
+        self._outputs.publish(_header(work), result)
         self.health.passed(result)
         self._logger.info(
             f"{_tell(result)} (at most one such line a minute)", throttle_duration_sec=_UPDATE_LOG_PERIOD_S
@@ -248,6 +267,10 @@ class Session:
             self._logger.error(
                 f"the pass over the map failed, trying once more or with a newer map: {message}"
             )
+
+
+def _header(work: Pass) -> Header:
+    return Header(stamp=work.header.stamp, frame_id=work.header.frame_id)
 
 
 def _tell(result: StepResult) -> str:

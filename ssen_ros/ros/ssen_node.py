@@ -15,12 +15,13 @@ from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType  # pyright: ignore[reportPrivateImportUsage]  # Humble has it there alone
 from rclpy.context import Context
 from rclpy.timer import Timer
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.config import SsenConfig
+from ssen_ros.errors import StateError
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
@@ -79,6 +80,8 @@ class SsenNode(ManagedNode):
 
     def activate(self) -> None:
         config, session = self._live.config, self._session
+        if session is None:
+            raise StateError("the node has no networks: configure it before it is activated")
         session.resume()
         self._timer = self._every(config.update_period_s, session.tick)
         self._subscription = AdaptiveSubscription(
@@ -164,6 +167,7 @@ class SsenNode(ManagedNode):
         topic = subscription.topic_name if subscription is not None else ""
         publishers = self.get_publishers_info_by_topic(topic) if topic else []
         types = {info.topic_type for info in publishers}
+        heard = subscription if types else None  # who did not match may be gone
         return Observation(
             self.lifecycle_state,
             session.health,
@@ -174,9 +178,9 @@ class SsenNode(ManagedNode):
             cloud_topic=topic,
             cloud_publishers=tuple(full_name(p) for p in publishers if p.topic_type == CLOUD_TYPE),
             whole_maps=self._live.config.map.mode == "accumulated",
-            busy=session.busy,
+            running_s=session.running_s,
             other_types=tuple(sorted(types - {CLOUD_TYPE})),
-            qos_mismatch=subscription.mismatch if types else "",  # who did not match may be gone
+            qos_mismatch=heard.mismatch if heard is not None else "",
             callback_errors=errors,
             stale_cloud_s=self._live.config.stale_cloud_s,
         )

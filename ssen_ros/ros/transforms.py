@@ -47,6 +47,7 @@ class TransformSource(Protocol):
 
     def lookup(self, target: str, source: str, stamp: Time) -> Transform:
         """target_T_source at that time. Raises FrameError where it is not known: there is no default."""
+        ...
 
     def close(self) -> None:
         """Stop listening."""
@@ -88,8 +89,8 @@ class Tf2Transforms:
             import tf2_ros  # late: no part of ROS on PyPI
         except ImportError as error:
             raise ConfigError(
-                f"frames.target_frame and frames.gravity_frame need tf2_ros ({error}): install tf2_ros_py of "
-                "your ROS distribution, or set frames.static_transform"
+                f"frames.target_frame, gravity_frame and robot_frame need tf2_ros ({error}): install "
+                "tf2_ros_py of your ROS distribution, or set frames.static_transform"
             ) from error
         self._node = node
         self._timeout_s = timeout_s
@@ -149,7 +150,7 @@ def transform_source(node: Node, config: FramesConfig) -> TransformSource | None
             f"frames.static_transform has frame_id = {static.frame_id!r} and child_frame_id = "
             f"{static.child_frame_id!r}: expected both, or none"
         )
-    if not (config.target_frame or config.gravity_frame):
+    if not (config.target_frame or config.gravity_frame or config.robot_frame):
         return None
     return StaticTransforms(static) if static.frame_id else Tf2Transforms(node, config.tf_timeout_s)
 
@@ -166,12 +167,14 @@ class MapFrame:
 
         Raises FrameError where a transform is missing, or the map is tilted by more than `max_tilt_deg`.
         """
-        target, gravity = self._config.target_frame, self._config.gravity_frame
+        source, target, gravity = self._source, self._config.target_frame, self._config.gravity_frame
+        if source is None:
+            return header, points
         if target and header.frame_id != target:
-            points = self._source.lookup(target, header.frame_id, header.stamp).apply(points)
+            points = source.lookup(target, header.frame_id, header.stamp).apply(points)
             header = Header(stamp=header.stamp, frame_id=target)
         if gravity:
-            tilt_deg = self._source.lookup(gravity, header.frame_id, header.stamp).tilt_deg
+            tilt_deg = source.lookup(gravity, header.frame_id, header.stamp).tilt_deg
             if tilt_deg > self._config.max_tilt_deg:
                 raise FrameError(
                     f"+Z of frame {header.frame_id!r} is {tilt_deg:.1f} deg off that of gravity_frame "
@@ -179,6 +182,21 @@ class MapFrame:
                     "to a frame with +Z up"
                 )
         return header, points
+
+    def robot(self, header: Header) -> np.ndarray:
+        """(3,) m: where the robot is in the map, at the stamp of a cloud with this header.
+
+        Raises FrameError where a transform is missing, or no frame tells the robot from the map.
+        """
+        target = self._config.target_frame or header.frame_id
+        frame = self._config.robot_frame or header.frame_id
+        if frame == target:
+            raise FrameError(
+                f"map.box_m asks where the robot is, but the clouds come in the map's own frame, {target!r}: "
+                "set frames.robot_frame, such as base_link"
+            )
+        assert self._source is not None, "one of the two frames is a parameter"
+        return self._source.lookup(target, frame, header.stamp).translation
 
     def close(self) -> None:
         if self._source is not None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,7 +27,20 @@ from ssen_ros.simulation.recipe import Recipe
 from ssen_ros.simulation.sweethome import read_archives
 from ssen_ros.simulation.textures import Picture, read_prints, read_textures
 
-_Object = TypeVar("_Object")  # a `Placed` of `layout`, which itself builds on this module
+
+class _Labelled(Protocol):
+    """A `Placed` of `layout`, which itself builds on this module."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def mesh(self) -> Mesh: ...
+
+    @property
+    def class_id(self) -> int: ...
+
+
+_Object = TypeVar("_Object", bound=_Labelled)
 
 _HELD_OUT = 5  # one in this many
 _WALL, _FLOOR = CLASS_NAMES.index("wall"), CLASS_NAMES.index("floor")
@@ -283,7 +296,7 @@ class RoomAssets:
                 continue
             corners = mesh.vertices[mesh.faces[faces]].reshape(-1, 3)
             lower, size = corners.min(axis=0), np.ptp(corners, axis=0)
-            use = material.use or _guess(material, class_id, np.count_nonzero(faces), size)
+            use = material.use or _guess(material, class_id, int(np.count_nonzero(faces)), size)
             if use == "print" and size[2] < 0.05 and min(size[:2]) > 0.45:
                 use = "fabric"  # a rug
             if use in ("print", "screen", "cover", "box", "spines"):
@@ -300,7 +313,8 @@ class RoomAssets:
         if options and rng.random() < _PAINTED:
             groups = sorted({picture.group for picture in options})
             group = groups[rng.integers(len(groups))]
-            picture = rng.choice([p for p in options if p.group == group])
+            alike = [p for p in options if p.group == group]
+            picture = alike[rng.integers(len(alike))]
             self._credits.add(picture.credit)
             texture = picture.read()
             # In its own colours, or in those that the surface would have had.

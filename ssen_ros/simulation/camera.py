@@ -195,4 +195,4 @@ class Camera:
 def _smooth_noise(rng: np.random.Generator, shape: tuple[int, int], cell: int) -> np.ndarray:
     """Noise of unit deviation at lattice points `cell` px apart, interpolated."""
     coarse = rng.standard_normal((shape[0] // cell + 2, shape[1] // cell + 2), np.float32)
-    return zoom(coarse, cell, order=1)[: shape[0], : shape[1]]
+    return np.asarray(zoom(coarse, cell, order=1))[: shape[0], : shape[1]]

@@ -128,7 +128,11 @@ def plant(rng: np.random.Generator, size: float = 0.3) -> Mesh:
     b = MeshBuilder()
     pot = size * 0.4
     b.loft(
-        [(0.7, 0), (1, pot), (0, pot)], (0, 0, 0), b.material(_color(rng)), (size * 0.28,) * 2, segments=12
+        [(0.7, 0), (1, pot), (0, pot)],
+        (0, 0, 0),
+        b.material(_color(rng)),
+        (size * 0.28, size * 0.28),
+        segments=12,
     )
     leaf = b.material(
         Material(mat.hsv(rng.uniform(0.2, 0.38), rng.uniform(0.3, 0.75), rng.uniform(0.15, 0.5)))

@@ -169,7 +169,9 @@ def row_of_chairs(layout: Layout) -> None:
     count = int(rng.integers(2, 6))
     gap = rng.choice([0.0, rng.uniform(0.0, 0.1)])
     spot = layout.against_wall((count * (w + gap), d, h))
-    for k in range(count if spot else 0):
+    if not spot:
+        return
+    for k in range(count):
         position = spot.at(((k - (count - 1) / 2) * (w + gap), rng.normal(0, 0.4 * gap), 0))
         layout.add(mesh, "chair", position, spot.yaw + rng.normal(0.0, 0.5 * gap))
 
@@ -182,7 +184,9 @@ def rows_of_chairs(layout: Layout) -> None:
     rows, columns, pitch = int(rng.integers(2, 4)), int(rng.integers(2, 6)), d + rng.uniform(0.2, 0.45)
     gap = rng.uniform(0.0, 0.06)
     spot = layout.in_the_open((columns * (w + gap), rows * pitch, h))
-    for i in range(rows if spot else 0):
+    if not spot:
+        return
+    for i in range(rows):
         for k in range(columns):
             x = (k - (columns - 1) / 2) * (w + gap)
             y = (i - (rows - 1) / 2) * pitch + rng.normal(0.0, 0.02)
@@ -197,7 +201,9 @@ def circle_of_chairs(layout: Layout) -> None:
     count = int(rng.integers(4, 9))
     r = count * (w + rng.uniform(0.05, 0.2)) / (2 * np.pi) + d / 2
     spot = layout.in_the_open((2 * r + d, 2 * r + d, h))
-    for k in range(count if spot else 0):
+    if not spot:
+        return
+    for k in range(count):
         if rng.random() < 0.9:
             angle = 2 * np.pi * k / count + rng.normal(0, 0.03)
             at = spot.at((r * np.cos(angle), r * np.sin(angle), 0))

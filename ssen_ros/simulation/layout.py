@@ -90,12 +90,18 @@ class Spot:
 
     position: np.ndarray  # (3,) m
     yaw: float  # rad
-    wall: Wall | None = None
-    t: float = 0.0  # m along the wall
 
     def at(self, offset) -> np.ndarray:
         """(3,) room position of an offset (m) given in the spot's own frame."""
         return self.position + turn_z(self.yaw) @ np.asarray(offset, float)
+
+
+@dataclass(frozen=True)
+class WallSpot(Spot):
+    """One against a wall, or on it."""
+
+    wall: Wall
+    t: float  # m along the wall
 
 
 def footprint(position, yaw: float, w: float, d: float) -> np.ndarray:
@@ -206,7 +212,7 @@ class Layout:
 
     def against_wall(
         self, size, gap: float | None = None, clearance: float = 0.0, tries: int = 40
-    ) -> Spot | None:
+    ) -> WallSpot | None:
         """A free stretch of wall for a thing of `size` (w, d, h) m, which is then taken.
 
         `clearance` m are kept free in front of it.
@@ -229,10 +235,12 @@ class Layout:
             self.block(footprint(position, yaw, w, d), h)
             if clearance:
                 self.reserve(footprint(wall.point(t, distance + d + clearance / 2), yaw, w * 0.8, clearance))
-            return Spot(np.append(position, 0.0), yaw, wall, t)
+            return WallSpot(np.append(position, 0.0), yaw, wall, t)
         return None
 
-    def on_wall(self, w: float, z0: float, z1: float, margin: float = 0.05, tries: int = 25) -> Spot | None:
+    def on_wall(
+        self, w: float, z0: float, z1: float, margin: float = 0.05, tries: int = 25
+    ) -> WallSpot | None:
         """A free patch of wall surface between two heights, m, which is then taken."""
         for _ in range(tries):
             wall = self.walls[self.rng.integers(len(self.walls))]
@@ -244,11 +252,11 @@ class Layout:
                 return spot
         return None
 
-    def on_wall_at(self, wall: Wall, t: float, w: float, z0: float, z1: float) -> Spot | None:
+    def on_wall_at(self, wall: Wall, t: float, w: float, z0: float, z1: float) -> WallSpot | None:
         if z1 > self.height - 0.02 or not wall.is_free(t - w / 2, t + w / 2, z0, z1):
             return None
         wall.taken.append((t - w / 2, t + w / 2, z0, z1))
-        return Spot(np.append(wall.point(t, 0.0), z0), wall.yaw, wall, t)
+        return WallSpot(np.append(wall.point(t, 0.0), z0), wall.yaw, wall, t)
 
     def in_the_open(self, size, tries: int = 30, margin: float = 0.0) -> Spot | None:
         """A free place away from the walls, roughly aligned with them, which is then taken."""

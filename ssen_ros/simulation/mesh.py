@@ -1,6 +1,6 @@
 """Triangle meshes: a frozen value and the builder that furniture is made with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ssen_ros.rotations import turn_x, turn_z
 from ssen_ros.simulation.materials import Material
+
+Edge = float | Callable[[np.ndarray], np.ndarray]  # a height, m, or that at each of some angles, rad
 
 _BOX_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) / 2
 _BOX_FACES = np.array(
@@ -211,13 +213,14 @@ class MeshBuilder:
         points = np.insert(rings, axis, heights, axis=-1)
         self.grid(points, material)
 
-    def arc(self, center, radii, span, low, high, thickness: float, material: int) -> None:
+    def arc(self, center, radii, span, low: Edge, high: Edge, thickness: float, material: int) -> None:
         """A wall `thickness` m thick bent along an ellipse about `center` (x, y), m.
 
         `span` are its first and last angle (rad, from +x); `low` and `high` its lower and upper edge, each a
         height or a function of the angles.
         """
-        angle = np.linspace(*span, 17)
+        first, last = span
+        angle = np.linspace(first, last, 17)
         unit = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         outer = unit * np.asarray(radii) + np.asarray(center)[:2]
         inner = unit * (np.asarray(radii) - thickness) + np.asarray(center)[:2]

@@ -78,15 +78,16 @@ def _model(folder: Path, entry: Mapping) -> Model:
     creator = entry.get("creator") or entry.get("source")
     if not creator:
         raise DataError(f"{where} lacks creator; expected who made it: most licences want the name told")
+    width, depth, height = map(float, size)
     return Model(
         id=path.stem,
         name=entry.get("name") or path.stem,
         creator=creator,
         licence=entry["licence"],
         class_name=class_name,
-        size=tuple(float(s) for s in size),
+        size=(width, depth, height),
         elevation=float(entry.get("elevation_m") or 0.0),
-        read=partial(_read_npz, path, tuple(size)),
+        read=partial(_read_npz, path, (width, depth, height)),
     )
 
 

@@ -94,8 +94,8 @@ def _furnish(layout: Layout, kind: str) -> None:
         recipe.fillings[rng.integers(len(recipe.fillings))](layout)
     shell.add_radiators(layout)
     hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
-    hang_things(layout, int(rng.integers(1, 3 + area / 4)))
-    litter_floor(layout, int(rng.integers(1, 4 + area / 2)))
+    hang_things(layout, int(rng.integers(1, int(3 + area / 4))))
+    litter_floor(layout, int(rng.integers(1, int(4 + area / 2))))
     shell.build_shell(layout, recipe.wet, kind)
 
 
@@ -114,8 +114,8 @@ def _furnish_varied(layout: Layout, kind: str) -> None:
     shell.add_radiators(layout)
     if rng.random() < 0.6:
         hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
-        hang_things(layout, int(rng.integers(0, 3 + area / 4)))
-    litter(layout, int(rng.integers(0, 4 + area / 2)))
+        hang_things(layout, int(rng.integers(0, int(3 + area / 4))))
+    litter(layout, int(rng.integers(0, int(4 + area / 2))))
     shell.build_shell(layout, recipe.wet, kind)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ssen_ros.simulation import clutter, fittings, materials
 from ssen_ros.simulation.furniture import fittings as make
-from ssen_ros.simulation.layout import Layout, Spot, Wall, footprint
+from ssen_ros.simulation.layout import Layout, Wall, WallSpot, footprint
 from ssen_ros.simulation.materials import Material
 from ssen_ros.simulation.mesh import Mesh, MeshBuilder
 from ssen_ros.simulation.recipe import Recipe
@@ -207,7 +207,7 @@ def _add_varied_windows(layout: Layout, count: int) -> None:
         _cover(layout, spot, w, z, h)
 
 
-def _cover(layout: Layout, spot: Spot, w: float, z: float, h: float) -> None:
+def _cover(layout: Layout, spot: WallSpot, w: float, z: float, h: float) -> None:
     """A curtain, a blind or a shutter before a window w by h whose lower edge is at z, or nothing."""
     rng, wall, t = layout.rng, spot.wall, spot.t
     pick = rng.choice(4, p=[0.38, 0.36, 0.2, 0.06])

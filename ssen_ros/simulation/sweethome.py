@@ -65,7 +65,8 @@ def _read_catalogue(archive: Path, licences: dict[str, str], classes: dict[str, 
     for entry in entries.values():
         class_name = classes.get(entry["name"])
         if class_name is not None:
-            size = tuple(float(entry[key]) / 100.0 for key in ("width", "depth", "height"))
+            width, depth, height = (float(entry[key]) / 100.0 for key in ("width", "depth", "height"))
+            size = width, depth, height
             rotation = tuple(float(v) for v in entry.get("modelRotation", "1 0 0 0 1 0 0 0 1").split())
             yield Model(
                 id=entry["id"],

@@ -47,7 +47,8 @@ def _read(path: Path) -> Texture:
 def read_textures(folder: Path) -> dict[str, tuple[Picture, ...]]:
     """The textures of a folder for each of USES that it has any for. Raises DataError with what is wrong."""
     manifest = read_manifest(folder)
-    uses = manifest.get("suggested_use") if isinstance(manifest, Mapping) else None
+    manifest = manifest if isinstance(manifest, Mapping) else {}
+    uses = manifest.get("suggested_use")
     if not isinstance(uses, Mapping) or not set(uses) & set(USES):
         raise DataError(
             f'{folder / "manifest.json"}: expected "suggested_use" with lists of subfolders for some of '

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import binary_erosion, gaussian_filter
-from scipy.sparse import coo_matrix
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 from ssen_ros.rotations import turn_x, turn_z
@@ -157,7 +157,7 @@ def _path(room: Room, clear: float, frames: int, rng: np.random.Generator) -> np
 def free_cells(room: Room, clear: float) -> np.ndarray:
     """(X, Y) bool: where one can walk; at least one cell."""
     shape = np.ceil(np.array(room.size[:2]) / _CELL).astype(int)
-    x, y = (np.indices(shape) + 0.5) * _CELL
+    x, y = (np.indices(tuple(shape)) + 0.5) * _CELL
     centers = np.stack([x, y], axis=-1)
     floor = np.any([_within(centers, outline) for outline in room.floors], axis=0)
     blocked = [_within(centers, o.outline) for o in room.obstacles if o.top > clear]
@@ -178,9 +178,9 @@ def _within(centers: np.ndarray, outline: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _neighbours(free: np.ndarray) -> coo_matrix:
+def _neighbours(free: np.ndarray) -> csr_matrix:
     """Distances between free cells side by side or corner to corner."""
-    index = np.full(free.shape, -1)
+    index = np.full_like(free, -1, np.int64)
     index[free] = np.arange(np.count_nonzero(free))
     rows, columns, lengths = [], [], []
     for dx, dy in ((1, 0), (0, 1), (1, 1), (1, -1)):
@@ -191,9 +191,9 @@ def _neighbours(free: np.ndarray) -> coo_matrix:
         columns += [b[both], a[both]]
         lengths += [np.full(2 * np.count_nonzero(both), np.hypot(dx, dy))]
     total = np.count_nonzero(free)
-    return coo_matrix(
+    return csr_matrix(
         (np.concatenate(lengths), (np.concatenate(rows), np.concatenate(columns))), (total, total)
-    ).tocsr()
+    )
 
 
 # --- where SLAM believes the camera to be ----------------------------------------------------------

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from ssen_ros.sparse.kernel_map import KernelMap
 
@@ -11,7 +12,9 @@ from ssen_ros.sparse.kernel_map import KernelMap
 class Engine(Protocol):
     """What finds neighbours and multiplies; `TorchEngine` documents each method."""
 
-    dtype: torch.dtype | None  # of the features that it takes; None: any
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """Of the features that it takes; None: any."""
 
     def empty(self, rows: int, channels: int, like: Tensor) -> Tensor: ...
 
@@ -40,12 +43,13 @@ class Layer(Protocol):
     kernel_size: int
     stride: int
     transposed: bool
-    kernel: Tensor  # as checkpoints have it
-    bias: Tensor | None  # (1, Cout)
+    kernel: Parameter  # as checkpoints have it
+    bias: Parameter | None  # (1, Cout)
 
     @property
     def kernel3d(self) -> Tensor:
         """(kernel_size³, Cin, Cout)."""
+        ...
 
     def packed(self, engine: Engine) -> Any:
         """The kernel as `engine` wants it."""
@@ -59,6 +63,7 @@ class Coordinates(Protocol):
 
     def arrange(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order to the order, type and memory that are computed in."""
+        ...
 
     def convolve(
         self,
@@ -70,6 +75,8 @@ class Coordinates(Protocol):
         relu: bool = False,
     ) -> Tensor:
         """relu(layer(features) + shortcut)."""
+        ...
 
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """Channels of both."""
+        ...

@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from ssen_ros import stopping
 from ssen_ros.errors import ConfigError, EngineError
 from ssen_ros.sparse.interfaces import Layer
 
@@ -88,6 +89,7 @@ class MinkowskiCoordinates:
         relu: bool = False,
     ) -> Tensor:
         """(N, Cin) features at `in_stride` to (M, Cout) at `out_stride`, as CoordinateManager's."""
+        stopping.check()
         if layer.kernel_size == 1 or len(features) == 0:  # as its own layers do for 1³; it has no empty maps
             output = features @ layer.kernel3d[0]
         else:

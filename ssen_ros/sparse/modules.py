@@ -58,7 +58,15 @@ class Convolution(nn.Module):
         transposed: back to the voxels of `input stride / stride`, which the input was made from.
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride=1, bias=False, transposed=False):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        bias: bool = False,
+        transposed: bool = False,
+    ):
         super().__init__()
         if stride not in (1, 2) or kernel_size < stride or (stride == 1 and kernel_size % 2 == 0):
             raise ValueError(
@@ -111,6 +119,11 @@ class Convolution(nn.Module):
 class BatchNorm1d(nn.BatchNorm1d):
     """torch's raises for a single row, and a coarse level may have one: without a variance of its own it is
     normalised by the running statistics, and teaches them nothing."""
+
+    running_mean: Tensor  # torch's may be without, where they are not tracked
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
         return self.by_running_statistics(x) if self.training and len(x) < 2 else super().forward(x)

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
+from weakref import WeakSet
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ssen_ros import native
+from ssen_ros import native, stopping
 from ssen_ros.errors import ConfigError
 from ssen_ros.native import address
 from ssen_ros.sparse.kernel_map import KernelMap
@@ -47,7 +48,7 @@ _SIGNATURES = {
     "ssen_isa_supported": (c_int32, [c_int32]),
     "ssen_packed_bytes": (c_int64, [c_int32] * 4),
     "ssen_pack": (None, [c_int32, c_void_p, c_int32, c_int32, c_int32, c_void_p]),
-    "ssen_convolve": (None, [c_int32, POINTER(_Convolution)]),
+    "ssen_convolve": (c_int32, [c_int32, POINTER(_Convolution)]),
     "ssen_kernel_gradient": (None, [c_int32, POINTER(_KernelGradient)]),
     "ssen_find_neighbours": (
         None,
@@ -145,7 +146,8 @@ class NativeEngine:
     """
 
     def __init__(self, isa: str):
-        if isa not in instruction_sets():
+        library = _library()
+        if library is None or isa not in instruction_sets():
             raise ValueError(
                 f"instruction set {isa!r}: this CPU and the library have "
                 f"{', '.join(instruction_sets()) or 'none'}"
@@ -153,7 +155,7 @@ class NativeEngine:
         self.isa = isa
         self.dtype = torch.bfloat16 if isa in BFLOAT16_SETS else torch.float32
         self._set = instruction_sets()[isa]
-        self._library = _library()
+        self._library = library
         self._workspace = Workspace()
 
     def __reduce__(self):
@@ -213,7 +215,10 @@ class NativeEngine:
             len(features), rows, packed.volume, packed.in_channels, packed.out_channels,
             relu, torch.get_num_threads(),
         )  # fmt: skip
-        self._library.ssen_convolve(self._set, byref(arguments))
+        status = self._library.ssen_convolve(self._set, byref(arguments))
+        stopping.check()
+        if status:
+            raise MemoryError(f"a thread's own memory for a layer of {rows} rows")
         return output
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
@@ -239,7 +244,8 @@ def native_engine(isa: str) -> NativeEngine:
 class Workspace:
     """Memory for activations and tables that outlives them: fresh pages cost ten times a write to used ones.
 
-    A buffer is free again when no tensor looks into it any more, views included.
+    A buffer is free again when no tensor looks into it any more, views included. Once `release`d, nothing is
+    kept any more.
     """
 
     _SMALL = 1 << 18  # bytes: below, torch's own memory is as good
@@ -249,12 +255,19 @@ class Workspace:
     def __init__(self):
         self._buffers: list[_Buffer] = []
         self._requests = 0
+        self._keeps = True
         self._lock = threading.Lock()
+        _workspaces.add(self)
+
+    def release(self) -> None:
+        """Give back what is free, the rest when its tensors are gone."""
+        with self._lock:
+            self._keeps, self._buffers = False, []
 
     def empty(self, rows: int, channels: int, dtype: torch.dtype) -> Tensor:
         """A (rows, channels) tensor of undefined content."""
         needed = rows * channels * dtype.itemsize
-        if needed < self._SMALL:
+        if needed < self._SMALL or not self._keeps:
             return torch.empty(rows, channels, dtype=dtype)
         with self._lock:
             memory = self._take(needed)
@@ -272,6 +285,18 @@ class Workspace:
             self._buffers.append(buffer)
         buffer.last_request = self._requests
         return buffer.memory
+
+
+_workspaces: "WeakSet[Workspace]" = WeakSet()
+
+
+def release_memory() -> None:
+    """Give back the memory that engines keep for the next passes, and keep none from now on: it is short.
+
+    Passes take longer then, for each asks the system for its memory anew.
+    """
+    for workspace in list(_workspaces):
+        workspace.release()
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ zeros where there is no neighbour. Thin tables (transposed: one parent a voxel) 
 import torch
 from torch import Tensor
 
+from ssen_ros import stopping
 from ssen_ros.sparse.kernel_map import KernelMap
 
 _CHUNK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}  # of gathered neighbours: last-level cache; a large GEMM
@@ -62,6 +63,7 @@ class TorchEngine:
         relu: bool = False,
     ) -> Tensor:
         """(N, Cin) to (M, Cout): relu(convolution + bias + shortcut). Without a map each row is its own."""
+        stopping.check()
         output = features @ packed[0] if kernel_map is None else _sum(features, packed, kernel_map)
         if bias is not None:
             output = output + bias.to(output.dtype)

@@ -61,16 +61,32 @@ def kept_points(rng: np.random.Generator, points: np.ndarray, config: Augmentati
     return kept
 
 
-def augment_points(rng: np.random.Generator, points: np.ndarray, config: AugmentationConfig) -> np.ndarray:
-    """(N, 3) float32 points, m: turned about z, tilted about x, scaled, and what else is asked for."""
+@dataclass(frozen=True)
+class Placement:
+    """How the points of a room are turned, tilted, scaled, mirrored and moved."""
+
+    matrix: np.ndarray  # (3, 3)
+    shift: np.ndarray  # (3,) m
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) float32, m."""
+        moved = np.einsum("ni,ji->nj", points, self.matrix.astype(np.float32))  # `@` wakes every BLAS core
+        return (moved + self.shift).astype(np.float32)
+
+    def undo(self, points: np.ndarray) -> np.ndarray:
+        """(N, 3) float64, m: where these points of the placed room are in the room itself."""
+        return np.einsum("ni,ji->nj", points - self.shift, np.linalg.inv(self.matrix))
+
+
+def draw_placement(rng: np.random.Generator, config: AugmentationConfig) -> Placement:
+    """Any turn about z, and what else is asked for."""
     turn = turn_z(rng.uniform(0, 2 * np.pi))
     tilt = np.clip(rng.normal(0, config.tilt_deg), -config.max_tilt_deg, config.max_tilt_deg)
     scale = rng.uniform(1 - config.scale, 1 + config.scale)
-    transform = turn @ turn_x(np.deg2rad(tilt)) * scale
+    matrix = turn @ turn_x(np.deg2rad(tilt)) * scale
     if config.mirror:
-        transform = transform @ np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
-    moved = np.einsum("ni,ji->nj", points, transform.astype(np.float32))  # `@` would wake every core of BLAS
-    return (moved + rng.uniform(0, config.grid_shift, 3)).astype(np.float32)
+        matrix = matrix @ np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
+    return Placement(matrix, rng.uniform(0, config.grid_shift, 3))
 
 
 def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: AugmentationConfig) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from ssen_ros.training.background import Foreground
 from ssen_ros.training.config import TrainConfig
-from ssen_ros.training.dataset import Batch, RoomDataset, collate
+from ssen_ros.training.dataset import Batch, RoomDataset, collate, twin_rows
+
+_ROOM = 1  # the generator that draws the room of two scenes is none of the scenes' own
 
 
 def draw_batch(
@@ -20,13 +24,26 @@ def draw_batch(
     shown: Foreground,
     step: int,
 ) -> Batch:
-    """These scenes of the step's batch, 0 to batch_size - 1. Whoever draws them, they are the same."""
-    drawn, masks = [], []
+    """These scenes of the step's batch, 0 to batch_size - 1. Whoever draws them, they are the same.
+
+    With config.consistency, scenes 0 and 1, 2 and 3 and so on are of one room.
+    """
+    drawn, masks, placements = [], [], []
     for scene in scenes:
         rng = np.random.default_rng([config.seed, step, scene])
-        drawn.append(rooms.scene(rng, config))
-        masks.append(shown(rng, drawn[-1]))
-    return collate(drawn, masks, features)
+        room = None
+        if config.consistency:
+            shared = np.random.default_rng([config.seed, step, scene // 2, _ROOM])
+            room = int(shared.integers(len(rooms)))
+        voxels, placement = rooms.scene(rng, config, room)
+        drawn.append(voxels)
+        masks.append(shown(rng, voxels))
+        placements.append(placement)
+    batch = collate(drawn, masks, features)
+    if not config.consistency:
+        return batch
+    twins = twin_rows(batch.coords.numpy(), placements, rooms.voxel_size)
+    return replace(batch, twins=torch.from_numpy(twins))
 
 
 def batches(draw: Callable[[int], Batch], steps: range, workers: int) -> Iterator[Batch]:
@@ -55,7 +72,7 @@ class _Drawn(Dataset):
         return self._draw(step)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

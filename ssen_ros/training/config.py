@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ssen_ros.config import param, parameters, with_values
 from ssen_ros.errors import ConfigError
-from ssen_ros.labels import LABEL_NAMES
+from ssen_ros.io.yaml_file import read_mapping
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.models import NetworkSpec
 from ssen_ros.training.augmentation import AugmentationConfig
 
@@ -49,6 +48,15 @@ class TrainConfig:
     background_checkpoint: str = param("", "semantic network, for background predicted and mixed")
     class_balance: float = param(
         0.0, "semantic loss: classes weigh share^-this; 0: every voxel alike (paper)", low=0.0, high=1.0
+    )
+    extra_classes: bool = param(
+        True, "outputs for things of another kind and for ceilings, beside ScanNet's 20 classes (ours)"
+    )
+    consistency: float = param(
+        0.0,
+        "semantic loss: weight of the divergence between the answers for the same place; the scenes of a "
+        "batch are then two and two one room under two augmentations (ours)",
+        low=0.0,
     )
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     crop_share: float = param(
@@ -99,10 +107,10 @@ def load_config(path: str | Path, task: str) -> TrainConfig:
     AugmentationConfig. Raises ConfigError for what does not fit, whichever task it is for.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = read_mapping(path)
+    except (OSError, ValueError) as error:
         raise ConfigError(f"training configuration {path}: {error}") from error
-    special = {t: values.pop(t, None) or {} for t in TASKS} if isinstance(values, dict) else {"": None}
+    special = {t: values.pop(t, None) or {} for t in TASKS}
     if not all(isinstance(mapping, dict) for mapping in (values, *special.values())):
         names = ", ".join(p.name for p in parameters(TrainConfig()))
         raise ConfigError(f"training configuration {path}: expected a mapping of {names}")
@@ -124,7 +132,7 @@ def network_spec(task: str, config: TrainConfig) -> NetworkSpec:
         architecture=config.architecture,
         voxel_size=config.voxel_size,
         features=tuple(name.strip() for name in config.features.split(",")),
-        class_names=LABEL_NAMES,
+        class_names=LABEL_NAMES if config.extra_classes else CLASS_NAMES,
         first_kernel_size=config.first_kernel_size,
         embedding_width=config.embedding_width if task == "embedding" else 0,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
@@ -14,7 +15,7 @@ from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.floor import above_floor, find_floor
 from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.training.augmentation import augment_colors, augment_points, kept_points
+from ssen_ros.training.augmentation import Placement, augment_colors, draw_placement, kept_points
 from ssen_ros.training.config import TrainConfig
 
 
@@ -37,6 +38,7 @@ class Batch:
     semantic_label: Tensor  # (N,) int64
     instance_label: Tensor  # (N,) int64, unique within a scene
     scene: Tensor  # (N,) int64
+    twins: Tensor  # (P, 2) int64 rows of two scenes that show the same place of a room, see `twin_rows`
 
 
 @lru_cache(maxsize=500)  # some 3 MB each, 40 ms to read
@@ -82,20 +84,27 @@ class RoomDataset:
     def sample(self, index: int) -> Sample:
         return _load(self.paths[index])
 
-    def class_shares(self, rooms: int = 60) -> np.ndarray:
-        """(C,) float64: of the annotated voxels of the first rooms, those of each class."""
+    def class_shares(self, rooms: int = 60, classes: int = len(LABEL_NAMES)) -> np.ndarray:
+        """(C,) float64: of the first rooms' voxels that are annotated as one of the first C labels, those of
+        each."""
         labels = [self.sample(i).semantic_label for i in range(min(rooms, len(self)))]
-        counts = sum(np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels)
+        of_room = [np.bincount(label[label >= 0], minlength=len(LABEL_NAMES)) for label in labels]
+        counts = np.sum(of_room, axis=0)[:classes]
         return counts / max(counts.sum(), 1)
 
-    def scene(self, rng: np.random.Generator, config: TrainConfig) -> LabelledVoxels:
-        """One random room, augmented, voxelized, and cropped as a map still growing would be."""
-        sample = self.sample(int(rng.integers(len(self))))
+    def scene(
+        self, rng: np.random.Generator, config: TrainConfig, room: int | None = None
+    ) -> tuple[LabelledVoxels, Placement]:
+        """A room, any or this one, augmented, voxelized, and cropped as a map still growing would be, and
+        how its points were placed."""
+        sample = self.sample(int(rng.integers(len(self))) if room is None else room)
         kept = kept_points(rng, sample.points, config.augmentation)
-        points = augment_points(rng, sample.points[kept], config.augmentation)
+        placement = draw_placement(rng, config.augmentation)
+        points = placement.apply(sample.points[kept])
         colors = augment_colors(rng, sample.colors[kept], config.augmentation)
         augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
-        return crop(rng, voxelize(augmented, self.voxel_size), config.max_voxels, config.crop_share)
+        voxels = voxelize(augmented, self.voxel_size)
+        return crop(rng, voxels, config.max_voxels, config.crop_share), placement
 
 
 def crop(
@@ -135,4 +144,25 @@ def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[
                 scene[:, 0],
             )
         )
-    return Batch(*[torch.from_numpy(np.concatenate(c)) for c in zip(*columns)])
+    columns = [torch.from_numpy(np.concatenate(column)) for column in zip(*columns)]
+    return Batch(*columns, twins=torch.zeros(0, 2, dtype=torch.int64))
+
+
+def twin_rows(coords: np.ndarray, placements: list[Placement], voxel_size: float) -> np.ndarray:
+    """(P, 2) int64 rows that show the same place: of scenes 0 and 1, of 2 and 3, and so on.
+
+    The (N, 4) coords are a batch's. Scenes are two and two the same room, each placed in its own way; every
+    voxel of the second that lies within one voxel of one of the first, in the room, makes a pair.
+    """
+    pairs = []
+    for first in range(0, len(placements), 2):
+        rows = [np.flatnonzero(coords[:, 0] == scene) for scene in (first, first + 1)]
+        one, other = (
+            placement.undo((coords[own, 1:] + 0.5) * voxel_size)
+            for own, placement in zip(rows, placements[first : first + 2])
+        )
+        if len(one) and len(other):
+            distance, nearest = KDTree(one).query(other, distance_upper_bound=voxel_size)
+            near = np.isfinite(distance)
+            pairs.append(np.column_stack([rows[0][np.asarray(nearest)[near]], rows[1][near]]))
+    return np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)

@@ -56,7 +56,7 @@ class Processes:
                 f"batch_size = {count} for {self.size} processes: expected a scene for each; raise it, or "
                 f"start {count} processes"
             )
-        return range(self.rank, count, self.size)
+        return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Over all processes, without gradient."""
@@ -76,7 +76,7 @@ class Processes:
     def sum_gradients(self, model: nn.Module) -> None:
         if self.size == 1:
             return
-        gradients = [p.grad for p in model.parameters()]
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
         total = self.sum(torch.cat([g.reshape(-1) for g in gradients]))
         for gradient, part in zip(gradients, total.split([g.numel() for g in gradients])):
             gradient.copy_(part.view_as(gradient))

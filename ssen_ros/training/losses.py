@@ -106,3 +106,15 @@ def semantic_loss(logits: Tensor, semantic_label: Tensor, class_weight: Tensor |
     if not (semantic_label != IGNORE_INDEX).any():
         return logits.sum() * 0.0
     return F.cross_entropy(logits, semantic_label, class_weight, ignore_index=IGNORE_INDEX)
+
+
+def consistency_loss(logits: Tensor, twins: Tensor) -> Tensor:
+    """Mean symmetric Kullback-Leibler divergence, nats, between the answers for the same place.
+
+    (N, C) logits; (P, 2) rows that should have the same answer. Zero without any (R-Drop, Liang et al.,
+    NeurIPS 2021, of two drop-outs; here of two augmentations).
+    """
+    if not len(twins):
+        return logits.sum() * 0.0
+    one, other = (F.log_softmax(logits[rows].float(), dim=1) for rows in twins.T)
+    return ((one.exp() - other.exp()) * (one - other)).sum(dim=1).mean() / 2

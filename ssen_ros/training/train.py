@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from ssen_ros.errors import ConfigError
+from ssen_ros.labels import IGNORE_INDEX
 from ssen_ros.models import Checkpoint, NetworkSpec, load_checkpoint, network_of
 from ssen_ros.models.minkunet import BasicBlock, MinkUNet
 from ssen_ros.sparse.choose import coordinates_on
@@ -23,7 +25,7 @@ from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
 from ssen_ros.training.dataset import Batch, RoomDataset, class_weight
 from ssen_ros.training.distributed import Processes
-from ssen_ros.training.losses import embedding_loss, semantic_loss
+from ssen_ros.training.losses import consistency_loss, embedding_loss, semantic_loss
 from ssen_ros.training.run_folder import Journal, RunFolder
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,11 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     with Processes(config.device) as processes, _interrupts_noted() as interrupted, ExitStack() as open_files:
         device = processes.device
         scenes = processes.share(config.batch_size)
+        if config.consistency and (scenes.start % 2 or scenes.stop % 2):
+            raise ConfigError(
+                f"consistency = {config.consistency} with batch_size = {config.batch_size} and "
+                f"{processes.size} processes: expected an even number of scenes for each process"
+            )
         shown = foreground(config, device) if task == "embedding" else everything
         model = network_of(spec)
         if config.start_from and not resume:
@@ -76,7 +83,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
             folder.check_is_free()
         balance = None
         if task == "semantic":
-            shares = rooms.class_shares()
+            shares = rooms.class_shares(classes=spec.out_channels)
             weights = class_weight(shares, config.class_balance)
             balance = torch.tensor(weights, dtype=torch.float32, device=device)
             folder.note_balance(shares, weights)
@@ -143,7 +150,7 @@ def _interrupts_noted() -> Iterator[Sequence[int]]:
     if threading.current_thread() is not threading.main_thread():  # only there can signals be caught
         yield noted
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, _) -> None:
         noted.append(number)
@@ -183,15 +190,12 @@ def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> li
         name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape
     }
     model.load_state_dict({**own, **fitting})
-    added = [
-        name
-        for name, block in model.named_modules()
-        if isinstance(block, BasicBlock)
-        and block.downsample is None
-        and not any(key.startswith(f"{name}.") for key in given)
-    ]
-    for name in added:
-        torch.nn.init.zeros_(model.get_submodule(name).norm2.bn.weight)  # what remains is the shortcut
+    added = []
+    for name, block in model.named_modules():
+        if isinstance(block, BasicBlock) and block.downsample is None:
+            if not any(key.startswith(f"{name}.") for key in given):
+                torch.nn.init.zeros_(block.norm2.bn.weight)  # what remains is the shortcut
+                added.append(name)
     log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
     of_added = tuple(f"{name}." for name in added)
     anew = {name for name in own.keys() - fitting.keys() if not name.startswith(of_added)}
@@ -227,11 +231,18 @@ def loss_terms(
     output = model(batch.features.to(device), batch.coords.to(device))
     if task == "semantic":
         label = batch.semantic_label.to(device)
+        label = label.masked_fill(label >= output.shape[1], IGNORE_INDEX)  # without extra_classes
         annotated = label >= 0
         count = annotated.sum()
         right = (output.argmax(1) == label)[annotated].sum() / count.clamp(min=1)
-        loss = semantic_loss(output, label, class_weight)
-        return {"loss": Term(loss, class_weight[label[annotated]].sum()), "accuracy": Term(right, count)}
+        loss, terms = semantic_loss(output, label, class_weight), {"accuracy": Term(right, count)}
+        if config.consistency:
+            twins = batch.twins.to(device)
+            apart = consistency_loss(output, twins)
+            loss = loss + config.consistency * apart
+            terms["apart"] = Term(apart, torch.tensor(float(len(twins)), device=device))
+        weight = count if class_weight is None else class_weight[label[annotated]].sum()
+        return {"loss": Term(loss, weight), **terms}
     loss = embedding_loss(
         output,
         batch.instance_label.to(device),

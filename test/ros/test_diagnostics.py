@@ -35,7 +35,7 @@ def standing_clock(monkeypatch):
         (replace(WORKING, lifecycle="inactive", health=health(pass_failed=True)), OK, "inactive"),
         (WORKING, OK, "up to date"),
         (replace(WORKING, counters=Counters(received=3, processed=2, pending=1)), OK, "segmenting"),
-        (replace(WORKING, busy=True), OK, "segmenting"),
+        (replace(WORKING, running_s=1.5), OK, "segmenting"),
         (replace(WORKING, other_types=("sensor_msgs/msg/Image",)), WARN, "/map sends sensor_msgs/msg/Image"),
         (replace(WORKING, health=health(has_frame=False)), WARN, "no frame_id"),
         (replace(WORKING, health=health(has_color=False)), WARN, "no colour"),

@@ -1,5 +1,7 @@
 """The services of ssen_node over DDS, with known labels (stub_node)."""
 
+import json
+import shutil
 import signal
 
 import numpy as np
@@ -7,6 +9,7 @@ from geometry_msgs.msg import Point
 from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
+from ssen_ros.io.ply import read_ply_vertices
 from ssen_ros.io.point_cloud2 import read_column
 from ssen_ros.msg import InstanceArray, InstanceEvent
 from ssen_ros.ros.conversions import from_msg
@@ -55,7 +58,7 @@ def test_objects_are_given_by_id_and_class_with_their_clouds_and_nothing_is_writ
     assert not lost.success and "99" in lost.message and lost.instances.instances == [one]
     slip = bench.call(GetInstances, "get_instances", class_names=["chiar"])
     assert not slip.success and "'chiar'" in slip.message and "chair" in slip.message
-    for service_type, name in ((SaveMap, "save_map"), (LoadMap, "load_map")):
+    for service_type, name in ((SaveMap, "save_map"), (SaveMap, "export"), (LoadMap, "load_map")):
         refused = bench.call(service_type, name, name="kitchen")
         assert not refused.success and "map_directory" in refused.message
 
@@ -109,9 +112,19 @@ def test_a_saved_map_gives_another_run_its_map_and_its_ids(bench, tmp_path):
     assert saved.success and saved.path == str((maps / "home" / "kitchen.npz").resolve())
     assert not bench.call(SaveMap, "save_map", name="home/kitchen").success
     assert bench.call(SaveMap, "save_map", name="home/kitchen", overwrite=True).success
+    exported = bench.call(SaveMap, "export", name="home/objects")
+    assert exported.success and exported.path == str((maps / "home" / "objects").resolve())
+    content = json.loads((maps / "home" / "objects" / "instances.json").read_text())
+    assert {(one["class_name"], one["id"]) for one in content["instances"]} == known
+    ids = read_ply_vertices(maps / "home" / "objects" / "labelled.ply")["instance_id"]
+    assert set(ids.tolist()) - {-1} == {id_ for _, id_ in known}
+    assert not bench.call(SaveMap, "export", name="home/objects").success
+    assert bench.call(SaveMap, "export", name="home/objects", overwrite=True).success
+    shutil.rmtree(maps / "home" / "objects")
     for name in ("../kitchen", "/tmp/kitchen", ""):
-        refused = bench.call(SaveMap, "save_map", name=name)
-        assert not refused.success and "below" in refused.message
+        for service in ("save_map", "export"):
+            refused = bench.call(SaveMap, service, name=name)
+            assert not refused.success and "below" in refused.message
         assert not bench.call(LoadMap, "load_map", name=name).success
     assert [path.name for path in maps.rglob("*.*")] == ["kitchen.npz"] and not list(tmp_path.glob("*.npz"))
     first.signal(signal.SIGINT)

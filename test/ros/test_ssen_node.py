@@ -280,6 +280,27 @@ def test_another_frame_starts_the_map_anew(bench):
     assert len(node.lines("'map' to 'odom'")) == 1
 
 
+def test_what_is_not_seen_again_is_forgotten_and_its_object_retired(bench):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(map__mode="incremental", map__decay_s=10.0), publish)
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    for k, second in enumerate((100, 111)):
+        publish(*bench.box_cloud((3.0 * k, 0.0, 0.0), bench.TABLE, k), stamp_ns=second * 10**9)
+        bench.spin_until(lambda k=k: len(instances) == k + 1)
+    (first,), (second,) = (message.instances for message in instances)
+    assert second.box_pose.position.x > 2.0
+    events = {(event.kind, event.id) for event in instances[1].events}
+    assert events == {(InstanceEvent.RETIRED, first.id), (InstanceEvent.CREATED, second.id)}
+
+
+def test_a_box_without_a_robot_refuses_the_clouds_with_the_remedy(bench):
+    publish = bench.cloud_publisher()
+    node = bench.ready(bench.start(map__mode="incremental", map__box_m=10.0), publish)
+    publish(*bench.box_cloud((0.0, 0.0, 0.0), bench.TABLE, 1))
+    bench.wait_for(clouds_rejected=1)
+    assert "frames.robot_frame" in node.log
+
+
 def test_clouds_without_colour_are_grey_and_warned_of_once(bench):
     from std_msgs.msg import Header
 

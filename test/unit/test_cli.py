@@ -13,7 +13,9 @@ from ssen_ros.cli import main
 from ssen_ros.cli.options import parse_settings
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
+from ssen_ros.io.ply import read_ply_vertices
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.structures import Cloud
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 FLOOR, CHAIR = CLASS_NAMES.index("floor"), CLASS_NAMES.index("chair")
@@ -88,6 +90,32 @@ def test_segment_goes_by_the_parameter_file_of_the_node(stub_networks, tmp_path)
     assert stub_networks[0].config == expected
 
 
+@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
+def test_segment_turns_a_file_by_the_axis_that_is_up(up, stub_networks, tmp_path):
+    half_turn = (1, -1, -1) if up.startswith("-") else (1, 1, 1)
+    np.savez(
+        tmp_path / "room.npz", points=np.roll(two_chairs() * np.float32(half_turn), "zxy".index(up[-1]), 1)
+    )
+    assert main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--up", up]) == 0
+    instances = json.loads((tmp_path / "instances.json").read_text())["instances"]
+    assert [one["box"]["center"][2] for one in instances] == pytest.approx([0.275, 0.275], abs=0.05)
+    eye = Cloud(np.eye(3, dtype=np.float32), None).turned(up).points
+    assert np.linalg.det(eye) == 1 and abs(eye["xyz".index(up[-1]), 2]) == 1  # turned, not mirrored
+
+
+def test_segment_labels_every_point_where_it_is_asked_to(stub_networks, tmp_path):
+    points = two_chairs()
+    np.savez(tmp_path / "room.npz", points=points)
+    assert main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--full"]) == 0
+    columns = read_ply_vertices(tmp_path / "labelled.ply")
+    np.testing.assert_array_equal(np.stack([columns[axis] for axis in "xyz"], 1), points)
+    on_floor = points[:, 2] < 0.05
+    assert (columns["instance_id"][on_floor] == -1).mean() > 0.9
+    assert len(set(columns["instance_id"][points[:, 2] > 0.1])) == 2
+    main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path)])
+    assert len(read_ply_vertices(tmp_path / "labelled.ply")["x"]) < len(points)
+
+
 def test_segment_of_many_clouds_keeps_what_is_there_and_goes_on_after_an_error(
     stub_networks, tmp_path, capsys
 ):
@@ -114,6 +142,8 @@ def test_segment_of_many_clouds_keeps_what_is_there_and_goes_on_after_an_error(
     assert (tmp_path / "out" / "office" / "map.png").is_file()
     assert main([*command, "--set", "instances.min_score=0.5"]) == 1
     assert "holds results with instances.min_score" in capsys.readouterr().err
+    assert main([*command, "--full", "--up", "-y"]) == 1
+    assert "holds results with data = " in capsys.readouterr().err
     command.insert(1, str(tmp_path / "other" / "office.ply"))
     assert main(command) == 1
     assert "would both become" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_an_integer_is_taken_where_a_float_is_meant():
         ("clustering.min_cluster_size", 1, ["1", "[2, 1000000]", "voxels"]),
         ("instances.min_overlap", 1.5, ["1.5", "[0.0, 1.0]"]),
         ("instances.min_overlap", float("nan"), ["nan", "[0.0, 1.0]"]),
-        ("clustering.max_spread", float("inf"), ["inf", "finite"]),
+        ("clustering.max_spread", float("inf"), ["inf", "100.0]"]),
         ("clustering.mode", "k_means", ["'k_means'", "fast, exact"]),
         ("map.mode", "growing", ["'growing'", "accumulated", "incremental"]),
         ("segmenter.device", 0, ["0", "str"]),
@@ -113,3 +113,8 @@ def test_an_unknown_parameter_is_answered_with_the_nearest(name, meant):
         with_values(SsenConfig(), {name: 1})
     with pytest.raises(ConfigError, match="unknown parameter 'qqq'; known: map.mode"):
         with_values(SsenConfig(), {"qqq": 1})
+
+
+def test_every_number_has_two_bounds():
+    numbers = [p for p in parameters(SsenConfig()) if type(p.default) in (int, float)]
+    assert [p.name for p in numbers if p.low is None or p.high is None] == []

@@ -72,6 +72,15 @@ def test_with_more_neighbours_the_answer_is_one_of_the_librarys(seed):
     pytest.fail("none of the library's answers for 20 orders of the rows")
 
 
+@pytest.mark.parametrize("min_samples", [32, 33, 150])
+def test_very_many_neighbours_are_found_as_well(min_samples):
+    points = blobs(0, 3000, 8, 6)
+    expected, _ = reference(points, 50, min_samples)
+    for effort, least in ((0, 0.99), (hdbscan_native.EFFORT, 0.98)):
+        label, _ = hdbscan(points, 50, min_samples, effort=effort)
+        assert adjusted_rand_score(expected, label) > least
+
+
 @pytest.mark.parametrize("effort", [0, hdbscan_native.EFFORT])
 def test_bounded_effort_moves_few_of_many_points(effort):
     points = blobs(0, 8000, 8, 12)

@@ -5,27 +5,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from growing_map import cloud, header, live_map
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError
+from ssen_ros.forgetting import Forgetting
 from ssen_ros.live.live_map import LiveMap
 from ssen_ros.structures import Event, Known, Memory
 from ssen_ros.voxel_map import VoxelMap
-
-
-def header(frame_id="map", stamp=0):
-    return SimpleNamespace(frame_id=frame_id, stamp=SimpleNamespace(sec=stamp, nanosec=0))
-
-
-def cloud(*cells):
-    points = np.array(cells, dtype=np.float32).reshape(-1, 1) * [1.0, 0.0, 0.0] + 0.5
-    return points.astype(np.float32), np.zeros(points.shape, np.uint8)
-
-
-def live_map(mode="accumulated"):
-    return LiveMap(VoxelMap(1.0, mode))
 
 
 def finish(live, work, memory=None):
@@ -335,3 +324,17 @@ def test_a_snapshot_that_raises_counts_as_a_failed_pass():
 
 def raise_(error):
     raise error
+
+
+def test_what_is_forgotten_is_told_as_gone_to_the_next_pass():
+    live = LiveMap(VoxelMap(1.0, "incremental", Forgetting(decay_s=5.0, box_m=20.0)))
+    live.receive(header(stamp=10), *cloud(0, 1, 50), np.zeros(3))
+    first = live.take()
+    assert first.snapshot.voxel_coords[:, 0].tolist() == [0, 1]  # 50 m lies outside the box
+    finish(live, first)
+    live.receive(header(stamp=14), *cloud(1), np.zeros(3))
+    assert live.take() is None  # seen again, and nothing else
+    live.receive(header(stamp=16), *cloud(2), np.zeros(3))
+    change = live.take().change
+    gone, new = (voxel_keys.unpack(keys)[:, 0].tolist() for keys in (change.gone, change.new))
+    assert (gone, new) == ([0], [2])

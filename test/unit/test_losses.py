@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ssen_ros.training.losses import embedding_loss, semantic_loss
+from ssen_ros.training.losses import consistency_loss, embedding_loss, semantic_loss
 
 # Two instances on a line: {0, 0.4, 0.8} with mean 0.4, and {0.6, 1.0} with mean 0.8; one row of no instance.
 EMBEDDINGS = torch.tensor([[0.0], [0.4], [0.8], [0.6], [1.0], [9.0]], dtype=torch.float64)
@@ -95,6 +95,18 @@ def test_class_weights_by_hand():
     each = -torch.log_softmax(logits, 1)[torch.arange(3), label]
     expected = (each[0] + 4 * each[1] + 4 * each[2]) / 9
     assert semantic_loss(logits, label, weight).item() == pytest.approx(expected.item())
+
+
+def test_consistency_by_hand():
+    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    p, q = (torch.softmax(logits.detach()[row], 0).double() for row in (0, 1))
+    expected = ((p * (p / q).log()).sum() + (q * (q / p).log()).sum()) / 2
+    assert consistency_loss(logits, torch.tensor([[0, 1]])).item() == pytest.approx(expected.item())
+    both = consistency_loss(logits, torch.tensor([[0, 1], [0, 2]]))  # the second pair agrees
+    assert both.item() == pytest.approx(expected.item() / 2)
+    both.backward()
+    assert logits.grad[:2].any(dim=1).all()
+    assert consistency_loss(logits, torch.zeros(0, 2, dtype=torch.int64)).item() == 0.0
 
 
 def test_the_released_codes_divisor_by_hand():

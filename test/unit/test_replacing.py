@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from ssen_ros.io.replacing import replace_text, replacing
+from ssen_ros.io.replacing import replace_text, replacing, replacing_folder
 
 
 def names(folder):
@@ -98,3 +98,37 @@ def test_what_is_no_file_is_written_not_replaced(tmp_path):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         replace_text(tmp_path / "missing" / "a.txt", "new")
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_folder_is_filled_and_then_takes_its_place(tmp_path, before):
+    path = tmp_path / "map"
+    if before:
+        path.mkdir()
+        (path / "old.txt").write_text("old")
+    with replacing_folder(path) as temporary:
+        (temporary / "new.txt").write_text("new")
+        assert path.exists() == before and (not before or names(path) == ["old.txt"])
+    assert names(path) == ["new.txt"] and names(tmp_path) == ["map"]
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("fails", ["while it is filled", "when it takes its place"])
+def test_a_folder_that_fails_leaves_what_was_there(tmp_path, monkeypatch, before, fails):
+    path, rename = tmp_path / "map", os.rename
+    if before:
+        path.mkdir()
+        (path / "old.txt").write_text("old")
+
+    def failing(source, target):
+        if fails == "when it takes its place" and "new.txt" in os.listdir(source):
+            raise OSError("no space")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="no space"), replacing_folder(path) as temporary:
+        (temporary / "new.txt").write_text("new")
+        if fails == "while it is filled":
+            raise OSError("no space")
+    assert names(tmp_path) == ["map"] * before
+    assert not before or names(path) == ["old.txt"]

@@ -1,15 +1,18 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from ssen_ros.errors import MapFileError
 from ssen_ros.io.clouds import read_cloud, read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.pictures.render import PANEL_WIDTH
-from ssen_ros.results import save_result
+from ssen_ros.results import export_map, save_result
 from ssen_ros.structures import (
     Box,
+    Cloud,
     Clusters,
     Instance,
     Known,
@@ -104,3 +107,53 @@ def test_save_result_writes_three_files_that_agree(tmp_path):
 def test_labelled_map_keeps_stamp_and_version():
     labelled = LabelledMap.from_step(step_result())
     assert (labelled.version, labelled.stamp_ns, len(labelled)) == (7, 2_000_000_000, 4)
+
+
+def test_oriented_boxes_stand_beside_the_upright_ones(tmp_path):
+    pytest.importorskip(
+        "open3d", reason="the extra `open3d` is not installed", exc_type=(ImportError, OSError)
+    )
+    saved = save_result(step_result(), tmp_path, oriented_boxes=True)
+    (chair,) = json.loads(saved.instances_json.read_text())["instances"]
+    assert chair["oriented_box"]["size"][0] == pytest.approx(0.04) and "yaw" in chair["box"]
+
+
+def test_every_point_of_the_cloud_gets_the_label_of_its_voxel(tmp_path):
+    points = np.array(
+        [[0.09, 0.01, 0.05], [0.01, 0, 0], [0.5, 0, 0], [0.119, 0.039, 0.001], [1e9, 0, 0]], np.float32
+    )
+    colors = np.arange(15, dtype=np.uint8).reshape(5, 3)
+    saved = save_result(step_result(), tmp_path, cloud=Cloud(points, colors))
+    cloud, columns = read_cloud(saved.labelled_ply), read_ply_vertices(saved.labelled_ply)
+    np.testing.assert_array_equal(cloud.points, points)
+    np.testing.assert_array_equal(cloud.colors, colors)
+    np.testing.assert_array_equal(columns["label"], [CHAIR, FLOOR, -1, CHAIR, -1])
+    np.testing.assert_array_equal(columns["instance_id"], [12, -1, -1, 12, -1])
+    np.testing.assert_array_equal(columns["confidence"], np.array([0.8, 0.5, 0, 0.7, 0], np.float32))
+    assert json.loads(saved.instances_json.read_text())["voxels"] == 4
+
+
+def test_an_export_is_two_files_in_a_folder_of_their_own(tmp_path):
+    labelled, folder = LabelledMap.from_step(step_result(), frame_id="map"), tmp_path / "home" / "kitchen"
+    export_map(labelled, folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["instances.json", "labelled.ply"]
+    assert [path.name for path in folder.parent.iterdir()] == ["kitchen"]
+    content = json.loads((folder / "instances.json").read_text())
+    assert content["frame_id"] == "map" and [one["id"] for one in content["instances"]] == [12]
+    assert read_ply_vertices(folder / "labelled.ply")["instance_id"].tolist() == [-1, -1, 12, 12]
+    with pytest.raises(MapFileError, match="is there already"):
+        export_map(labelled, folder)
+    (folder / "instances.json").write_text("old")
+    export_map(labelled, folder, overwrite=True)
+    assert json.loads((folder / "instances.json").read_text()) == content
+
+
+def test_an_export_takes_no_other_files_away(tmp_path):
+    labelled, folder = LabelledMap.from_step(step_result()), tmp_path / "maps"
+    folder.mkdir()
+    (folder / "kitchen.npz").write_text("precious")
+    with pytest.raises(MapFileError, match="'kitchen.npz'.*another name"):
+        export_map(labelled, folder, overwrite=True)
+    with pytest.raises(MapFileError, match="cannot be written"):
+        export_map(labelled, folder / "kitchen.npz" / "new")
+    assert (folder / "kitchen.npz").read_text() == "precious" and len(list(folder.iterdir())) == 1

@@ -11,6 +11,7 @@ from ssen_ros.config import InstancesConfig
 from ssen_ros.errors import MapFileError
 from ssen_ros.instances import update
 from ssen_ros.io import saved_map as saved_map_module
+from ssen_ros.io.clouds import read_cloud
 from ssen_ros.io.saved_map import SavedMap, read_map, resolve_below, write_map
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
 from ssen_ros.structures import Box, Detection, Floor, Instance, Memory
@@ -230,3 +231,27 @@ def test_names_that_lead_out_are_refused(tmp_path, name):
 def test_without_a_directory_there_are_no_files():
     with pytest.raises(MapFileError, match="map_directory"):
         resolve_below("", "kitchen")
+
+
+@given(st.integers(0, 1000), st.integers(1, 60), st.sampled_from([1.0, 1000.0]))
+def test_a_saved_map_is_a_cloud_of_the_same_map(tmp_path_factory, seed, count, extent):
+    rng = np.random.default_rng(seed)
+    made, again = VoxelMap(0.1), VoxelMap(0.1)
+    points = rng.uniform(-extent, extent, (count, 3)).astype(np.float32)
+    made.integrate(points, rng.integers(0, 256, (count, 3), dtype=np.uint8))
+    path = tmp_path_factory.mktemp("maps") / "a.npz"
+    write_map(path, SavedMap("odom", 7, 0.1, CLASS_NAMES, made.state, Memory()))
+    cloud = read_cloud(path)
+    assert (cloud.frame_id, cloud.stamp_ns) == ("odom", 7)
+    again.integrate(cloud.points, cloud.colors)
+    if extent == 1.0:  # far out float32 rounds by more than the steps in which a place is kept
+        np.testing.assert_equal(again.state.ranks, made.state.ranks)
+    np.testing.assert_equal(again.state.keys, made.state.keys)
+    np.testing.assert_equal(again.snapshot().colors, made.snapshot().colors)
+
+
+def test_a_damaged_map_is_no_cloud_either(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, ranks=np.zeros(3, np.int64), format=np.array(1))
+    with pytest.raises(MapFileError, match="a.npz is damaged"):
+        read_cloud(path)

@@ -23,7 +23,7 @@ from ssen_ros.cli import main
 from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.errors import CheckpointError, CloudError, ConfigError, SsenError
 from ssen_ros.io.samples import Sample, save_sample
-from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES, UNKNOWN
 from ssen_ros.models import (
     ARCHITECTURES,
     Checkpoint,
@@ -33,10 +33,10 @@ from ssen_ros.models import (
     save_checkpoint,
 )
 from ssen_ros.sparse import default_engine
-from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, augment_points, kept_points
+from ssen_ros.training.augmentation import AugmentationConfig, augment_colors, draw_placement, kept_points
 from ssen_ros.training.background import everything, foreground, imitated, mixed, predicted
 from ssen_ros.training.batches import draw_batch
-from ssen_ros.training.config import TrainConfig, load_config
+from ssen_ros.training.config import TrainConfig, load_config, network_spec
 from ssen_ros.training.curves import draw_curves
 from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop
 from ssen_ros.training.distributed import Processes
@@ -77,6 +77,39 @@ def tiny_network():
     del ARCHITECTURES["Tiny"]
 
 
+def test_twins_show_the_same_place_of_a_room_under_two_augmentations(rooms):
+    config = small_config(rooms, consistency=1.0, batch_size=4)
+    batch = draw_batch(RoomDataset(rooms, 0.05), config, ("rgb",), range(4), everything, 0)
+    one, other = batch.twins.T
+    assert set(zip(batch.scene[one].tolist(), batch.scene[other].tolist())) == {(0, 1), (2, 3)}
+    assert len(one) > 0.3 * min(batch.scene.bincount())
+    same = (batch.instance_label[one] == batch.instance_label[other]).double().mean()
+    assert same > 0.9  # voxels on an edge between two things have the label of either
+    assert not batch.features[one].equal(batch.features[other])
+    alone = draw_batch(RoomDataset(rooms, 0.05), config, ("rgb",), range(2, 4), everything, 0)
+    assert len(alone.twins) == (batch.scene[one] == 2).sum()  # whoever draws them
+
+
+def test_consistency_trains_and_needs_scenes_two_and_two(rooms, tmp_path):
+    config = small_config(rooms, steps=12, log_steps=1, consistency=0.5)
+    run = train("semantic", config, tmp_path / "run").parent
+    assert all(0 < line["apart"] < 10 for line in read_log(run))
+    with pytest.raises(ConfigError, match="batch_size = 3 and 1 processes: expected an even number"):
+        train("semantic", replace(config, batch_size=3), tmp_path / "odd")
+
+
+def test_without_the_extra_classes_their_voxels_are_not_annotated(rooms, tmp_path):
+    for file in rooms.iterdir():
+        sample = toy_room()
+        label = np.where(sample.semantic_label == 6, UNKNOWN, sample.semantic_label)
+        save_sample(file, replace(sample, semantic_label=label))
+    config = small_config(rooms, steps=2, extra_classes=False, class_balance=0.5)
+    trained = load_checkpoint(train("semantic", config, tmp_path / "run"))
+    assert trained.spec.class_names == CLASS_NAMES and trained.spec.out_channels == 20
+    shares = trained.provenance["class_shares"]
+    assert sum(shares.values()) == pytest.approx(1.0) and shares["table"] == 0.0
+
+
 @pytest.fixture
 def rooms(tmp_path):
     (tmp_path / "rooms").mkdir()
@@ -99,7 +132,7 @@ def test_augmentation_keeps_the_geometry(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-2, 2, (20, 3)).astype(np.float32)
     points[:2] = [[0, 0, 0], [0, 0, 1]]
-    moved = augment_points(rng, points, OURS).astype(np.float64)
+    moved = draw_placement(rng, OURS).apply(points).astype(np.float64)
     before = np.linalg.norm(points[1:] - points[0], axis=1)
     ratio = np.linalg.norm(moved[1:] - moved[0], axis=1) / before
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-3)
@@ -376,7 +409,7 @@ PLAIN = AugmentationConfig(
 
 def test_augmentation_turned_off_leaves_the_turn_about_z():
     points = toy_room().points
-    moved = augment_points(np.random.default_rng(0), points, PLAIN)
+    moved = draw_placement(np.random.default_rng(0), PLAIN).apply(points)
     np.testing.assert_allclose(moved[:, 2], points[:, 2], atol=1e-5)
     np.testing.assert_allclose(
         np.linalg.norm(moved[:, :2], axis=1), np.linalg.norm(points[:, :2], axis=1), rtol=1e-4
@@ -385,7 +418,7 @@ def test_augmentation_turned_off_leaves_the_turn_about_z():
     every = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
     np.testing.assert_array_equal(augment_colors(np.random.default_rng(0), every, PLAIN), every)
     mirror = replace(PLAIN, mirror=True)
-    mirrored = [augment_points(np.random.default_rng(seed), np.eye(3), mirror) for seed in range(20)]
+    mirrored = [draw_placement(np.random.default_rng(seed), mirror).apply(np.eye(3)) for seed in range(20)]
     assert {round(float(np.linalg.det(m))) for m in mirrored} == {-1, 1}
 
 
@@ -397,6 +430,7 @@ def test_the_paper_and_its_code_as_configured():
     assert (paper.intra_pairs, paper.background) == ("present", "predicted")
     assert (paper.batch_size, paper.steps, paper.weight_decay, paper.clip_norm) == (8, 50_000, 0, 0)
     assert (paper.max_voxels, paper.crop_share, paper.start_from) == (0, 0, "")
+    assert network_spec("semantic", paper).class_names == CLASS_NAMES
     assert paper.augmentation.spacing_share == paper.augmentation.floorless_share == 0.0
     rates = [learning_rate(paper, step, step / paper.steps) for step in (0, 9_999, 10_000, 49_999)]
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 0.8e-4, 0.8**4 * 1e-4])
@@ -450,7 +484,7 @@ def test_training_on_what_a_semantic_network_calls_things(rooms, tmp_path):
     config = small_config(
         rooms, steps=1, background="predicted", background_checkpoint=str(tmp_path / "semantic.safetensors")
     )
-    voxels = RoomDataset(rooms, 0.15).scene(np.random.default_rng(0), config)
+    voxels = RoomDataset(rooms, 0.15).scene(np.random.default_rng(0), config)[0]
     mask = foreground(config, torch.device("cpu"))(np.random.default_rng(0), voxels)
     assert mask.dtype == bool and mask.shape == (len(voxels.snapshot),) and mask.any()
     assert load_checkpoint(train("embedding", config, tmp_path / "run")).provenance["steps"] == 1
@@ -463,7 +497,7 @@ def test_training_on_what_a_semantic_network_calls_things(rooms, tmp_path):
 def test_scenes_may_stay_whole(rooms):
     config = TrainConfig(augmentation=PLAIN, crop_share=0.0, max_voxels=0)
     dataset = RoomDataset(rooms, 0.05)
-    sizes = {len(dataset.scene(np.random.default_rng(seed), config).snapshot) for seed in range(6)}
+    sizes = {len(dataset.scene(np.random.default_rng(seed), config)[0].snapshot) for seed in range(6)}
     assert min(sizes) > 0.9 * max(sizes)  # other turns cut other voxels
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ssen_ros import voxel_keys
 from ssen_ros.errors import CloudError, ConfigError
+from ssen_ros.forgetting import Forgetting
 from ssen_ros.voxel_map import MODES, VoxelMap, change_between
 
 VOXEL_SIZE = 0.04
@@ -161,6 +162,96 @@ def test_what_a_cloud_changes(first, second, mode):
         assert len(told) == len(differing)
         assert told.version == voxel_map.version == version + bool(differing)
     assert_equals_naive(voxel_map.snapshot(), after)
+
+
+def assert_told(change, before, after):
+    """`change` is what differs between two maps of the naive oracle."""
+    was, is_now = ({k[0] for k in s} for s in (before, after))
+    differing = {k[0] for k in {*before, *after} if before.get(k) != after.get(k)}
+    expected = {"new": is_now - was, "gone": was - is_now, "changed": differing & was & is_now}
+    for name, voxels in expected.items():
+        keys = getattr(change, name)
+        assert list(map(tuple, voxel_keys.unpack(keys).tolist())) == sorted(voxels)
+
+
+DECAY_S, BOX_M = 2.0, 0.14
+# Seconds from one cloud to the next; what is late, or has no stamp, comes at the time of the newest.
+walk = st.lists(
+    st.tuples(
+        cloud, st.sampled_from([0.0, 1.0, 2.0, 2.5]), st.sampled_from(["ok", "late", "none"]), coordinate
+    ),
+    max_size=6,
+)
+
+
+@given(walk, st.sampled_from([(DECAY_S, 0.0), (0.0, BOX_M), (DECAY_S, BOX_M)]))
+def test_what_is_old_or_far_is_forgotten_as_if_never_seen(walk, rule):
+    """The oracle holds {sub-cell: best} and the time at which each voxel was last seen."""
+    decay_s, box_m = rule
+    voxel_map = VoxelMap(VOXEL_SIZE, "incremental", Forgetting(decay_s, box_m))
+    kept, seen_s, now_s, version = {}, {}, 0.0, 0
+    for points_colors, step_s, stamp, x in walk:
+        stamp_s = 0.0 if stamp == "none" else 10.0 if not now_s else now_s + step_s
+        late_s = 0.9 if stamp == "late" and now_s else 0.0
+        now_s = max(now_s, stamp_s - late_s)
+
+        def near(voxel, x=x):
+            middle = [(c + 0.5) * VOXEL_SIZE - r for c, r in zip(voxel, (x, 0.0, 0.0), strict=True)]
+            return not box_m or max(map(abs, middle)) <= box_m / 2
+
+        before, state = kept, voxel_map.state
+        seen_s = {v: s or now_s for v, s in seen_s.items()}
+        seen_s = {v: s for v, s in seen_s.items() if near(v) and (not decay_s or now_s - s <= decay_s)}
+        coming = {k: b for k, b in naive_subcells(*points_colors, VOXEL_SIZE).items() if near(k[0])}
+        kept = {k: b for k, b in before.items() if k[0] in seen_s}
+        kept = {k: min(s[k] for s in (kept, coming) if k in s) for k in {*kept, *coming}}
+        seen_s |= {k[0]: now_s for k in coming}
+
+        stamp_ns = round((stamp_s - late_s) * 1e9) if stamp_s else 0
+        change = voxel_map.integrate(*points_colors, stamp_ns=stamp_ns, robot=np.array([x, 0.0, 0.0]))
+        version += before != kept
+        assert change.version == voxel_map.version == version
+        assert_told(change, before, kept)
+        assert_told(change_between(state, voxel_map.state), before, kept)
+        assert_equals_naive(voxel_map.snapshot(), kept)
+        assert len(voxel_map) == len(seen_s)
+
+
+@given(nonempty_cloud, cloud, st.floats(0, 5), st.lists(st.floats(0, 1), max_size=3))
+def test_clouds_that_show_other_places_do_not_change_what_is_forgotten(first, second, gap_s, between):
+    voxel_map, other = (VoxelMap(VOXEL_SIZE, "incremental", Forgetting(decay_s=DECAY_S)) for _ in range(2))
+    for one in (voxel_map, other):
+        one.integrate(*first, stamp_ns=10**9)
+    for share in sorted(between):
+        other.integrate(*as_cloud([]), stamp_ns=10**9 + round(share * gap_s * 1e9))
+    for one in (voxel_map, other):
+        one.integrate(*second, stamp_ns=10**9 + round(gap_s * 1e9))
+    assert_same_map(voxel_map.snapshot(), other.snapshot())
+
+
+def test_a_loaded_map_is_as_old_as_the_first_cloud_after_it():
+    cloud, empty = as_cloud([(0, 0, 0, 1, 2, 3)]), as_cloud([])
+    voxel_map = VoxelMap(VOXEL_SIZE, "incremental", Forgetting(decay_s=DECAY_S))
+    voxel_map.integrate(*as_cloud([(1, 1, 1, 1, 2, 3)]), stamp_ns=10**9)
+    voxel_map.restore(map_of("incremental", cloud).state)
+    days_later = 10**15
+    assert counts(voxel_map.integrate(*empty, stamp_ns=days_later)) == (2, 0, 0, 0)
+    assert counts(voxel_map.integrate(*empty, stamp_ns=days_later + 2 * 10**9)) == (2, 0, 0, 0)
+    assert counts(voxel_map.integrate(*empty, stamp_ns=days_later + 2 * 10**9 + 1)) == (3, 0, 1, 0)
+
+
+def test_a_map_started_anew_has_no_old_time():
+    cloud = as_cloud([(0, 0, 0, 1, 2, 3)])
+    voxel_map = VoxelMap(VOXEL_SIZE, "incremental", Forgetting(decay_s=DECAY_S))
+    voxel_map.integrate(*cloud, stamp_ns=100 * 10**9)
+    voxel_map.integrate(*cloud, restart=True, stamp_ns=5 * 10**9)
+    assert counts(voxel_map.integrate(*as_cloud([]), stamp_ns=8 * 10**9)) == (2, 0, 1, 0)
+
+
+@pytest.mark.parametrize("rule", [Forgetting(decay_s=1.0), Forgetting(box_m=1.0)])
+def test_a_map_of_whole_clouds_has_nothing_to_forget(rule):
+    with pytest.raises(ConfigError, match="map.decay_s = .*map.box_m = .*map.mode: incremental"):
+        VoxelMap(VOXEL_SIZE, "accumulated", rule)
 
 
 @settings(max_examples=50)

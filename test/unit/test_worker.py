@@ -8,26 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from growing_map import cloud, header, live_map
 
+from ssen_ros import stopping
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
-from ssen_ros.live.live_map import LiveMap
 from ssen_ros.live.worker import InferenceWorker
 from ssen_ros.structures import Corrections, Known, Memory
-from ssen_ros.voxel_map import VoxelMap
-
-
-def header(frame_id="map", stamp=0):
-    return SimpleNamespace(frame_id=frame_id, stamp=SimpleNamespace(sec=stamp, nanosec=0))
-
-
-def cloud(*cells):
-    points = np.array(cells, dtype=np.float32).reshape(-1, 1) * [1.0, 0.0, 0.0] + 0.5
-    return points.astype(np.float32), np.zeros(points.shape, np.uint8)
-
-
-def live_map(mode="accumulated"):
-    return LiveMap(VoxelMap(1.0, mode))
 
 
 def raise_(error):
@@ -326,3 +313,57 @@ def test_a_pass_that_raises_tells_who_asked_for_it():
     with pytest.raises(RuntimeError, match="shape"):
         worker.request().result(60)
     assert worker.stop(60.0) and reported == [error]
+
+
+class Endless(Pipeline):
+    """Its first `times` steps run until they are given up."""
+
+    def __init__(self, times=1):
+        super().__init__()
+        self.times, self.begun = times, threading.Semaphore(0)
+
+    def step(self, snapshot, stamp_ns, memory):
+        self.begun.release()
+        self.times -= 1
+        while self.times >= 0:
+            stopping.check()
+            time.sleep(0.001)
+        return super().step(snapshot, stamp_ns, memory)
+
+
+@pytest.fixture
+def endless():
+    pipeline, live, published = Endless(), live_map(), []
+    worker = InferenceWorker(live, pipeline, lambda head, result: published.append(result), raise_)
+    live.receive(header(stamp=1), *cloud(0))
+    future = worker.request()
+    assert pipeline.begun.acquire(timeout=60)
+    yield SimpleNamespace(pipeline=pipeline, live=live, published=published, worker=worker, future=future)
+    assert worker.stop(60.0)
+
+
+def test_a_pass_that_is_given_up_is_made_again_for_those_who_asked(endless):
+    assert endless.worker.running_s >= 0
+    endless.worker.give_up()
+    assert endless.future.result(timeout=60) == 1_000_000_000
+    assert endless.published == [1_000_000_000]
+    assert endless.live.counters.processed == 1 and endless.live.counters.failed == 0
+
+
+def test_a_pause_ends_the_pass_and_the_map_gets_one_afterwards(endless):
+    endless.worker.pause()
+    with pytest.raises(StateError):
+        endless.future.result(timeout=60)
+    assert not endless.published and endless.live.counters.pending == 1
+    endless.worker.resume()
+    endless.worker.trigger()
+    deadline = time.monotonic() + 60
+    while not endless.published and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert endless.published == [1_000_000_000] and endless.live.counters.processed == 1
+
+
+def test_a_stop_does_not_wait_for_an_endless_pass(endless):
+    start = time.monotonic()
+    assert endless.worker.stop(60.0)
+    assert time.monotonic() - start < 5.0 and endless.worker.running_s is None

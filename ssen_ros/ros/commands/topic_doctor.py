@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rclpy.executors import SingleThreadedExecutor
@@ -63,7 +63,7 @@ class _Heard:
             event_callbacks=SubscriptionEventCallbacks(message_lost=self._add_lost),
         )
 
-    def _add(self, msg: PointCloud2, info: dict[str, Any]) -> None:
+    def _add(self, msg: PointCloud2, info: Mapping[str, Any]) -> None:
         self._last = msg
         self.received.append((ns_from_time(msg.header.stamp), info["source_timestamp"] or time.time_ns()))
         # Humble and Iron do not know the number; up to Jazzy, its publisher is not known.
