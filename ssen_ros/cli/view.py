@@ -13,6 +13,7 @@ from ssen_ros.cli.options import (
     CLOUD_HELP,
     add_bag_topic,
     add_pipeline_options,
+    add_up,
     command,
     config_of,
     require_ros,
@@ -43,6 +44,7 @@ def add_view(commands: Any) -> None:
         help="folder for what is exported, and for the map with its corrections where MAP is a cloud",
     )  # fmt: skip
     add_bag_topic(parser)
+    add_up(parser)
     add_address(parser)
     add_pipeline_options(parser)
 
@@ -117,7 +119,7 @@ def _file_desk(args: argparse.Namespace) -> "FileDesk":
         saved.check_fits(size, class_names)
         voxel_map.restore(saved.state)
     else:
-        cloud = read_cloud(args.map, args.bag_topic)
+        cloud = read_cloud(args.map, args.bag_topic).turned(args.up)
         voxel_map.integrate(cloud.points, cloud.colors_or_grey)
         path, memory = args.out / f"{args.map.stem}.npz", Memory()
         if path.exists():

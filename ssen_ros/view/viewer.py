@@ -330,30 +330,34 @@ class Viewer:
 
     def _on_click(self, event: Any) -> None:
         with self._lock:
-            labelled = self._labelled
-            if labelled is None:
-                return
-            rows = shown(labelled, self._look)
-            reach = _REACH * labelled.voxel_size
-            hit = nearest_hit(labelled.points[rows], event.ray_origin, event.ray_direction, reach)
-            if hit < 0:
-                self._choose_object(0)
-                return
-            row = rows[hit]
-            id, chosen = int(labelled.instance_id[row]), self._chosen
-            if self._asking == "merge":
-                if id > 0 and id != chosen:
-                    self._edit(Edit("merge", (chosen, id)), event.client)
-            elif self._asking:
-                self._clicked.append(labelled.points[row].astype(np.float64))
-                if len(self._clicked) == 2:
-                    self._edit(Edit(self._asking, (chosen,), points=np.array(self._clicked)), event.client)
-            else:
-                self._choose_object(max(id, 0))
-                if id < 0:
-                    label = int(labelled.semantic_label[row])
-                    name = labelled.class_names[label] if label >= 0 else "none"
-                    self._facts.content = pages.voxel(name, float(labelled.confidence[row]))
+            edit = self._meant_by(event.ray_origin, event.ray_direction)
+        if edit is not None:  # without the lock: the answer may come through `show`
+            self._edit(edit, event.client)
+
+    def _meant_by(self, origin: np.ndarray, direction: np.ndarray) -> Edit | None:
+        """What a click along this ray, m, asks for; none where it chooses, or more clicks are needed."""
+        labelled, chosen = self._labelled, self._chosen
+        if labelled is None:
+            return None
+        rows = shown(labelled, self._look)
+        hit = nearest_hit(labelled.points[rows], origin, direction, _REACH * labelled.voxel_size)
+        if hit < 0:
+            self._choose_object(0)
+            return None
+        row = rows[hit]
+        id = int(labelled.instance_id[row])
+        if self._asking == "merge":
+            return Edit("merge", (chosen, id)) if id > 0 and id != chosen else None
+        if self._asking:
+            self._clicked.append(labelled.points[row].astype(np.float64))
+            whole = len(self._clicked) == 2
+            return Edit(self._asking, (chosen,), points=np.array(self._clicked)) if whole else None
+        self._choose_object(max(id, 0))
+        if id < 0:
+            label = int(labelled.semantic_label[row])
+            name = labelled.class_names[label] if label >= 0 else "none"
+            self._facts.content = pages.voxel(name, float(labelled.confidence[row]))
+        return None
 
     def _choose_object(self, id: int) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from dataclasses import replace
 from http import HTTPStatus
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -268,6 +269,75 @@ def test_many_threads_may_show_at_once(viewer):
         thread.join(60)
     view.show(maps[0])
     assert set(view._tiles) == set(view._scene.tiles) and set(view._labels) == {1}
+
+
+def clicking(view, row):
+    """A click from above on a voxel of the map; nobody stands between."""
+    x, y, z = view._labelled.points[row].tolist()
+    return SimpleNamespace(ray_origin=(x, y, z + 0.05), ray_direction=(0, 0, -1), client=None)
+
+
+BUTTON = SimpleNamespace(client=None)
+
+
+def test_clicks_and_keys_become_what_is_asked_of_the_desk(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+    first, second = (int(np.flatnonzero(whole.instance_id == id)[0]) for id in (1, 2))
+    others = np.flatnonzero(whole.instance_id == 1)[[1, 2]]
+    wall = int(np.flatnonzero((whole.instance_id < 0) & (whole.semantic_label == WALL))[0])
+    edits = view._desk.edits
+
+    view._on_button("delete", BUTTON)
+    view._on_button("merge", BUTTON)
+    assert not edits, "nothing is chosen"
+    view._on_click(clicking(view, first))
+    assert view._chosen == 1 and view._object.value == "chair #1" and view._class.value == "chair"
+    assert "chair #1" in view._facts.content
+    view._on_button("merge", BUTTON)
+    view._on_click(clicking(view, wall))
+    view._on_click(clicking(view, others[0]))
+    assert not edits, "neither the wall nor the object itself"
+    view._on_click(clicking(view, second))
+    assert edits.pop() == Edit("merge", (1, 2)) and not view._asking
+    for kind in ("split", "cut"):
+        view._on_button(kind, BUTTON)
+        for row in others:
+            view._on_click(clicking(view, row))
+        edit = edits.pop()
+        assert (edit.kind, edit.ids) == (kind, (1,))
+        np.testing.assert_allclose(edit.points, whole.points[others])
+    view._on_button("none", BUTTON)
+    view._rename("workbench", None)
+    view._on_button("delete", BUTTON)
+    view._on_button("undo", BUTTON)
+    assert edits == [
+        Edit("rename", (1,), "unknown"), Edit("rename", (1,), "workbench"),
+        Edit("delete", (1,)), Edit("undo"),
+    ]  # fmt: skip
+    view._on_click(clicking(view, wall))
+    assert view._chosen == 0 and "wall" in view._facts.content
+    view.show(labelled(objects=(2,)))
+    assert view._object.options == ("(none)", "chair #2")
+
+
+def test_a_desk_that_answers_through_the_page_is_not_waited_for_with_the_page_locked(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+
+    def correct(edit):
+        other = threading.Thread(target=view.show, args=(whole,), daemon=True)
+        other.start()
+        other.join(60)
+        assert not other.is_alive(), "the page is locked"
+        return "done"
+
+    view._desk.correct = correct
+    first, second = (int(np.flatnonzero(whole.instance_id == id)[0]) for id in (1, 2))
+    view._on_click(clicking(view, first))
+    view._on_button("merge", BUTTON)
+    view._on_click(clicking(view, second))
+    view._on_button("undo", BUTTON)
 
 
 # --- files --------------------------------------------------------------------------------------------
