@@ -209,6 +209,12 @@ class LiveMap:
                 self._last, self._start = (work, result), None
             self._count(processed=work.of_cloud, pending=-work.of_cloud)
 
+    def correct(self, work: Pass, result: StepResult) -> None:
+        """The result of the last published pass has been corrected by hand, and published again."""
+        with self._lock:
+            if self._last is not None and self._last[0] is work:
+                self._last, self._memory = (work, result), result.memory
+
     def fail(self, work: Pass) -> None:
         """The pass has raised."""
         self._fail(work.state.version, work.start, work.of_cloud)

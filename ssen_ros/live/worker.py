@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
 
 from ssen_ros import stopping
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.live_map import LiveMap, Pass
 from ssen_ros.pipeline import SsenPipeline
@@ -19,6 +21,8 @@ Changed = TypeVar("Changed")
 
 THREAD_NAME = "ssen_inference"
 _QUIET = 2  # triggers in a row at which nothing is due
+
+_INACTIVE = "the node is not active: `ros2 lifecycle set` it to activate"
 
 
 class InferenceWorker:
@@ -81,7 +85,7 @@ class InferenceWorker:
         future: Future[StepResult] = Future()
         with self._asking:
             if self._paused:
-                raise StateError("the node is not active: `ros2 lifecycle set` it to activate")
+                raise StateError(_INACTIVE)
             if not self._live_map.ask():
                 raise StateError("no map has been received yet: check the topic with `ros2 topic info -v`")
             self._asked.append(future)
@@ -92,6 +96,23 @@ class InferenceWorker:
         """Make a change while nothing is published: an update that goes out later knows of it."""
         with self._publishing:
             return change()
+
+    def correct(self, edit: Edit) -> StepResult:
+        """The last published update, corrected by hand and published again at once; a running pass will know.
+
+        Raises StateError while paused and where nothing has been published of this map, CorrectionError for
+        what cannot be done.
+        """
+        with self._publishing:
+            if self._paused:
+                raise StateError(_INACTIVE)
+            if (last := self._live_map.last) is None:
+                raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
+            work, result = last
+            corrected = self._pipeline.correct(result, edit)
+            self._publish(work, corrected)
+            self._live_map.correct(work, corrected)
+            return corrected
 
     def pause(self) -> None:
         """Publish nothing until `resume`; a pass that is running is given up, and will be made again."""
@@ -144,6 +165,7 @@ class InferenceWorker:
                     self._live_map.put_back(work)
                     outcome = StateError("the map was started anew, or the node deactivated, during the pass")
                 else:
+                    result = self._corrected_meanwhile(work, result)
                     self._publish(work, result)
                     self._live_map.finish(work, result)
                     outcome = result
@@ -156,6 +178,14 @@ class InferenceWorker:
             outcome = error
         self._began_s = None
         _answer(asked, outcome)
+
+    def _corrected_meanwhile(self, work: Pass, result: StepResult) -> StepResult:
+        now = self._live_map.memory
+        if now.corrections is work.memory.corrections:
+            return result
+        return self._pipeline.conclude(
+            result, replace(now, floor=result.memory.floor, kept=result.memory.kept)
+        )
 
     def _take_in_the_quiet(self) -> Pass | None:
         self._idle += 1

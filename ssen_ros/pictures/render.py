@@ -11,13 +11,13 @@ import numpy as np
 import PIL
 from PIL import Image, ImageDraw, ImageFont
 
+from ssen_ros.boxes import EDGES, corners
 from ssen_ros.errors import SsenError
 from ssen_ros.io.replacing import replacing
 from ssen_ros.labels import STUFF_NAMES, UNLABELLED_COLOR, instance_colors, semantic_colors
 from ssen_ros.pictures.camera import Camera, extent, fit_camera, view_axes
 from ssen_ros.pictures.cutaway import make_plan, visible_rows
 from ssen_ros.pictures.splat import Frame, edge_shade, halved, slope_shade, splat
-from ssen_ros.rotations import turn_z
 from ssen_ros.structures import Instance
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ NOISE_COLOR = (160, 164, 172)
 
 # Classes that a wall carries: they are cut away with it.
 _WALL_NAMES = frozenset({"wall", "window", "door", "curtain", "shower curtain", "picture"})
-_BOX_EDGES = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
 
 
 @dataclass(frozen=True)
@@ -149,13 +148,6 @@ def _with_boxes(image: np.ndarray, view: _View, instances: tuple[Instance, ...])
     return np.asarray(canvas)
 
 
-def _box_corners(instance: Instance) -> np.ndarray:
-    """(8, 3) m; the bits of a row's number choose the side along the box's own x, y and z."""
-    box = instance.box
-    signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
-    return box.center + (signs * box.size) @ turn_z(box.yaw).T
-
-
 def _dark(color: np.ndarray) -> tuple[int, int, int]:
     r, g, b = (color.astype(np.float64) * 0.6).astype(int)
     return int(r), int(g), int(b)
@@ -163,12 +155,12 @@ def _dark(color: np.ndarray) -> tuple[int, int, int]:
 
 def _draw_box(draw: ImageDraw.ImageDraw, view: _View, instance: Instance) -> None:
     color = _dark(instance_colors(np.array([instance.id]))[0])
-    corners = _box_corners(instance)
+    ends = corners(instance.box)
     height, width = view.frame.depth.shape
-    for a, b in _BOX_EDGES:
-        steps = max(2, int(np.linalg.norm(corners[b] - corners[a]) * view.camera.scale / 3.0))
+    for a, b in EDGES:
+        steps = max(2, int(np.linalg.norm(ends[b] - ends[a]) * view.camera.scale / 3.0))
         along = np.linspace(0.0, 1.0, steps)[:, None]
-        pixels, depth = view.camera.project(corners[a] * (1.0 - along) + corners[b] * along)
+        pixels, depth = view.camera.project(ends[a] * (1.0 - along) + ends[b] * along)
         u = np.clip((pixels[:, 0] * 2).astype(int), 0, width - 1)
         v = np.clip((pixels[:, 1] * 2).astype(int), 0, height - 1)
         hidden = view.frame.depth[v, u] < depth - 0.06
@@ -200,7 +192,7 @@ def _draw_label(
             return
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     try:
         return ImageFont.load_default(size=size)
     except TypeError as error:

@@ -23,6 +23,7 @@ from sensor_msgs.msg import PointCloud2
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import StateError
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
+from ssen_ros.native import bound_arenas
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.endpoints import NAMELESS, full_name
@@ -198,6 +199,7 @@ def make_node(context: Context, stop: threading.Event) -> SsenNode:
 
 
 def main(args: list[str] | None = None) -> int:
+    bound_arenas()
     return finish(run("ssen", make_node, args))
 
 

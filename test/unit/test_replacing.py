@@ -1,9 +1,12 @@
 """Whole or not at all: what readers see before, during and after a file is written, and what stays behind."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
+from ssen_ros.io import replacing as module
 from ssen_ros.io.replacing import replace_text, replacing, replacing_folder
 
 
@@ -98,6 +101,23 @@ def test_what_is_no_file_is_written_not_replaced(tmp_path):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         replace_text(tmp_path / "missing" / "a.txt", "new")
+
+
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_YOUNG_S", -1.0)
+    script = (
+        "import os, sys; from ssen_ros.io.replacing import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.txt")])
+    assert killed.returncode == -9 and len(names(tmp_path)) == 1
+    (tmp_path / ".config.partial").write_text("a user's own")
+    with replacing(tmp_path / "b.txt") as living:
+        replace_text(tmp_path / "a.txt", "new")
+        living.write_text("whole")
+    assert names(tmp_path) == [".config.partial", "a.txt", "b.txt"]
+    assert (tmp_path / "b.txt").read_text() == "whole"
 
 
 @pytest.mark.parametrize("before", [False, True])
