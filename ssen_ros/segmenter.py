@@ -287,8 +287,8 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
     step = _AXES * snapshot.voxel_size
-    middle = np.round((snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / (2 * step)) * step
-    middle = (middle * (1, 1, 0)).astype(np.float32)
+    x, y = (column.min() + column.max() for column in snapshot.points.T[:2])
+    middle = np.append(np.round(np.array([x, y]) / (2 * step)) * step, 0.0).astype(np.float32)
     points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)
