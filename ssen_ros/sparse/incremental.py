@@ -52,6 +52,7 @@ class IncrementalCoordinates:
     ):
         self.engine, self.threshold, self.whole_share = engine, threshold, whole_share
         self.tolerance = torch.as_tensor(tolerance, dtype=torch.float32)
+        self.answers_all = True  # else the network's answer is empty, and `outputs` gives what is asked for
         self.forget()
 
     def forget(self) -> None:
@@ -172,8 +173,36 @@ class IncrementalCoordinates:
 
     def restore(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order."""
-        self._finished = True
-        return features[self._slots]
+        self._finished, self._last = True, features
+        return features[self._slots] if self.answers_all else features[:0]
+
+    @property
+    def slots(self) -> Tensor:
+        """(N,) int64 of the caller's rows in this pass."""
+        return self._slots
+
+    @property
+    def capacity(self) -> int:
+        """Slots are below this; where it is another, they are other slots."""
+        return self._levels[1].none
+
+    @property
+    def used(self) -> int:
+        """Slots that are or were in use."""
+        return self._levels[1].used if self._levels else 0
+
+    @property
+    def changed(self) -> Tensor:
+        """(N,) bool, of the caller's rows: the network's output may be another than in the pass before."""
+        if self.is_whole:
+            return torch.ones_like(self._slots, dtype=torch.bool)
+        changed = torch.zeros(self.capacity, dtype=torch.bool, device=self._slots.device)
+        changed[self._changed[id(self._last)]] = True
+        return changed[self._slots]
+
+    def outputs(self, slots: Tensor) -> Tensor:
+        """(n, C) of the network, in the type that is computed in."""
+        return self._last[slots]
 
     def _level(self, stride: int) -> "_Level":
         if stride not in self._levels:
