@@ -161,10 +161,10 @@ class IncrementalCoordinates:
         if part.owns:
             both.values[:, :width][self._level(part.stride).all] = a[self._level(part.stride).all]
             part.values, part.owns = both.values[:, :width], False
-        rows = self._level(part.stride).all if self.is_whole else self._changed[id(b)]
+        rows = self._level(part.stride).all if self.is_whole else self._changed_of(b)
         both.values[rows, width:] = b[rows]
         if not self.is_whole:
-            rows = self._level(part.stride).union([self._changed[id(a)], rows])
+            rows = self._level(part.stride).union([self._changed_of(a), self._changed_of(b)])
         return self._told(both, rows)
 
     def restore(self, features: Tensor) -> Tensor:
@@ -182,8 +182,8 @@ class IncrementalCoordinates:
         fine, level = self._level(min(in_stride, out_stride)), self._level(out_stride)
         if self.is_whole:
             return level.all
-        changed = self._changed[id(features)]
-        rows = [] if shortcut is None else [self._changed[id(shortcut)]]
+        changed = self._changed_of(features)
+        rows = [] if shortcut is None else [self._changed_of(shortcut)]
         if out_stride > in_stride:
             rows += [fine.parent[changed], level.orphaned]
         elif out_stride < in_stride:
@@ -208,7 +208,7 @@ class IncrementalCoordinates:
     def _settle(self, output: Tensor, rows: "_Slots", stride: int) -> Tensor:
         """Keep (n, C) outputs of these slots; of those that are nearly what they were, the old ones."""
         kept = self._next(stride, output.shape[1], output.dtype)
-        if self.is_whole:
+        if isinstance(rows, slice):  # a whole pass
             kept.values[rows] = output
             sample = output[:: max(1, len(output) // _SAMPLE)].float()
             threshold = self.threshold * (_AT_STRIDE_1 if stride == 1 else 1.0)
@@ -226,6 +226,12 @@ class IncrementalCoordinates:
             self._kept.append(_Kept(stride, values))
         self._made += 1
         return self._kept[self._made - 1]
+
+    def _changed_of(self, values: Tensor) -> Tensor:
+        """(n,) slots at which these kept values are others than in the pass before; not of a whole pass."""
+        rows = self._changed[id(values)]
+        assert isinstance(rows, Tensor)
+        return rows
 
     def _told(self, kept: "_Kept", changed: "_Slots") -> Tensor:
         self._changed[id(kept.values)] = changed
