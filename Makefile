@@ -129,7 +129,7 @@ $(TORCH_STAMP): | $(STAMPS)/venv
 
 $(STAMPS)/requirements: pyproject.toml scripts/requirements.py $(TORCH_STAMP)
 	@echo "== $(VENV): ROS 2 $(DISTRO), the other libraries and the build tools (takes minutes)"
-	@$(BIN)/python scripts/requirements.py --distro $(DISTRO) build run ros bags test > $(STAMPS)/requirements.txt
+	@$(BIN)/python scripts/requirements.py --distro $(DISTRO) build run ros bags view test > $(STAMPS)/requirements.txt
 	@$(PIP) -r $(STAMPS)/requirements.txt
 	@touch $@
 

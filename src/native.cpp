@@ -29,7 +29,7 @@ namespace plain_tiles { extern const Kernels kernels; }
 namespace {
 
 // Linux hands out the tile registers on request, once for the process and its later threads.
-bool amx_bf16() {
+[[maybe_unused]] bool amx_bf16() {
 #if defined(__x86_64__) && defined(__linux__)
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
@@ -41,7 +41,7 @@ bool amx_bf16() {
 #endif
 }
 
-bool avx2() {
+[[maybe_unused]] bool avx2() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
@@ -49,7 +49,7 @@ bool avx2() {
 #endif
 }
 
-bool avx512() {
+[[maybe_unused]] bool avx512() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -58,7 +58,7 @@ bool avx512() {
 #endif
 }
 
-bool vdpbf16() {
+[[maybe_unused]] bool vdpbf16() {
 #if defined(SSEN_HAS_avx512_bf16)
   return avx512() && __builtin_cpu_supports("avx512bf16");
 #else
@@ -103,7 +103,7 @@ const volatile int32_t* watched() { return flag; }
 extern "C" {
 
 // Raised with every change of this interface; the caller refuses another one's.
-int32_t ssen_interface() { return 3; }
+int32_t ssen_interface() { return 4; }
 
 // From now on the calls of this thread end early once the flag is not 0, and their results are to be thrown away.
 // Null: they look at none. The flag has to live until then.

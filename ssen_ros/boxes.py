@@ -9,6 +9,14 @@ from ssen_ros.open3d_extra import open3d
 from ssen_ros.rotations import turn_z
 from ssen_ros.structures import Box
 
+EDGES = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]  # rows of `corners`
+
+
+def corners(box: Box) -> np.ndarray:
+    """(8, 3) m; the bits of a row's number choose the side along the box's own x, y and z."""
+    signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
+    return box.center + (signs * box.size) @ turn_z(box.yaw).T
+
 
 def fit_box(points: np.ndarray) -> Box:
     """The gravity-aligned box of least footprint around (n, 3) points, m, n >= 1.

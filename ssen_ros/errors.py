@@ -103,6 +103,10 @@ class MapFileError(SsenError):
     """A saved map that cannot be written, read, or used with the networks that are loaded."""
 
 
+class CorrectionError(SsenError):
+    """A correction by hand that cannot be made: another object, name or place is needed."""
+
+
 class JobError(SsenError):
     """Workers that cannot be had, or that died over a job."""
 

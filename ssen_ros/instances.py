@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from ssen_ros import stopping, voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.labels import UNKNOWN_NAME, is_thing
+from ssen_ros.labels import IGNORE_INDEX, UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
     Clusters,
     Detection,
@@ -65,26 +65,30 @@ def summarize(
     by_cluster = np.argsort(clusters.instance_label, kind="stable")  # noise, -1, first
     ends = np.searchsorted(clusters.instance_label[by_cluster], np.arange(clusters.count + 1))
     members = (by_cluster[begin:end] for begin, end in pairwise(ends))
-    detections = (_detect(snapshot, segmentation, clusters, member, thing) for member in members)
+    rows, adopted = segmentation.thing_rows, clusters.adopted
+    detections = (
+        detect(snapshot, segmentation.log_probabilities, rows[member], thing, adopted[member])
+        for member in members
+    )
     return [detection for detection in detections if detection.score >= min_score]
 
 
-def _detect(
+def detect(
     snapshot: VoxelSnapshot,
-    segmentation: Segmentation,
-    clusters: Clusters,
-    member: np.ndarray,  # (n,) the cluster's rows among the things, ascending
+    log_probabilities: np.ndarray,  # (V, C) float32
+    rows: np.ndarray,  # (n,) int64 of the snapshot
     thing: np.ndarray,  # (C,) bool
+    adopted: np.ndarray | None = None,  # (n,) bool
 ) -> Detection:
+    """What `summarize` says of one cluster, which has these rows."""
     stopping.check()
-    rows = segmentation.thing_rows[member]
-    log_probabilities = segmentation.log_probabilities[rows].astype(np.float64)
+    log_probabilities = log_probabilities[rows].astype(np.float64)
     votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
     votes = np.where(thing, votes, -np.inf)
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
     probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
-    membership = 1 - clusters.adopted[member].mean()
+    membership = 1 - (0 if adopted is None else adopted.mean())
     points = snapshot.points[rows].astype(np.float64)
     return Detection(
         class_id=class_id,
@@ -126,13 +130,14 @@ def update(
     next_id = memory.next_id
     for detection, column in zip(detections, found.continued, strict=True):
         before = known[column] if column >= 0 else None
-        active.append(_detected(detection, before, next_id, keys, stamp_ns, class_names))
-        next_id += before is None
+        active.append(detected(detection, before, detection.id or next_id, keys, stamp_ns, class_names))
+        next_id += before is None and not detection.id
     missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
     splits = _splits(known, found, active)
     now = (*sorted(active, key=lambda k: k.id), *missing)
     now = tuple(replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in now)
-    return Memory(now, next_id), (*memory.news, *_story(known, now, splits, merged))
+    after = replace(memory, known=now, next_id=next_id, news=())
+    return after, (*memory.news, *story(known, now, splits, merged))
 
 
 def label(voxel_coords: np.ndarray, known: Sequence[Known]) -> np.ndarray:
@@ -172,7 +177,8 @@ def associate(
 ) -> Association:
     """Join detections, rows of the (V,) ascending voxel keys of a map, to instances by the voxels they share.
 
-    A detection may continue an instance if their IoU reaches `min_overlap`, or if they share half
+    A detection whose id a hand has given continues that one and no other. Any other
+    may continue an instance if their IoU reaches `min_overlap`, or if they share half
     of the smaller one (see CONTAINMENT). Which continues which is the assignment of largest summed
     IoU, so that a blob over several objects takes the id it resembles most.
     """
@@ -187,7 +193,9 @@ def associate(
         known_size=np.array([len(k.keys) for k in known], dtype=np.int64),
         known_present=np.array([len(row) for row in present], dtype=np.int64),
     )
-    return replace(overlaps, continued=_assign(overlaps, min_overlap))
+    given = np.array([d.id for d in detections], dtype=np.int64)
+    ids = np.array([k.id for k in known], dtype=np.int64)
+    return replace(overlaps, continued=_assign(overlaps, min_overlap, given, ids))
 
 
 def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
@@ -197,12 +205,18 @@ def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
     return csr_array((np.ones(len(indices), dtype=np.int64), indices, ends), shape=(len(sets), columns))
 
 
-def _assign(overlaps: Association, min_overlap: float) -> np.ndarray:
-    """(D,) column of the known instance that each detection continues, -1 for none."""
+def _assign(overlaps: Association, min_overlap: float, given: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """(D,) column of the known instance that each detection continues, -1 for none.
+
+    `given` (D,) int64 are the detections' ids, 0 for none; `ids` (K,) int64 those of the known instances.
+    """
     union = overlaps.detection_size[:, None] + overlaps.known_size[None, :] - overlaps.shared
     iou = overlaps.shared / union
     contained = np.maximum(overlaps.of_detection(), overlaps.of_known()) >= CONTAINMENT
     allowed = (overlaps.shared > 0) & ((iou >= min_overlap) | contained)
+    allowed &= (given == 0)[:, None] & ~np.isin(ids, given)
+    by_hand = given[:, None] == ids
+    allowed, iou = allowed | by_hand, np.where(by_hand, 2.0, iou)  # more than any IoU
     rows, columns = linear_sum_assignment(np.where(allowed, iou, 0), maximize=True)
     continued = overlaps.continued.copy()
     chosen = allowed[rows, columns]
@@ -210,7 +224,17 @@ def _assign(overlaps: Association, min_overlap: float) -> np.ndarray:
     return continued
 
 
-def _detected(
+def named(instance: Instance, class_name: str, class_names: Sequence[str]) -> Instance:
+    """The instance with the class that a hand has given it.
+
+    One that the networks do not know counts as UNKNOWN_NAME among their classes, or as none.
+    """
+    names = list(class_names)
+    index = next((names.index(name) for name in (class_name, UNKNOWN_NAME) if name in names), IGNORE_INDEX)
+    return replace(instance, class_id=index, class_name=class_name, score=1.0)
+
+
+def detected(
     detection: Detection,
     before: Known | None,
     new_id: int,
@@ -232,6 +256,8 @@ def _detected(
         first_seen_ns=before.instance.first_seen_ns if before else stamp_ns,
         last_seen_ns=stamp_ns,
     )
+    if detection.class_name:
+        instance = named(instance, detection.class_name, class_names)
     return Known(instance, snapshot_keys[np.sort(detection.rows)], votes)
 
 
@@ -266,7 +292,7 @@ def _splits(known: Sequence[Known], found: Association, active: Sequence[Known])
     return [Event("split", id, tuple(parts[id])) for id in sorted(parts)]
 
 
-def _story(
+def story(
     before: Sequence[Known], now: Sequence[Known], splits: Sequence[Event], merged: Sequence[Event]
 ) -> list[Event]:
     """What of all this concerns those who were told of `before`, and are told of `now`."""

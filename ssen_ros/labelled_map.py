@@ -3,7 +3,7 @@
 It is built from a `StepResult` or, on the far side of ROS, from clouds: both give the same files.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,7 @@ from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_oriented_box
 from ssen_ros.errors import SsenError
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.structures import Instance, StepResult
-from ssen_ros.voxel_map import VoxelMap
+from ssen_ros.structures import Event, Instance, Segmentation, StepResult
 
 _SAME_POINT_M = 1e-6
 
@@ -34,6 +33,9 @@ class LabelledMap:
     stamp_ns: int  # of the map; 0: none
     class_names: tuple[str, ...] = CLASS_NAMES
     frame_id: str = ""  # of the map; empty: not known
+    embedding_rgb: np.ndarray | None = None  # (V, 3) uint8: see `embedding_colors`; black on what is no thing
+    events: tuple[Event, ...] = ()  # what this update changed
+    timings_s: dict[str, float] = field(default_factory=dict)  # stage -> s; empty: not known
 
     @classmethod
     def from_step(
@@ -51,6 +53,9 @@ class LabelledMap:
             stamp_ns=result.stamp_ns,
             class_names=class_names,
             frame_id=frame_id,
+            embedding_rgb=embedding_colors(result.segmentation, len(result.snapshot)),
+            events=result.events,
+            timings_s=result.timings_s,
         )
 
     def __len__(self) -> int:
@@ -109,35 +114,38 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def voxel_colors(
-    points: np.ndarray, map_points: np.ndarray, map_colors: np.ndarray, voxel_size: float
-) -> np.ndarray:
-    """(V, 3) uint8 colours of the voxels at `points` (V, 3), m, of a map sent as one cloud.
+def embedding_colors(segmentation: Segmentation, voxels: int) -> np.ndarray:
+    """(V, 3) uint8: where the things lie in the embedding space, along its widest axes; black elsewhere.
 
-    The cloud, `map_points` (N, 3), m, and `map_colors` (N, 3) uint8, is voxelized as it was for the networks.
+    What lies together in the space has like colours, and one colour is one object if the networks are right.
     """
-    if len(points) == 0:
-        return np.empty((0, 3), np.uint8)
-    voxel_map = VoxelMap(voxel_size)
-    voxel_map.integrate(map_points, map_colors)
-    snapshot = voxel_map.snapshot()
-    return snapshot.colors[KDTree(snapshot.points).query(points)[1]]
+    colors = np.zeros((voxels, 3), np.uint8)
+    embeddings = segmentation.embeddings
+    if len(embeddings) == 0:
+        return colors
+    place = embeddings - embeddings.mean(axis=0)
+    spread, axes = np.linalg.eigh(place.T @ place / len(place))
+    axes = axes[:, ::-1][:, :3]
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])  # the same each time
+    place = place @ axes
+    reach = 2.0 * np.sqrt(np.maximum(spread[::-1][:3], 1e-12))
+    shade = np.clip(140.0 + 110.0 * place / reach, 30.0, 255.0)
+    colors[segmentation.thing_rows, : shade.shape[1]] = shade.astype(np.uint8)
+    return colors
 
 
-def spread_ids(points: np.ndarray, thing_points: np.ndarray, thing_ids: np.ndarray) -> np.ndarray:
-    """(V,) int32: the id of each of `points` (V, 3), m; -1 for those not among `thing_points` (T, 3), m.
+def thing_rows(points: np.ndarray, thing_points: np.ndarray) -> np.ndarray:
+    """(T,) int64: which of `points` (V, 3), m, each of `thing_points` (T, 3), m, is.
 
     Raises:
         SsenError: one of `thing_points` is none of `points`.
     """
-    ids = np.full(len(points), -1, np.int32)
     if len(thing_points) == 0:
-        return ids
-    distance, row = KDTree(points).query(thing_points)
+        return np.empty(0, np.int64)
+    distance, row = KDTree(points).query(thing_points) if len(points) else (np.full(1, np.inf), None)
     if distance.max() > _SAME_POINT_M:
         raise SsenError(
             f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "
             "expected points of that cloud only: take both from one update"
         )
-    ids[row] = thing_ids
-    return ids
+    return row

@@ -16,7 +16,7 @@ import ssen_ros
 log = logging.getLogger(__name__)
 
 NAME = "libssen_native.so"
-INTERFACE = 3  # of src/native.cpp: `ssen_interface`
+INTERFACE = 4  # of src/native.cpp: `ssen_interface`
 
 
 @cache

@@ -9,16 +9,29 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import instances, stopping
+from ssen_ros import corrections, instances, stopping
 from ssen_ros.clustering import cluster_things
-from ssen_ros.config import SsenConfig
+from ssen_ros.config import PassesConfig, SsenConfig
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
-from ssen_ros.structures import Clusters, Floor, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
-class Segmenting(Protocol):
+class Networks(Protocol):
+    """What answers for the voxels of one snapshot."""
+
+    @abstractmethod
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
+
+    @abstractmethod
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """(T, d) float32 embeddings of the rows of the snapshot that are things."""
+
+
+class Segmenting(Networks, Protocol):
     """What pipeline and node ask of a segmenter; `ssen_ros.segmenter.Segmenter` is the real one.
 
     One that runs on the CPU alone inherits this class, and with it how to do without devices.
@@ -33,13 +46,12 @@ class Segmenting(Protocol):
     @abstractmethod
     def class_names(self) -> tuple[str, ...]: ...
 
-    @abstractmethod
-    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
+    def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> Any:
+        """`Networks` for one pass over so many voxels that go on from what was kept; None: nothing is kept.
 
-    @abstractmethod
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        """(T, d) float32 embeddings of the rows of the snapshot that are things."""
+        They have `passes` and `share` too, for the next `Kept`.
+        """
+        return None
 
     @property
     def device(self) -> Any:
@@ -99,44 +111,100 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
+            keeping = None
+            if config.passes.incremental == "auto":
+                keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
+            networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
-                log_probabilities, semantic_label = self._classify(snapshot, floor.height)
+                log_probabilities, semantic_label = self._classify(networks, snapshot, floor.height)
             with _timed(timings_s, "embedding"):
                 thing_rows = np.flatnonzero(self._is_thing[semantic_label])
                 segmentation = Segmentation(
                     log_probabilities,
                     semantic_label,
                     thing_rows,
-                    self._embed(snapshot, thing_rows, floor.height),
+                    _embed(networks, snapshot, thing_rows, floor.height),
                 )
             with _timed(timings_s, "cluster"):
                 clusters = cluster_things(snapshot, segmentation, config.clustering)
             with _timed(timings_s, "instances"):
-                names = self.segmenter.class_names
-                detections = instances.summarize(
-                    snapshot, segmentation, clusters, names, config.instances.min_score
+                seen = StepResult(
+                    snapshot=snapshot,
+                    segmentation=segmentation,
+                    clusters=clusters,
+                    detections=(),
+                    memory=memory,
+                    events=(),
+                    thing_rows=thing_rows,
+                    semantic_label=semantic_label,
+                    instance_id=np.full(len(snapshot), -1, dtype=np.int32),
+                    confidence=_confidence(segmentation, clusters),
+                    stamp_ns=stamp_ns,
+                    timings_s=timings_s,
+                    strays=len(whole) - len(snapshot),
                 )
-                memory, events = instances.update(
-                    memory, detections, snapshot, stamp_ns, names, config.instances, config.publish.unknown
-                )
-                instance_id = _instance_id(snapshot, segmentation, memory.known)
-                if config.instances.relabel:
-                    share = config.instances.relabel_share
-                    semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
-                instance_id = self._told_id(instance_id, semantic_label, memory.known)
-        return StepResult(
-            snapshot=snapshot,
-            segmentation=segmentation,
-            clusters=clusters,
-            detections=tuple(detections),
-            memory=replace(memory, floor=floor),
-            events=events,
+                kept = keeping and Kept(keeping, keeping.passes, keeping.share)
+                return self.conclude(seen, replace(memory, floor=floor, kept=kept))
+
+    def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
+        """A step from what the networks have seen on: its objects, joined to those of another memory.
+
+        No network runs. For any thread.
+        """
+        config, names = self.config, self.segmenter.class_names
+        snapshot, segmentation, clusters = seen.snapshot, seen.segmentation, seen.clusters
+        hand = memory.corrections.hand
+        said = corrections.by_row(snapshot, segmentation, clusters, hand)
+        if said is not None:
+            clusters = corrections.untouched(segmentation, clusters, said)
+        detections = instances.summarize(snapshot, segmentation, clusters, names, config.instances.min_score)
+        if said is not None:
+            detections += corrections.detections_by_hand(snapshot, segmentation, said, hand, names)
+        memory, events = instances.update(
+            memory, detections, snapshot, seen.stamp_ns, names, config.instances, config.publish.unknown
+        )
+        return self._label(seen, memory, said, detections=tuple(detections), events=events)
+
+    def correct(self, result: StepResult, edit: Edit) -> StepResult:
+        """The same update, corrected by hand. No network runs. For any thread.
+
+        Raises CorrectionError for what cannot be done.
+        """
+        names, tell_unknown = self.segmenter.class_names, self.config.publish.unknown
+        memory, events = corrections.correct(result, edit, names, tell_unknown)
+        said = corrections.by_row(
+            result.snapshot, result.segmentation, result.clusters, memory.corrections.hand
+        )
+        return self._label(result, memory, said, events=events)
+
+    def _label(self, seen: StepResult, memory: Memory, said: np.ndarray | None, **told: Any) -> StepResult:
+        """What the objects make of the voxels; `said` (V,) is what a hand has said of them, if anything."""
+        thing = np.zeros(len(seen.snapshot), dtype=bool)
+        thing[seen.segmentation.thing_rows] = True
+        if said is not None:
+            thing[said > corrections.UNTOUCHED] = False
+            thing[said > 0] = True
+        thing_rows = np.flatnonzero(thing)
+        instance_id = np.full(len(thing), -1, dtype=np.int32)
+        instance_id[thing_rows] = instances.label(seen.snapshot.voxel_coords[thing_rows], memory.known)
+        semantic_label = seen.segmentation.semantic_label
+        if self.config.instances.relabel:
+            share = self.config.instances.relabel_share
+            semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
+        confidence = _confidence(seen.segmentation, seen.clusters)
+        if said is not None:
+            instance_id[said > 0] = said[said > 0]
+            names = self.segmenter.class_names
+            semantic_label = _labelled_by_hand(semantic_label, said, memory, names)
+            confidence[said > corrections.UNTOUCHED] = 1.0
+        return replace(
+            seen,
+            memory=memory,
+            thing_rows=thing_rows,
             semantic_label=semantic_label,
-            instance_id=instance_id,
-            confidence=_confidence(segmentation, clusters),
-            stamp_ns=stamp_ns,
-            timings_s=timings_s,
-            strays=len(whole) - len(snapshot),
+            instance_id=self._told_id(instance_id, semantic_label, memory.known),
+            confidence=confidence,
+            **told,
         )
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
@@ -158,17 +226,20 @@ class SsenPipeline:
             told &= of_no_class | (semantic_label != unknown)
         return np.where(told, instance_id, np.int32(-1))
 
-    def _classify(self, snapshot: VoxelSnapshot, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    def _classify(
+        self, networks: Networks, snapshot: VoxelSnapshot, floor: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
         if len(snapshot) == 0:
             return np.empty((0, len(self._is_thing)), dtype=np.float32), np.empty(0, dtype=np.int32)
-        log_probabilities = self.segmenter.semantic(snapshot, floor)
+        log_probabilities = networks.semantic(snapshot, floor)
         return log_probabilities, log_probabilities.argmax(axis=1).astype(np.int32)
 
-    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        if len(thing_rows) == 0:
-            return np.empty((0, 0), dtype=np.float32)
-        return self.segmenter.embed(snapshot, thing_rows, floor)
+
+def _embed(networks: Networks, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+    if len(thing_rows) == 0:
+        return np.empty((0, 0), dtype=np.float32)
+    return networks.embed(snapshot, thing_rows, floor)
 
 
 def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
@@ -222,16 +293,16 @@ def _relabel(
     return label
 
 
-def _instance_id(snapshot: VoxelSnapshot, segmentation: Segmentation, known: Sequence[Known]) -> np.ndarray:
-    """(V,) int32: the ids on this pass's things.
-
-    A missing instance keeps its id on what are still things, so that an object that one pass calls
-    noise does not flicker; what has become stuff belongs to no instance.
-    """
-    instance_id = np.full(len(snapshot), -1, dtype=np.int32)
-    rows = segmentation.thing_rows
-    instance_id[rows] = instances.label(snapshot.voxel_coords[rows], known)
-    return instance_id
+def _labelled_by_hand(
+    semantic_label: np.ndarray, said: np.ndarray, memory: Memory, class_names: Sequence[str]
+) -> np.ndarray:
+    """(V,) int32: a hand's word for each voxel of which it has spoken; of an object's, the object's class."""
+    label = semantic_label.copy()
+    for one in memory.known:
+        label[said == one.id] = one.instance.class_id
+    free = (said <= 0) & (said > corrections.UNTOUCHED)
+    label[free] = corrections.free_labels(said[free], memory.corrections.hand, class_names)
+    return label
 
 
 def _confidence(segmentation: Segmentation, clusters: Clusters) -> np.ndarray:

@@ -5,6 +5,8 @@ Everything is in the map frame, metres, +Z up, unless said otherwise.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +125,8 @@ class Detection:
     box: Box
     centroid: np.ndarray  # (3,) float64, m
     rows: np.ndarray  # (n,) int64, rows of the snapshot
+    id: int = 0  # of the instance that it is, where a hand has said so; 0: to be found out
+    class_name: str = ""  # given by hand; empty: by the votes
 
 
 @dataclass(frozen=True)
@@ -170,11 +174,82 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """One change to the objects by hand. It holds all that is needed to do it again, and to undo it.
+
+    The voxels of `before` that are none of `after`'s belong to no object from then on.
+    """
+
+    kind: str  # "rename" | "merge" | "delete" | "split"
+    before: tuple[Known, ...]  # the objects that were corrected
+    after: tuple[Known, ...]  # what they became
+    class_name: str = ""  # rename: the class given; of voxels of no object: theirs, empty for none
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What all corrections together say of each voxel that they touch; the last word counts."""
+
+    keys: np.ndarray  # (n,) int64 voxel keys, ascending
+    # (n,) int64: id of the object that the voxel belongs to; -i: to none, and its class is free_classes[i]
+    ids: np.ndarray
+    free_classes: tuple[str, ...]  # the first is empty: of no class
+    names: dict[int, str]  # id -> class, of the objects that were given one
+
+
+@dataclass(frozen=True, eq=False)
+class Corrections:
+    """The log of all corrections, oldest first; from an empty one, replayed, follows all that they say."""
+
+    log: tuple[Correction, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+    @cached_property
+    def hand(self) -> Hand:
+        free_classes, names = [""], {}
+        keys, ids = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for one in self.log:
+            if one.class_name not in free_classes:
+                free_classes.append(one.class_name)
+            inherited = next((names[k.id] for k in one.before if k.id in names), "")
+            name = one.class_name if one.kind == "rename" else inherited
+            for known in one.before:
+                names.pop(known.id, None)
+                keys.append(known.keys)
+                ids.append(np.full(len(known.keys), -free_classes.index(one.class_name)))
+            for known in one.after:
+                if name:
+                    names[known.id] = name
+                keys.append(known.keys)
+                ids.append(np.full(len(known.keys), known.id))
+        newest_first, id_of = np.concatenate(keys)[::-1], np.concatenate(ids)[::-1]
+        unique, first = np.unique(newest_first, return_index=True)
+        return Hand(unique, id_of[first].astype(np.int64), tuple(free_classes), names)
+
+
+@dataclass(frozen=True)
 class Floor:
     """The level that heights are measured from."""
 
     height: float  # m, z in the map frame
     seen: bool  # False: no level surface at the bottom; the height is that of the lowest upright surfaces
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the networks keep from pass to pass (`passes.incremental`).
+
+    What they keep moves on with every pass that is made with it. One whose result was dropped has moved it
+    too: `passes` then tells, and the next pass is a whole one.
+    """
+
+    networks: Any  # `ssen_ros.segmenter.KeepingNetworks`
+    passes: int  # that had been made with them
+    share: (
+        float  # of a whole pass's multiplications, how many the last pass made; below 1 it was no whole one
+    )
 
 
 @dataclass(frozen=True)
@@ -189,11 +264,17 @@ class Memory:
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
     floor: Floor | None = None  # that the last update went by
+    corrections: Corrections = Corrections()  # made by hand; every update keeps to them
+    kept: Kept | None = None  # by the networks; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:
         """Those that the last update told of."""
         return tuple(known.instance for known in self.known if known.told)
+
+    def for_whole_pass(self) -> "Memory":
+        """The same, but the networks shall compute everything anew."""
+        return self if self.kept is None else replace(self, kept=replace(self.kept, passes=-1))
 
     def begin(self, other: "Memory") -> "Memory":
         """Know what `other` knows, and nothing else; no id that either has given is given to a new object.
@@ -216,6 +297,7 @@ class StepResult:
     detections: tuple[Detection, ...]
     memory: Memory  # for the next step
     events: tuple[Event, ...]
+    thing_rows: np.ndarray  # (n,) int64, rows that are things: those of the segmentation, but for corrections
     semantic_label: np.ndarray  # (V,) int32, of the segmentation; within an object mostly the object's
     instance_id: np.ndarray  # (V,) int32, persistent id, -1 for stuff, noise and what is of no class
     # (V,) float32 in 0..1: semantic probability on stuff, cluster confidence on things
@@ -223,6 +305,11 @@ class StepResult:
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
     strays: int = 0  # voxels of the map that lie below its floor, and were left out
+
+    @property
+    def computed_share(self) -> float:
+        """Of a whole pass's multiplications, how many the networks made."""
+        return 1.0 if self.memory.kept is None else self.memory.kept.share
 
     @property
     def instances(self) -> tuple[Instance, ...]:

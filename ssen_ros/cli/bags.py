@@ -1,10 +1,12 @@
 """`ssen play` and `ssen record`: maps from files and recordings onto a topic, and topics into a recording."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ssen_ros.cli.options import CLOUD_HELP, add_bag_topic, command, positive_float, positive_int, require_ros
+from ssen_ros.cli.view import add_view_option, open_viewer
 from ssen_ros.errors import SsenError
 
 _MAPS = 20
@@ -24,6 +26,8 @@ def add_play(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--rate", type=positive_float, default=1.0, metavar="HZ", help="maps per second")
     parser.add_argument("--topic", default="cloud_map", help="topic to publish on")
+    parser.add_argument("--node", default="/ssen", metavar="NAME", help="with --view: the node to look at")
+    add_view_option(parser)
 
 
 def _play(args: argparse.Namespace) -> int:
@@ -49,6 +53,11 @@ def _play(args: argparse.Namespace) -> int:
         # Whatever ends this process ends the player, which cleans up and gives the exit code.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: player.terminate())
+        if args.view:
+            from ssen_ros.ros.commands.view import view_node
+
+            opening = partial(open_viewer, args=args)
+            view_node(args.node, Path("out/view"), opening, wanted=lambda: player.poll() is None)
         return player.wait()
 
 

@@ -17,6 +17,7 @@ from ssen_ros.cli.evaluate import add_evaluate, add_export
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
 from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
+from ssen_ros.cli.view import add_view
 from ssen_ros.errors import SsenError, missing_module
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     for add in (
         add_demo,
         add_segment,
+        add_view,
         add_doctor,
         add_play,
         add_record,

@@ -24,13 +24,15 @@ from ssen_ros.cli.options import (
     seed,
     settings_of,
 )
-from ssen_ros.errors import CheckpointError, ConfigError, EngineError
+from ssen_ros.cli.view import add_view_option, open_viewer, view_desk
+from ssen_ros.errors import CheckpointError, ConfigError, EngineError, SsenError
 from ssen_ros.jobs import by_name, workers_of
 
 if TYPE_CHECKING:
     from ssen_ros.pipeline import SsenPipeline
     from ssen_ros.results import SavedFiles
     from ssen_ros.structures import Cloud, StepResult
+    from ssen_ros.view.file_desk import FileDesk
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ def add_segment(commands: Any) -> None:
     )  # fmt: skip
     add_workers(parser)
     add_pipeline_options(parser)
+    add_view_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
 
 
@@ -74,6 +77,8 @@ def _segment(args: argparse.Namespace) -> int:
     from ssen_ros.pipeline import SsenPipeline
 
     if len(args.clouds) > 1 or args.dask:
+        if args.view:
+            raise SsenError(f"--view: {len(args.clouds)} clouds were given, expected one; use `ssen view`")
         return _segment_many(args)
     config = config_of(args)
     cloud = read_cloud(args.clouds[0], args.bag_topic, args.at).turned(args.up)
@@ -83,7 +88,23 @@ def _segment(args: argparse.Namespace) -> int:
         print(json.dumps(_segment_json(result, saved)))
     else:
         _print_segment_tables(result, saved)
-    return 0
+    return view_desk(_desk(cloud, pipeline, result, args), args) if args.view else 0
+
+
+def _desk(
+    cloud: "Cloud", pipeline: "SsenPipeline", result: "StepResult", args: argparse.Namespace
+) -> "FileDesk":
+    from ssen_ros.io.saved_map import SavedMap
+    from ssen_ros.view.file_desk import FileDesk
+    from ssen_ros.voxel_map import VoxelMap
+
+    voxel_map = VoxelMap(pipeline.segmenter.voxel_size)
+    voxel_map.integrate(cloud.points, cloud.colors_or_grey)
+    names = tuple(pipeline.segmenter.class_names)
+    saved = SavedMap(
+        cloud.frame_id, result.stamp_ns, voxel_map.voxel_size, names, voxel_map.state, result.memory
+    )
+    return FileDesk(pipeline, result, saved, args.out / f"{args.clouds[0].stem}.npz")
 
 
 def _segment_to(
@@ -198,6 +219,7 @@ def add_demo(commands: Any) -> None:
     parser.add_argument("--seconds", type=positive_float, help="end after this long at the latest")
     parser.add_argument("--seed", type=seed, default=8, help="of the simulated room and walk")
     parser.add_argument("--maps", type=positive_int, default=20, help="maps that the walk publishes, about")
+    add_view_option(parser)
     add_pipeline_options(parser)
 
 
@@ -206,4 +228,5 @@ def _demo(args: argparse.Namespace) -> int:
     require_ros()
     from ssen_ros.ros.commands.demo import run_demo
 
-    return run_demo(args.out, args.seconds, args.seed, args.maps, settings)
+    opening = partial(open_viewer, args=args) if args.view else None
+    return run_demo(args.out, args.seconds, args.seed, args.maps, settings, opening)

@@ -8,20 +8,26 @@ The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `fir
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
+The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
+and the objects before and after all of them, one correction's after the other's, with the arrays above behind
+`before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`.
 """
 
+import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ssen_ros.corrections import KINDS, is_name
 from ssen_ros.errors import MapFileError, shown, shown_names
-from ssen_ros.io.npz import read_npz
+from ssen_ros.instances import named
+from ssen_ros.io.npz import array_names, read_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Cloud, Floor, Instance, Known, Memory
+from ssen_ros.structures import Cloud, Correction, Corrections, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
@@ -42,6 +48,8 @@ _INTERVALS = (  # array, least, most
 
 # The others follow from an instance's votes, its voxels and `missed`.
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
+
+_SIDES = "before", "after"  # of a correction
 
 _Arrays = dict[str, np.ndarray]
 
@@ -121,6 +129,14 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
         ) from error
 
 
+def is_map(path: Path) -> bool:
+    """Has `write_map` written it? A labelled room or a cloud has the same suffix."""
+    try:
+        return path.suffix == SUFFIX and {"format", "keys", "ranks"} <= set(array_names(path))
+    except (OSError, ValueError):
+        return False
+
+
 def read_map(path: Path) -> SavedMap:
     """Raises MapFileError for a file that is missing, damaged, or none of ours."""
     if not path.is_file():
@@ -151,13 +167,35 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         **(
             {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
         ),
+        **_known_arrays(known, len(saved.class_names)),
+        **_log_arrays(saved.memory.corrections.log, len(saved.class_names)),
+    }
+
+
+def _known_arrays(known: Sequence[Known], classes: int) -> _Arrays:
+    return {
         **_columns(_STORED, [k.instance for k in known]),
-        "votes": np.array([k.votes for k in known], np.float64).reshape(-1, len(saved.class_names)),
+        "votes": np.array([k.votes for k in known], np.float64).reshape(-1, classes),
         "missed": np.array([k.missed for k in known], np.int64),
         "told": np.array([k.told for k in known], bool),
         "voxels": np.concatenate([np.empty(0, np.int64), *(k.keys for k in known)]),
         "voxels_end": np.cumsum([len(k.keys) for k in known], dtype=np.int64),
     }
+
+
+def _log_arrays(log: Sequence[Correction], classes: int) -> _Arrays:
+    if not log:
+        return {}
+    arrays = {
+        "log_kind": np.array([one.kind for one in log]),
+        "log_class_name": np.array([one.class_name for one in log]),
+    }
+    for side in _SIDES:
+        of_each = [getattr(one, side) for one in log]
+        arrays[f"{side}_log_end"] = np.cumsum([len(known) for known in of_each], dtype=np.int64)
+        columns = _known_arrays([k for known in of_each for k in known], classes)
+        arrays |= {f"{side}_{name}": column for name, column in columns.items()}
+    return arrays
 
 
 def _columns(stored: Sequence[Field], values: Sequence[Any], prefix: str = "") -> _Arrays:
@@ -187,7 +225,14 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
     if not ranks_are_ours(ranks):
         raise ValueError("ranks are not of points in their voxels")
     class_names = tuple(map(str, arrays["class_names"]))
-    known = _read_known(arrays, class_names)
+    corrections = _read_log(arrays, class_names)
+    names = corrections.hand.names
+    known = tuple(
+        replace(k, instance=named(k.instance, names[k.id], class_names)) if k.id in names else k
+        for k in _read_known(arrays, class_names)
+    )
+    if len({k.id for k in known}) != len(known):
+        raise ValueError("ids are not unique")
     frame_id = str(arrays["frame_id"])
     if len(frame_id) > _LONGEST_NAME or not frame_id.isprintable():
         raise ValueError(f"frame_id is {shown(frame_id)}, expected the name of a frame")
@@ -200,8 +245,36 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
         state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
-        memory=Memory(known, max([next_id, *(k.id + 1 for k in known)]), floor=_read_floor(arrays)),
+        memory=Memory(
+            known,
+            max([next_id, *(k.id + 1 for k in known)]),
+            floor=_read_floor(arrays),
+            corrections=corrections,
+        ),
     )
+
+
+def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
+    if "log_kind" not in arrays:
+        return Corrections()
+    sides = []
+    for side in _SIDES:
+        of_side = {
+            name.removeprefix(f"{side}_"): a for name, a in arrays.items() if name.startswith(f"{side}_")
+        }
+        ends = [0, *of_side["log_end"].tolist()]
+        known = _read_known(of_side, class_names)
+        if sorted(ends) != ends or ends[-1] != len(known):
+            raise ValueError(f"{side}_log_end does not divide the objects among the corrections")
+        sides.append([known[start:end] for start, end in itertools.pairwise(ends)])
+    if strange := set(arrays["log_kind"].tolist()) - KINDS.keys():
+        raise ValueError(f"log_kind has {shown(str(strange.pop()))}")
+    for name in arrays["log_class_name"].tolist():
+        if name and not is_name(name):
+            raise ValueError(f"log_class_name has {shown(str(name))}")
+    rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], strict=True)
+    log = (Correction(str(kind), before, after, str(name)) for kind, before, after, name in rows)
+    return Corrections(tuple(log))
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:
@@ -216,8 +289,8 @@ def _read_floor(arrays: _Arrays) -> Floor | None:
 def _read_known(arrays: _Arrays, class_names: tuple[str, ...]) -> tuple[Known, ...]:
     count = len(arrays["id"])
     ids, votes = arrays["id"], arrays["votes"]
-    if len(np.unique(ids)) != count or ids.shape != (count,) or (ids < 1).any() or (ids > LAST_ID).any():
-        raise ValueError(f"ids are not unique, from 1 to {LAST_ID}")
+    if ids.shape != (count,) or (ids < 1).any() or (ids > LAST_ID).any():
+        raise ValueError(f"ids are not from 1 to {LAST_ID}")
     if count > MOST_KNOWN:
         raise ValueError(f"{count} objects, expected {MOST_KNOWN} at most")
     if count and votes.shape != (count, len(class_names)):

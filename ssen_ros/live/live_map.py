@@ -192,6 +192,8 @@ class LiveMap:
             self._fail(state.version, start, of_cloud)
             raise
         memory = memory if start is None else memory.begin(start)
+        if not of_cloud:  # it was asked for
+            memory = memory.for_whole_pass()
         return Pass(header, state, snapshot, memory, before, start, of_cloud)
 
     def is_current(self, work: Pass) -> bool:
@@ -206,6 +208,12 @@ class LiveMap:
             if work.start is self._start:
                 self._last, self._start = (work, result), None
             self._count(processed=work.of_cloud, pending=-work.of_cloud)
+
+    def correct(self, work: Pass, result: StepResult) -> None:
+        """The result of the last published pass has been corrected by hand, and published again."""
+        with self._lock:
+            if self._last is not None and self._last[0] is work:
+                self._last, self._memory = (work, result), result.memory
 
     def fail(self, work: Pass) -> None:
         """The pass has raised."""

@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TypeVar
 
 from ssen_ros import stopping
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.live_map import LiveMap, Pass
 from ssen_ros.pipeline import SsenPipeline
@@ -18,6 +20,9 @@ log = logging.getLogger(__name__)
 Changed = TypeVar("Changed")
 
 THREAD_NAME = "ssen_inference"
+_QUIET = 2  # triggers in a row at which nothing is due
+
+_INACTIVE = "the node is not active: `ros2 lifecycle set` it to activate"
 
 
 class InferenceWorker:
@@ -27,6 +32,9 @@ class InferenceWorker:
     same map gets a second pass, or a newer one its first. Where memory runs out, the pass is retried at once
     without what is kept from pass to pass; a GPU's with its cache emptied, then the networks move to the CPU
     and stay there.
+
+    Where the networks computed only what had changed, and nothing is due for a while, the map gets a whole
+    pass, so that approximations do not stay.
 
     Nothing is published while paused, nor of a map that has been started anew meanwhile. A pass that is
     running then, or at `give_up`, ends within a second, and its map waits for the next one.
@@ -49,6 +57,7 @@ class InferenceWorker:
         self._asked: list[Future] = []  # of those who wait for a pass
         self._paused = False
         self._stopping = False
+        self._idle = 0  # triggers in a row at which nothing was due
         self.degraded = False  # moved from the GPU to the CPU
         self._flag = stopping.Flag()  # set: the pass that is running is to end
         self._began_s: float | None = None  # the pass that is being made; monotonic clock
@@ -76,7 +85,7 @@ class InferenceWorker:
         future: Future[StepResult] = Future()
         with self._asking:
             if self._paused:
-                raise StateError("the node is not active: `ros2 lifecycle set` it to activate")
+                raise StateError(_INACTIVE)
             if not self._live_map.ask():
                 raise StateError("no map has been received yet: check the topic with `ros2 topic info -v`")
             self._asked.append(future)
@@ -87,6 +96,23 @@ class InferenceWorker:
         """Make a change while nothing is published: an update that goes out later knows of it."""
         with self._publishing:
             return change()
+
+    def correct(self, edit: Edit) -> StepResult:
+        """The last published update, corrected by hand and published again at once; a running pass will know.
+
+        Raises StateError while paused and where nothing has been published of this map, CorrectionError for
+        what cannot be done.
+        """
+        with self._publishing:
+            if self._paused:
+                raise StateError(_INACTIVE)
+            if (last := self._live_map.last) is None:
+                raise StateError("no map has been segmented yet: call ~/segment_now once there is one")
+            work, result = last
+            corrected = self._pipeline.correct(result, edit)
+            self._publish(work, corrected)
+            self._live_map.correct(work, corrected)
+            return corrected
 
     def pause(self) -> None:
         """Publish nothing until `resume`; a pass that is running is given up, and will be made again."""
@@ -123,14 +149,14 @@ class InferenceWorker:
         with self._asking:  # who asks meanwhile asks for the next pass
             asked = self._take_asked()
             try:
-                work = self._live_map.take()
+                work = self._live_map.take() or self._take_in_the_quiet()
             except Exception as error:  # a snapshot that does not fit into memory, say
                 self._tell(error)
                 _answer(asked, error)
                 return
         if work is None:
             return
-        self._began_s = time.monotonic()
+        self._idle, self._began_s = 0, time.monotonic()
         try:
             with stopping.watching(self._flag):
                 result = self._segment(work)
@@ -139,6 +165,7 @@ class InferenceWorker:
                     self._live_map.put_back(work)
                     outcome = StateError("the map was started anew, or the node deactivated, during the pass")
                 else:
+                    result = self._corrected_meanwhile(work, result)
                     self._publish(work, result)
                     self._live_map.finish(work, result)
                     outcome = result
@@ -151,6 +178,21 @@ class InferenceWorker:
             outcome = error
         self._began_s = None
         _answer(asked, outcome)
+
+    def _corrected_meanwhile(self, work: Pass, result: StepResult) -> StepResult:
+        now = self._live_map.memory
+        if now.corrections is work.memory.corrections:
+            return result
+        return self._pipeline.conclude(
+            result, replace(now, floor=result.memory.floor, kept=result.memory.kept)
+        )
+
+    def _take_in_the_quiet(self) -> Pass | None:
+        self._idle += 1
+        kept = self._live_map.memory.kept
+        if self._idle < _QUIET or kept is None or kept.share >= 1 or not self._live_map.ask():
+            return None
+        return self._live_map.take()
 
     def _ask_again(self, work: Pass, asked: list[Future]) -> list[Future]:
         """Have the pass made again for those who asked for it; returns those who cannot wait for that."""

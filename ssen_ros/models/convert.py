@@ -141,12 +141,13 @@ def _load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and tensor storage each fail in their own ways
         # Not torch's own advice, which is to load it all the same.
-        blocked = re.search(r"GLOBAL (\S+)", str(error))
+        blocked = re.search(r"(?:GLOBAL|Unsupported class) (\S+)", str(error))
         if blocked:
+            newer = "torch 2.5 or newer reads it; or, " if blocked[1].startswith("numpy") else ""
             raise CheckpointError(
                 f"checkpoint {path} cannot be read as tensors alone (it holds a {blocked[1]}); expected what "
-                "torch.save writes of a state dict; if you trust what else is in it, save its state dict "
-                "alone"
+                f"torch.save writes of a state dict; {newer}if you trust what else is in it, save its state "
+                "dict alone"
             ) from error
         raise CheckpointError(
             f"checkpoint {path} cannot be read as tensors alone ({type(error).__name__} while reading); "

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import PIL
 from PIL import Image, ImageDraw, ImageFont
 
+from ssen_ros.boxes import EDGES, corners
+from ssen_ros.errors import SsenError
 from ssen_ros.io.replacing import replacing
 from ssen_ros.labels import STUFF_NAMES, UNLABELLED_COLOR, instance_colors, semantic_colors
 from ssen_ros.pictures.camera import Camera, extent, fit_camera, view_axes
 from ssen_ros.pictures.cutaway import make_plan, visible_rows
 from ssen_ros.pictures.splat import Frame, edge_shade, halved, slope_shade, splat
-from ssen_ros.rotations import turn_z
 from ssen_ros.structures import Instance
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ NOISE_COLOR = (160, 164, 172)
 
 # Classes that a wall carries: they are cut away with it.
 _WALL_NAMES = frozenset({"wall", "window", "door", "curtain", "shower curtain", "picture"})
-_BOX_EDGES = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
 
 
 @dataclass(frozen=True)
@@ -147,13 +148,6 @@ def _with_boxes(image: np.ndarray, view: _View, instances: tuple[Instance, ...])
     return np.asarray(canvas)
 
 
-def _box_corners(instance: Instance) -> np.ndarray:
-    """(8, 3) m; the bits of a row's number choose the side along the box's own x, y and z."""
-    box = instance.box
-    signs = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])
-    return box.center + (signs * box.size) @ turn_z(box.yaw).T
-
-
 def _dark(color: np.ndarray) -> tuple[int, int, int]:
     r, g, b = (color.astype(np.float64) * 0.6).astype(int)
     return int(r), int(g), int(b)
@@ -161,12 +155,12 @@ def _dark(color: np.ndarray) -> tuple[int, int, int]:
 
 def _draw_box(draw: ImageDraw.ImageDraw, view: _View, instance: Instance) -> None:
     color = _dark(instance_colors(np.array([instance.id]))[0])
-    corners = _box_corners(instance)
+    ends = corners(instance.box)
     height, width = view.frame.depth.shape
-    for a, b in _BOX_EDGES:
-        steps = max(2, int(np.linalg.norm(corners[b] - corners[a]) * view.camera.scale / 3.0))
+    for a, b in EDGES:
+        steps = max(2, int(np.linalg.norm(ends[b] - ends[a]) * view.camera.scale / 3.0))
         along = np.linspace(0.0, 1.0, steps)[:, None]
-        pixels, depth = view.camera.project(corners[a] * (1.0 - along) + corners[b] * along)
+        pixels, depth = view.camera.project(ends[a] * (1.0 - along) + ends[b] * along)
         u = np.clip((pixels[:, 0] * 2).astype(int), 0, width - 1)
         v = np.clip((pixels[:, 1] * 2).astype(int), 0, height - 1)
         hidden = view.frame.depth[v, u] < depth - 0.06
@@ -180,7 +174,7 @@ def _draw_label(
 ) -> None:
     """Write "class #id" near the top of the box, inside the panel and clear of the labels already there."""
     text = f"{instance.class_name} #{instance.id}"
-    font = ImageFont.load_default(size=12)
+    font = _font(12)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     width, height = right - left + 8, bottom - top + 6
     anchor = instance.box.center + np.array([0.0, 0.0, instance.box.size[2] / 2.0])
@@ -198,6 +192,16 @@ def _draw_label(
             return
 
 
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    try:
+        return ImageFont.load_default(size=size)
+    except TypeError as error:
+        raise SsenError(
+            f"pictures need Pillow 10.1 or newer, and {PIL.__version__} is installed: `pip install "
+            "'pillow>=10.1'`"
+        ) from error
+
+
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
@@ -206,16 +210,14 @@ def _titled(image: np.ndarray, title: str, subtitle: str) -> np.ndarray:
     width, middle = image.shape[1], TITLE_HEIGHT / 2
     canvas = Image.new("RGB", (width, TITLE_HEIGHT), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
-    draw.text((12, middle), title, fill=TEXT_COLOR, font=ImageFont.load_default(size=18), anchor="lm")
-    draw.text(
-        (width - 12, middle), subtitle, fill=TEXT_COLOR, font=ImageFont.load_default(size=14), anchor="rm"
-    )
+    draw.text((12, middle), title, fill=TEXT_COLOR, font=_font(18), anchor="lm")
+    draw.text((width - 12, middle), subtitle, fill=TEXT_COLOR, font=_font(14), anchor="rm")
     return np.vstack([np.asarray(canvas), image])
 
 
 def _legend(labelled: "LabelledMap", width: int) -> np.ndarray:
     """A strip with a swatch and a name for each class in the map; as many lines as it takes."""
-    font = ImageFont.load_default(size=14)
+    font = _font(14)
     classes = present_classes(labelled)
     names = [labelled.class_names[i] for i in classes]
     entries = list(zip(names, semantic_colors(np.array(classes, dtype=np.int64)), strict=True))

@@ -12,8 +12,9 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+from ssen_ros.io.colors import unpacked
 from ssen_ros.io.point_cloud2 import DATATYPE_OF, from_msg, read_column
-from ssen_ros.labelled_map import LabelledMap, spread_ids, voxel_colors
+from ssen_ros.labelled_map import LabelledMap, thing_rows
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.msg import Instance as InstanceMsg
 from ssen_ros.msg import InstanceArray, InstanceEvent
@@ -29,6 +30,7 @@ _EVENT_KINDS = {
     "split": InstanceEvent.SPLIT,
     "retired": InstanceEvent.RETIRED,
 }
+_EVENT_KIND_OF = {number: kind for kind, number in _EVENT_KINDS.items()}
 
 
 class CloudWriter:
@@ -57,7 +59,7 @@ class CloudWriter:
         records = np.frombuffer(self._buffer, self._dtype) if size else np.empty(0, self._dtype)
         for axis, name in enumerate("xyz"):
             records[name] = points[:, axis]
-        records["rgb"] = _pack(colors)
+        records["rgb"] = pack_colors(colors)
         for name in self._extra:
             records[name] = extra[name]
         msg = PointCloud2(
@@ -86,7 +88,7 @@ def _point_field(name: str, kind: np.dtype, offset: int) -> PointField:
     return PointField(name=name, offset=offset, datatype=datatype, count=1)
 
 
-def _pack(colors: np.ndarray) -> np.ndarray:
+def pack_colors(colors: np.ndarray) -> np.ndarray:
     """(N,) uint32 0x00RRGGBB of (N, 3) uint8 RGB."""
     red, green, blue = colors.astype(np.uint32).T
     return red << 16 | green << 8 | blue
@@ -174,30 +176,34 @@ def _to_events(events: Iterable[Event]) -> list[InstanceEvent]:
     ]
 
 
-def to_labelled_map(
-    cloud: PointCloud2, semantic: PointCloud2, instance: PointCloud2, instances: InstanceArray
-) -> LabelledMap:
-    """The labelled map that four messages of one stamp describe.
-
-    Colours come from the SLAM's own cloud: the node's clouds carry the colours of classes and ids.
+def to_labelled_map(semantic: PointCloud2, instance: PointCloud2, instances: InstanceArray) -> LabelledMap:
+    """The labelled map that three messages of one stamp describe.
 
     Raises:
         SsenError: a cloud lacks a field, or the instance cloud has a point that the semantic cloud has not.
     """
     points = np.ascontiguousarray(from_msg(semantic)[0], dtype=np.float32)
-    thing_points, _, _ = from_msg(instance)
-    map_points, map_colors, _ = from_msg(cloud)
-    voxel_size = round(float(instances.voxel_size), 6)  # 0.04 travels as a float32
+    rows = thing_rows(points, from_msg(instance)[0])
+    ids = np.full(len(points), -1, np.int32)
+    ids[rows] = read_column(instance, "instance_id")
+    embedding_rgb = np.zeros((len(points), 3), np.uint8)
+    embedding_rgb[rows] = unpacked(read_column(instance, "embedding_rgb"))
     return LabelledMap(
         points=points,
-        colors=voxel_colors(points, map_points, map_colors, voxel_size),
+        colors=unpacked(read_column(semantic, "map_rgb")),
         semantic_label=read_column(semantic, "label").astype(np.int32),
-        instance_id=spread_ids(points, thing_points, read_column(instance, "instance_id")),
+        instance_id=ids,
         confidence=read_column(semantic, "confidence").astype(np.float32),
         instances=tuple(map(from_instance_msg, instances.instances)),
-        voxel_size=voxel_size,
+        voxel_size=round(float(instances.voxel_size), 6),  # 0.04 travels as a float32
         version=int(instances.map_version),
         stamp_ns=ns_from_time(instances.header.stamp),
         class_names=LABEL_NAMES,  # of the networks: these, or the first twenty
         frame_id=instances.header.frame_id,
+        embedding_rgb=embedding_rgb,
+        events=tuple(map(_from_event, instances.events)),
     )
+
+
+def _from_event(msg: InstanceEvent) -> Event:
+    return Event(_EVENT_KIND_OF[msg.kind], msg.id, tuple(msg.other_ids))

@@ -13,10 +13,11 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ssen_ros.errors import ConfigError
+from ssen_ros.labelled_map import embedding_colors
 from ssen_ros.labels import instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros import vision
-from ssen_ros.ros.conversions import CloudWriter, to_instance_array
+from ssen_ros.ros.conversions import CloudWriter, pack_colors, to_instance_array
 from ssen_ros.ros.markers import MarkerBoard
 from ssen_ros.ros.parameters import TopicsConfig
 from ssen_ros.ros.qos import LATCHED
@@ -26,8 +27,8 @@ ToMsg = Callable[[Header, StepResult], object]
 
 
 def semantic_cloud() -> ToMsg:
-    """Every voxel, in the colour of its class."""
-    writer = CloudWriter(label="u4", confidence="f4")
+    """Every voxel, in the colour of its class; its own is beside it."""
+    writer = CloudWriter(label="u4", confidence="f4", map_rgb="u4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
         label = result.semantic_label
@@ -37,18 +38,20 @@ def semantic_cloud() -> ToMsg:
             semantic_colors(label),
             label=label,
             confidence=result.confidence,
+            map_rgb=pack_colors(result.snapshot.colors),
         )
 
     return to_msg
 
 
 def instance_cloud() -> ToMsg:
-    """The things, in the colour of their id."""
-    writer = CloudWriter(label="u4", instance_id="i4", confidence="f4")
+    """The things, in the colour of their id; that of their embedding is beside it."""
+    writer = CloudWriter(label="u4", instance_id="i4", confidence="f4", embedding_rgb="u4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
-        rows = result.segmentation.thing_rows
+        rows = result.thing_rows
         ids = result.instance_id[rows]
+        embedding_rgb = embedding_colors(result.segmentation, len(result.snapshot))
         return writer.write(
             header,
             result.snapshot.points[rows],
@@ -56,6 +59,7 @@ def instance_cloud() -> ToMsg:
             label=result.semantic_label[rows],
             instance_id=ids,
             confidence=result.confidence[rows],
+            embedding_rgb=pack_colors(embedding_rgb[rows]),
         )
 
     return to_msg
@@ -66,8 +70,8 @@ def structure_cloud() -> ToMsg:
     writer = CloudWriter(label="u4", confidence="f4")
 
     def to_msg(header: Header, result: StepResult) -> PointCloud2:
-        is_stuff = np.ones(len(result.snapshot), dtype=bool)
-        is_stuff[result.segmentation.thing_rows] = False
+        is_stuff = result.semantic_label >= 0  # what a hand has deleted is neither
+        is_stuff[result.thing_rows] = False
         return writer.write(
             header,
             result.snapshot.points[is_stuff],
@@ -107,7 +111,7 @@ class Outputs:
         self._lock = threading.Lock()
         self._open: dict[str, tuple[Publisher, ToMsg]] = {}
         self._label_info: Publisher | None = None
-        self._chosen = frozenset(class_names)
+        self._chosen: frozenset[str] = frozenset()  # classes; empty: all, those given by hand too
         self._shown: frozenset[int] = frozenset()  # ids in the last update that was published
         self.enable(config)
 
@@ -126,7 +130,7 @@ class Outputs:
         if not vision.available:
             wanted.discard("detections")
         with self._lock:
-            self._chosen = config.class_names or frozenset(self._class_names)
+            self._chosen = frozenset(config.class_names)
             for name in wanted - self._open.keys():
                 message_type, make = _TOPICS[name]
                 self._open[name] = self._node.create_publisher(message_type, f"~/{name}", LATCHED), make()
@@ -147,7 +151,7 @@ class Outputs:
 
     def _choose(self, result: StepResult) -> StepResult:
         """The update as if objects of other classes had not been found: their voxels belong to none."""
-        instances = tuple(i for i in result.instances if i.class_name in self._chosen)
+        instances = tuple(i for i in result.instances if not self._chosen or i.class_name in self._chosen)
         before, self._shown = self._shown, frozenset(int(i.id) for i in instances)
         if len(instances) == len(result.instances):
             return result

@@ -4,18 +4,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 
+import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import SsenError, StateError, shown, shown_names
 from ssen_ros.io.saved_map import read_map, resolve_below, write_map
 from ssen_ros.results import export_map
 from ssen_ros.ros.conversions import CloudWriter, to_instance_msgs
 from ssen_ros.ros.session import Session
-from ssen_ros.srv import GetInstances, LoadMap, SaveMap
+from ssen_ros.srv import Correct, GetInstances, LoadMap, SaveMap
 from ssen_ros.structures import Instance, StepResult
 
 _POLL_S = 0.1
@@ -42,6 +44,7 @@ class Services:
             (GetInstances, "get_instances", self._get_instances, prompt),
             (SaveMap, "save_map", self._save_map, prompt),
             (LoadMap, "load_map", self._load_map, prompt),
+            (Correct, "correct", self._correct, prompt),
             (SaveMap, "export", self._export, prompt),
         ):
             node.create_service(service_type, f"~/{name}", self._guarded(name, handle), callback_group=group)
@@ -131,6 +134,14 @@ class Services:
         return (
             f"{saved.state.voxels} voxels, {len(saved.memory.instances)} objects in frame {saved.frame_id!r}"
         )
+
+    def _correct(self, session: Session, request, response) -> str:
+        points = np.array([(p.x, p.y, p.z) for p in request.points])
+        edit = Edit(request.kind, tuple(request.ids), request.class_name, points if len(points) else None)
+        result = session.correct(edit)
+        response.corrections = len(result.memory.corrections)
+        self._logger.info(f"corrected by hand: {edit.kind} {shown_names(edit.ids)} {edit.class_name}")
+        return f"{edit.kind}: done; {len(result.instances)} objects"
 
 
 def _cloud(header: Header, result: StepResult, instance: Instance) -> PointCloud2:

@@ -10,6 +10,7 @@ from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import CloudError, StateError, shown
 from ssen_ros.forgetting import Forgetting
 from ssen_ros.io.saved_map import SavedMap
@@ -153,6 +154,14 @@ class Session:
             state=work.state,
             memory=result.memory,
         )
+
+    def correct(self, edit: Edit) -> StepResult:
+        """The last published update, corrected by hand and published again.
+
+        Raises StateError where there is none of this map or the node is not active, CorrectionError for what
+        cannot be done.
+        """
+        return self._worker.correct(edit)
 
     @property
     def labelled(self) -> LabelledMap:

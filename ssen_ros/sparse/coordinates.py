@@ -86,6 +86,10 @@ class CoordinateManager:
             features = features.to(self.engine.dtype)
         return features.index_select(0, self.order)
 
+    def restore(self, features: Tensor) -> Tensor:
+        """(N, C) features at stride 1 back in the caller's order."""
+        return torch.empty_like(features).index_copy(0, self.order, features)
+
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """(N, Ca + Cb)."""
         if torch.is_grad_enabled():

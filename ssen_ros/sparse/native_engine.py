@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from weakref import WeakSet
@@ -53,6 +53,10 @@ _SIGNATURES = {
     "ssen_find_neighbours": (
         None,
         [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int32, c_int32, c_void_p, c_int32],
+    ),
+    "ssen_settle": (
+        c_int64,
+        [c_int32, c_void_p, c_void_p, c_int64, c_int32, c_void_p, c_float, c_void_p, c_int64, c_void_p],
     ),
     "ssen_transpose": (None, [c_void_p, c_int64, c_int64, c_int32, c_void_p, c_int32]),
 }
@@ -223,6 +227,15 @@ class NativeEngine:
         if status:
             raise MemoryError(f"a thread's own memory for a layer of {rows} rows")
         return output
+
+    def settle(self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float) -> Tensor:
+        """As TorchEngine's."""
+        changed = torch.empty_like(rows)
+        count = self._library.ssen_settle(
+            output.element_size(), address(output), address(rows), *output.shape, address(is_new),
+            tolerance, c_void_p(kept.data_ptr()), kept.stride(0), address(changed),
+        )  # fmt: skip
+        return changed[:count]
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
         """As TorchEngine's, in float32; features and gradient in this engine's dtype."""

@@ -24,12 +24,16 @@ NOT_SOURCE = (
 
 pytestmark = pytest.mark.slow
 
+HEAVY = ("torch", "scipy")
+
 USE = """
 import sys
 from pathlib import Path
 from ament_index_python import get_package_prefix, get_package_share_directory
 from rclpy.serialization import deserialize_message, serialize_message
 import ssen_ros.ros.node_table
+for module in ("torch", "scipy"):
+    sys.modules[module] = None  # whoever has the messages alone has none of these
 from ssen_ros.msg import Instance, InstanceArray
 from ssen_ros.srv import GetInstances
 
@@ -43,15 +47,19 @@ print(get_package_prefix("ssen_ros"), get_package_share_directory("ssen_ros"))
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
-    """A built colcon workspace that holds only this package."""
+    """A colcon workspace that holds only this package, built where PyTorch and SciPy cannot be imported."""
     colcon = shutil.which("colcon", path=_environment()["PATH"])
     if colcon is None:
         pytest.fail("colcon is not installed; run `make setup`")
     workspace = tmp_path_factory.mktemp("workspace")
     shutil.copytree(CHECKOUT, workspace / "src" / "ssen_ros", ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    missing = tmp_path_factory.mktemp("missing")
+    for module in HEAVY:
+        (missing / f"{module}.py").write_text(f"raise ModuleNotFoundError({module!r})")
     build = subprocess.run(
         [colcon, "build", "--event-handlers", "console_direct+"],
-        cwd=workspace, env=_environment(), capture_output=True, text=True, timeout=600,
+        cwd=workspace, env={**_environment(), "PYTHONPATH": str(missing)}, capture_output=True, text=True,
+        timeout=600,
     )  # fmt: skip
     assert build.returncode == 0, build.stdout[-6000:] + build.stderr[-3000:]
     return workspace

@@ -20,11 +20,13 @@ from ssen_ros import config
 from ssen_ros.errors import SsenError
 from ssen_ros.io.clouds import read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import LABEL_NAMES, instance_colors, semantic_colors
+from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.msg import InstanceArray
-from ssen_ros.ros.commands.demo import _LiveScreen, _Received, walk_process
+from ssen_ros.ros.commands.demo import _LiveScreen, walk_process
+from ssen_ros.ros.commands.listening import MapListener
 from ssen_ros.ros.commands.running import private_environment
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array, to_labelled_map
+from ssen_ros.ros.outputs import instance_cloud, semantic_cloud
 from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.structures import Box, Clusters, Instance, Known, Memory, Segmentation, StepResult
@@ -117,7 +119,7 @@ def test_every_fast_dds_gets_the_profile_unless_the_user_has_one(
 
 
 def messages() -> tuple[StepResult, list]:
-    """A result, and what the node and the SLAM would have sent of it, once over the wire."""
+    """A result, and what the node would have sent of it, once over the wire."""
     raw = np.stack(np.meshgrid(*[np.arange(0.01, 0.5, 0.02)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     raw = raw[(raw[:, 2] < 0.05) | (raw[:, 0] < 0.2)].astype(np.float32)
     colors = (raw * 500).astype(np.uint8)
@@ -143,21 +145,12 @@ def messages() -> tuple[StepResult, list]:
     confidence = np.linspace(0, 1, len(snapshot), dtype=np.float32)
     memory = Memory((Known(chair, keys=rows, votes=np.zeros(20)),))
     result = StepResult(
-        snapshot, segmentation, clusters, (), memory, (), label, ids, confidence, STAMP_NS, {"total": 0.1}
+        snapshot, segmentation, clusters, (), memory, (), rows, label, ids, confidence, STAMP_NS,
+        {"total": 0.1},
     )  # fmt: skip
     header = Header(stamp=time_from_ns(STAMP_NS), frame_id="map")
-    semantic = CloudWriter(label="u4", confidence="f4").write(
-        header, snapshot.points, semantic_colors(label), label=label, confidence=confidence
-    )
-    things = CloudWriter(label="u4", instance_id="i4", confidence="f4").write(
-        header,
-        snapshot.points[rows],
-        instance_colors(ids[rows]),
-        label=label[rows],
-        instance_id=ids[rows],
-        confidence=confidence[rows],
-    )
-    sent = [CloudWriter().write(header, raw, colors), semantic, things, to_instance_array(header, result)]
+    to_msgs = semantic_cloud(), instance_cloud(), to_instance_array
+    sent = [to_msg(header, result) for to_msg in to_msgs]
     return result, [deserialize_message(serialize_message(msg), type(msg)) for msg in sent]
 
 
@@ -173,56 +166,68 @@ def test_the_map_rebuilt_from_messages_equals_the_result():
 
 
 def test_an_instance_cloud_of_another_map_is_refused():
-    _, (cloud, semantic, things, instances) = messages()
+    _, (semantic, things, instances) = messages()
     raw = np.array([[9.0, 9.0, 9.0]], np.float32)
     other = CloudWriter(instance_id="i4").write(
         things.header, raw, np.zeros((1, 3), np.uint8), instance_id=np.array([3])
     )
     with pytest.raises(SsenError, match="off the semantic cloud"):
-        to_labelled_map(cloud, semantic, other, instances)
+        to_labelled_map(semantic, other, instances)
 
 
-@pytest.mark.parametrize("emptied", [(2,), (0, 1, 2)])
+@pytest.mark.parametrize("emptied", [(1,), (0, 1)])
 def test_a_map_without_things_and_an_empty_one_are_rebuilt_too(emptied):
     _, sent = messages()
     header, none = sent[0].header, np.empty((0, 3), np.float32)
-    extra = {"label": none[:, 0], "confidence": none[:, 0]}
-    writers = [CloudWriter(), CloudWriter(label="u4", confidence="f4"), CloudWriter(instance_id="i4")]
-    extras = [{}, extra, {"instance_id": none[:, 0]}]
+    fields = {"label": "u4", "confidence": "f4", "map_rgb": "u4", "instance_id": "i4", "embedding_rgb": "u4"}
     for k in emptied:
-        sent[k] = writers[k].write(header, none, none.astype(np.uint8), **extras[k])
+        sent[k] = CloudWriter(**fields).write(
+            header, none, none.astype(np.uint8), **dict.fromkeys(fields, none[:, 0])
+        )
     rebuilt = to_labelled_map(*sent)
-    assert len(rebuilt) == sent[1].width == len(rebuilt.colors) == len(rebuilt.semantic_label)
+    assert len(rebuilt) == sent[0].width == len(rebuilt.colors) == len(rebuilt.semantic_label)
     assert (rebuilt.instance_id == -1).all()
 
 
 def test_messages_of_different_maps_are_never_mixed():
-    _, (cloud, semantic, things, instances) = messages()
-    received = _Received(executor=None)
-    received.add("semantic_cloud", semantic)
-    received.add("instance_cloud", things)
-    received.add("instances", instances)
-    assert received.result() is None
-    later = PointCloud2(header=Header(stamp=time_from_ns(STAMP_NS + 1)))
-    received.add("cloud_map", later)
-    assert received.result() is None
-    assert received.last_map_ns == STAMP_NS + 1
-    received.add("cloud_map", cloud)
-    assert received.result() == (cloud, semantic, things, instances)
-    received.add("instances", InstanceArray(header=later.header))
-    assert received.result() == (cloud, semantic, things, instances)  # still the newest complete one
+    _, (semantic, things, instances) = messages()
+    heard = MapListener()
+    heard.add("semantic_cloud", semantic)
+    later = InstanceArray(header=Header(stamp=time_from_ns(STAMP_NS + 1)))
+    heard.add("instances", later)
+    heard.add("instance_cloud", things)
+    assert heard.messages is heard.labelled_map() is None and not heard.news
+    heard.add("instances", instances)
+    assert heard.messages == (semantic, things, instances) and heard.news
+    heard.add("instances", later)
+    assert heard.messages == (semantic, things, instances)  # still the newest complete one
+
+
+def test_a_correction_takes_the_place_of_what_it_corrects_and_another_run_that_of_all():
+    _, (semantic, things, instances) = messages()
+    heard = MapListener()
+    for topic, msg in zip(("semantic_cloud", "instance_cloud", "instances"), (semantic, things, instances)):
+        heard.add(topic, msg)
+    heard.news = False
+    corrected = InstanceArray(header=instances.header)
+    heard.add("instances", corrected)
+    assert heard.news and heard.messages == (semantic, things, corrected)
+    heard.add("instances", InstanceArray(header=Header(stamp=time_from_ns(STAMP_NS - 1))))
+    assert heard.messages == (semantic, things, corrected), "merely late"
+    heard.add("instances", InstanceArray(header=Header(stamp=time_from_ns(STAMP_NS - 10**10))))
+    assert heard.messages is None, "another run"
 
 
 def test_the_live_table_shows_what_arrived(tmp_path):
-    _, (_, semantic, _, instances) = messages()
-    received = _Received(executor=None)
-    received.add("semantic_cloud", semantic)
-    received.add("instances", instances)
-    received.status = {"state": "segmenting", "semantic_ms": "12.3", "total_ms": "45.6"}
+    _, (semantic, things, instances) = messages()
+    heard = MapListener()
+    for topic, msg in zip(("semantic_cloud", "instance_cloud", "instances"), (semantic, things, instances)):
+        heard.add(topic, msg)
+    heard.status = {"state": "segmenting", "semantic_ms": "12.3", "total_ms": "45.6"}
     with open(tmp_path / "screen.txt", "w+") as file:
         console = Console(file=file, force_terminal=True, width=80)
         with Live(console=console, auto_refresh=False) as live:
-            _LiveScreen(console, live).show(received)
+            _LiveScreen(console, live).show(heard)
             live.refresh()
         file.seek(0)
         text = file.read()

@@ -5,12 +5,15 @@ import shutil
 import signal
 
 import numpy as np
+from geometry_msgs.msg import Point
+from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import SetBool, Trigger
 
 from ssen_ros.io.ply import read_ply_vertices
+from ssen_ros.io.point_cloud2 import read_column
 from ssen_ros.msg import InstanceArray, InstanceEvent
 from ssen_ros.ros.conversions import from_msg
-from ssen_ros.srv import GetInstances, LoadMap, SaveMap
+from ssen_ros.srv import Correct, GetInstances, LoadMap, SaveMap
 
 
 def scene(bench):
@@ -148,3 +151,57 @@ def test_a_saved_map_gives_another_run_its_map_and_its_ids(bench, tmp_path):
     new = {(found.class_name, found.id) for found in instances[1].instances}
     assert known < new and max(new - known)[1] > max(id_ for _, id_ in known)
     assert "Traceback" not in silent.log
+
+
+def test_a_correction_is_published_at_once_kept_to_and_saved_with_the_map(bench, tmp_path):
+    publish = bench.cloud_publisher()
+    bench.ready(bench.start(map_directory=str(tmp_path)), publish)
+    early = bench.call(Correct, "correct", kind="undo")
+    assert not early.success and "no map has been segmented" in early.message
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+    semantic = bench.collect(PointCloud2, "/ssen/semantic_cloud")
+    publish(*scene(bench), stamp_ns=1)
+    bench.spin_until(lambda: instances)
+    first, table, third = (found.id for found in instances[-1].instances)
+
+    renamed = bench.call(Correct, "correct", kind="rename", ids=[table], class_name="workbench")
+    assert renamed.success and renamed.corrections == 1
+    bench.spin_until(lambda: len(instances) == 2)
+    assert [found.class_name for found in instances[-1].instances] == ["chair", "workbench", "chair"]
+    assert instances[-1].header == instances[0].header and not instances[-1].events
+
+    merged = bench.call(Correct, "correct", kind="merge", ids=[third, first])
+    assert merged.success and merged.corrections == 2
+    bench.spin_until(lambda: len(instances) == 3)
+    (event,) = instances[-1].events
+    assert (event.kind, event.id, list(event.other_ids)) == (InstanceEvent.MERGED, third, [first])
+
+    parted = bench.call(
+        Correct, "correct", kind="cut", ids=[table], points=[Point(x=1.8, y=-1.0), Point(x=1.8, y=2.0)]
+    )
+    assert parted.success
+    bench.spin_until(lambda: len(instances) == 4)
+    new = max(found.id for found in instances[-1].instances)
+    assert bench.call(Correct, "correct", kind="delete", ids=[new]).success
+    bench.spin_until(lambda: len(instances) == 5)
+
+    publish(*scene(bench), stamp_ns=2)  # the same map again, and a pass over it
+    assert bench.call(Trigger, "segment_now").success
+    bench.spin_until(lambda: len(instances) == 6)
+    assert {found.id: found.class_name for found in instances[-1].instances} == {
+        table: "workbench", third: "chair",
+    }  # fmt: skip
+    bench.spin_until(lambda: len(semantic) == 6)
+    assert 2**32 - 1 in read_column(semantic[-1], "label"), "what was deleted is of no class"
+
+    refused = bench.call(Correct, "correct", kind="rename", ids=[99], class_name="desk")
+    assert not refused.success and "no object has id 99" in refused.message
+    assert bench.call(SaveMap, "save_map", name="corrected").success
+    assert bench.call(Trigger, "reset").success
+    assert bench.call(LoadMap, "load_map", name="corrected").success
+    assert bench.call(Trigger, "segment_now").success
+    bench.spin_until(lambda: len(instances[-1].instances) == 2)
+    assert {found.class_name for found in instances[-1].instances} == {"workbench", "chair"}
+    undone = bench.call(Correct, "correct", kind="undo")
+    assert undone.success and undone.corrections == 3
+    bench.spin_until(lambda: len(instances[-1].instances) == 3)

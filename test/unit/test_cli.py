@@ -62,6 +62,13 @@ def test_segment_prints_a_table_by_class(stub_networks, tmp_path, capsys):
     assert str(tmp_path / "map.png") in out
 
 
+def test_segment_names_the_extra_that_oriented_boxes_need(stub_networks, tmp_path, capsys, monkeypatch):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    monkeypatch.setitem(sys.modules, "open3d", None)
+    assert main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--oriented-boxes"]) == 1
+    assert "pip install 'ssen-ros[open3d]'" in capsys.readouterr().err
+
+
 def test_segment_passes_settings_on(stub_networks, tmp_path):
     np.savez(tmp_path / "room.npz", points=two_chairs())
     arguments = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--device", "cpu"]

@@ -5,7 +5,7 @@ import pytest
 
 from ssen_ros.datasets.splits import HARD_SEEDS
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.simulation import build_room, lived_in, people
+from ssen_ros.simulation import build_room, people, places
 from ssen_ros.simulation.contact import TOUCH, depth, fits, settle
 from ssen_ros.simulation.furniture import KINDS, seating, tables
 from ssen_ros.simulation.layout import Layout, Placed, footprint, overlap
@@ -120,7 +120,7 @@ def test_no_screens_on_beds():
     on_bed = []
     for seed in range(1000, 1030):
         room = layout(seed)
-        lived_in.sleeping_place(room)
+        places.sleeping_place(room)
         (bed,) = of(room, "bed")
         on_bed += [o for o in of(room, "unknown") if overlap(outline(o), outline(bed))]
     assert on_bed

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ssen_ros.errors import SsenError
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors, semantic_colors
 from ssen_ros.pictures.camera import fit_camera, view_axes
@@ -192,3 +193,12 @@ def test_tiny_maps_still_make_a_picture(count, tmp_path):
     assert image.shape[1] == 3 * PANEL_WIDTH + 2 * GAP
     save_png(tmp_path / "a.png", image)
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_pillow_that_is_too_old_is_named_with_the_remedy(toy, monkeypatch):
+    def load_default():  # of Pillow before 10.1: one size
+        raise AssertionError
+
+    monkeypatch.setattr("PIL.ImageFont.load_default", load_default)
+    with pytest.raises(SsenError, match="Pillow 10.1 or newer.*pip install 'pillow>=10.1'"):
+        render_map(toy)

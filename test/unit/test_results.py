@@ -59,6 +59,7 @@ def step_result() -> StepResult:
         detections=(),
         memory=Memory((Known(chair, keys=np.array([2, 3]), votes=np.zeros(20)),)),
         events=(),
+        thing_rows=segmentation.thing_rows,
         semantic_label=segmentation.semantic_label,
         instance_id=np.array([-1, -1, 12, 12], np.int32),
         confidence=np.array([0.5, 0.6, 0.7, 0.8], np.float32),

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from growing_map import cloud, header, live_map
 
 from ssen_ros import stopping
+from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.worker import InferenceWorker
-from ssen_ros.structures import Known, Memory
+from ssen_ros.structures import Corrections, Known, Memory
 
 
 def raise_(error):
@@ -39,7 +41,7 @@ class Result(int):
     def __new__(cls, stamp_ns, memory):
         self = super().__new__(cls, stamp_ns)
         known = Known(SimpleNamespace(id=memory.next_id), np.zeros(0), np.zeros(0))
-        self.memory = Memory((*memory.known, known), memory.next_id + 1)
+        self.memory = replace(memory, known=(*memory.known, known), next_id=memory.next_id + 1)
         return self
 
 
@@ -180,7 +182,7 @@ class Passes:
 
     def __init__(self):
         self.inside, self.release = threading.Semaphore(0), threading.Semaphore(0)
-        pipeline = Pipeline()
+        self.pipeline = pipeline = Pipeline()
         pipeline.step = self._step
         self.live, self.published, self.reported = live_map(), [], []
         self.worker = InferenceWorker(self.live, pipeline, self._publish, self.reported.append)
@@ -262,6 +264,46 @@ def test_a_pass_over_a_map_that_has_been_reset_is_not_published():
     passes.end()
     passes.wait_until_published()
     assert passes.worker.stop(60.0) and passes.live.counters.superseded == 1
+
+
+def corrected_by(passes, corrections):
+    """Have the pipeline of `passes` correct a result into a memory with these corrections."""
+
+    def correct(result, edit):
+        made = Result(result, result.memory)
+        made.memory = replace(result.memory, corrections=corrections)
+        return made
+
+    def conclude(result, memory):
+        made = Result(int(result) + 1, memory)
+        made.memory = replace(made.memory, corrections=memory.corrections)
+        return made
+
+    passes.pipeline.correct, passes.pipeline.conclude = correct, conclude
+
+
+def test_a_correction_is_published_at_once_and_a_pass_that_runs_meanwhile_keeps_to_it():
+    passes, corrections = Passes(), Corrections()
+    corrected_by(passes, corrections)
+    with pytest.raises(StateError, match="no map has been segmented"):
+        passes.worker.correct(Edit("undo"))
+    passes.live.receive(header(stamp=1), *cloud(0))
+    passes.begin()
+    passes.end()
+    passes.wait_until_published()
+    passes.live.receive(header(stamp=2), *cloud(0, 1))
+    passes.begin()
+    passes.worker.correct(Edit("undo"))
+    assert passes.published == [1_000_000_000] * 2, "the running pass was waited for"
+    assert passes.live.last[1].memory.corrections is corrections
+    passes.end()
+    deadline = time.monotonic() + 60
+    while len(passes.published) < 3 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert passes.published[2] == 2_000_000_001, "concluded anew"
+    assert passes.worker.stop(60.0) and passes.live.memory.corrections is corrections
+    with pytest.raises(StateError, match="not active"):
+        passes.worker.correct(Edit("undo"))
 
 
 def test_a_pass_that_raises_tells_who_asked_for_it():

@@ -6,14 +6,13 @@ on the wire.
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rich.console import Console, Group
 from rich.live import Live
@@ -21,8 +20,8 @@ from rich.table import Table
 from sensor_msgs.msg import PointCloud2
 
 from ssen_ros.errors import SsenError
-from ssen_ros.msg import InstanceArray
 from ssen_ros.results import save_map
+from ssen_ros.ros.commands.listening import MapListener, stage_times_s
 from ssen_ros.ros.commands.observing import observer
 from ssen_ros.ros.commands.running import (
     Running,
@@ -31,13 +30,17 @@ from ssen_ros.ros.commands.running import (
     running,
     sigterm_as_interrupt,
 )
-from ssen_ros.ros.conversions import to_labelled_map
+from ssen_ros.ros.commands.view import NodeView, OpenViewer
 from ssen_ros.ros.diagnostics import read_diagnostics
 from ssen_ros.ros.installed import shared_file
 from ssen_ros.ros.node_table import NodeProcess, ParameterValue, simulator_process, ssen_node_process
 from ssen_ros.ros.qos import LATCHED
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.stamps import ns_from_time
+
+_NODE = "/ssen"
+
+Show = Callable[[MapListener], None]  # called again and again, with what has been heard
 
 START_TIMEOUT_S = 120.0  # for the networks to load, on a machine busy with other things
 LAST_MAP_TIMEOUT_S = 180.0  # for the last map to be segmented once the walk is over
@@ -50,11 +53,13 @@ def run_demo(
     seed: int = 8,
     maps: int = 20,
     parameters: dict[str, ParameterValue] | None = None,
+    open_viewer: OpenViewer | None = None,
 ) -> int:
     """Run the whole system on a simulated walk of about `maps` maps; returns the exit code.
 
     Ends when the last map has been segmented, or after `seconds`. Leaves labelled.ply,
     instances.json, map.png and the logs of both nodes in `out_dir`. `parameters` are for ssen_node.
+    With `open_viewer` the map is in the browser meanwhile, and stays there until interrupted.
 
     Raises:
         SsenError: a process died, or no result arrived.
@@ -67,21 +72,28 @@ def run_demo(
         stack.enter_context(sigterm_as_interrupt())
         environment = private_environment(out_dir)
         stack.enter_context(environment_set(environment))
-        received = stack.enter_context(_receiving(int(environment["ROS_DOMAIN_ID"])))
+        received, observing = stack.enter_context(_receiving(int(environment["ROS_DOMAIN_ID"])))
+        view = NodeView(observing, _NODE, out_dir, open_viewer) if open_viewer else None
         screen = stack.enter_context(_screen())
         node = stack.enter_context(running(segmenting, out_dir, shared_file("ssen_ros", "config/ssen.yaml")))
         screen.note("loading the networks")
         _wait_until_ready(received, node, deadline_s)
         simulator = stack.enter_context(running(walk_process(seed, maps), out_dir))
         screen.note(f"walking through simulated room {seed}")
-        _watch(received, node, simulator, screen, deadline_s)
-    result = received.result()
-    if result is None:
-        node.explain()
-        raise SsenError(f"no segmented map arrived; expected some before the end; see {node.log_path}")
-    saved = save_map(to_labelled_map(*result), out_dir)
-    for path in (*vars(saved).values(), node.log_path, simulator.log_path):
-        print(path)
+        shows = [screen.show] if view is None else [screen.show, view.refresh]
+        _watch(received, node, simulator, screen.note, shows, deadline_s)
+        result = received.listener.labelled_map()
+        if result is None:
+            node.explain()
+            raise SsenError(f"no segmented map arrived; expected some before the end; see {node.log_path}")
+        saved = save_map(result, out_dir)
+        for path in (*vars(saved).values(), node.log_path, simulator.log_path):
+            print(path)
+        with suppress(KeyboardInterrupt):
+            while view is not None:  # to be looked at and corrected, until Ctrl-C
+                received.spin()
+                view.refresh(received.listener)
+                node.fail_if_dead()
     return 0
 
 
@@ -95,68 +107,40 @@ def walk_process(seed: int, maps: int) -> NodeProcess:
 # --- what arrives ------------------------------------------------------------------------------
 
 
-@dataclass
 class _Received:
-    """The newest messages, joined by the stamp of the map they were made from."""
+    """What the node and the simulator have sent."""
 
-    executor: SingleThreadedExecutor
-    by_stamp: dict[int, dict[str, object]] = field(default_factory=dict)  # ns -> topic -> message
-    complete_ns: int = -1  # newest stamp of which every topic has arrived
-    last_map_ns: int = -1
-    passes: int = 0  # maps of which the instances have arrived
-    voxels: int = 0
-    classes: Counter[str] = field(default_factory=Counter)
-    status: dict[str, str] = field(default_factory=dict)  # of /diagnostics
-    status_at_s: float = -1.0  # monotonic clock
+    def __init__(self, node: Node, executor: SingleThreadedExecutor):
+        self._executor = executor
+        self.listener = MapListener.of(node, _NODE)
+        self.last_map_ns = -1
+        self.status_at_s = -1.0  # monotonic clock
+        node.create_subscription(PointCloud2, "cloud_map", self._on_map, LATCHED)
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_status, QoSProfile(depth=10))
 
-    def add(self, topic: str, msg: PointCloud2 | InstanceArray) -> None:
-        stamp_ns = ns_from_time(msg.header.stamp)
-        if stamp_ns < self.complete_ns:
-            return
-        here = self.by_stamp.setdefault(stamp_ns, {})
-        here[topic] = msg
-        if topic == "cloud_map":
-            self.last_map_ns = max(self.last_map_ns, stamp_ns)
-        elif isinstance(msg, InstanceArray):
-            self.passes += 1
-            self.classes = Counter(i.class_name for i in msg.instances)
-        elif topic == "semantic_cloud":
-            self.voxels = msg.width * msg.height
-        if len(here) == len(_TOPICS):
-            self.complete_ns = stamp_ns
-            self.by_stamp = {s: m for s, m in self.by_stamp.items() if s >= stamp_ns}
+    def _on_map(self, msg: PointCloud2) -> None:
+        self.last_map_ns = max(self.last_map_ns, ns_from_time(msg.header.stamp))
 
-    def add_status(self, msg: DiagnosticArray) -> None:
-        if status := read_diagnostics(msg, "ssen"):
-            self.status, self.status_at_s = status, time.monotonic()
+    def _on_status(self, msg: DiagnosticArray) -> None:
+        if read_diagnostics(msg, _NODE):
+            self.status_at_s = time.monotonic()
+
+    @property
+    def complete_ns(self) -> int:
+        return self.listener.complete_ns
+
+    @property
+    def status(self) -> dict[str, str]:
+        return self.listener.status
 
     def spin(self, timeout_s: float = 0.1) -> None:
-        self.executor.spin_once(timeout_sec=timeout_s)
-
-    def result(self) -> tuple | None:
-        """The newest complete set: cloud, semantic cloud, instance cloud, instances."""
-        if self.complete_ns < 0:
-            return None
-        messages = self.by_stamp[self.complete_ns]
-        return tuple(messages[name] for name in _TOPICS)
-
-
-_TOPICS = {  # in the order of `to_labelled_map`
-    "cloud_map": (PointCloud2, "cloud_map"),
-    "semantic_cloud": (PointCloud2, "/ssen/semantic_cloud"),
-    "instance_cloud": (PointCloud2, "/ssen/instance_cloud"),
-    "instances": (InstanceArray, "/ssen/instances"),
-}
+        self._executor.spin_once(timeout_sec=timeout_s)
 
 
 @contextmanager
-def _receiving(domain_id: int) -> Iterator[_Received]:
+def _receiving(domain_id: int) -> Iterator[tuple[_Received, Node]]:
     with observer("ssen_demo", domain_id) as (node, executor):
-        received = _Received(executor)
-        for name, (kind, topic) in _TOPICS.items():
-            node.create_subscription(kind, topic, partial(received.add, name), LATCHED)
-        node.create_subscription(DiagnosticArray, "/diagnostics", received.add_status, QoSProfile(depth=10))
-        yield received
+        yield _Received(node, executor), node
 
 
 def _wait_until_ready(received: _Received, node: Running, deadline_s: float) -> None:
@@ -171,20 +155,26 @@ def _wait_until_ready(received: _Received, node: Running, deadline_s: float) -> 
 
 
 def _watch(
-    received: _Received, node: Running, simulator: Running, screen: "_Screen", deadline_s: float
+    received: _Received,
+    node: Running,
+    simulator: Running,
+    note: Callable[[str], None],
+    shows: Sequence[Show],
+    deadline_s: float,
 ) -> None:
     """Until the last map of the walk has been segmented, or until `deadline_s`."""
     walk_over_s = None
     while time.monotonic() < deadline_s:
         received.spin()
-        screen.show(received)
+        for show in shows:
+            show(received.listener)
         node.fail_if_dead()
         simulator.fail_if_dead(may_finish=True)
         if simulator.exit_code is None:
             continue
         if walk_over_s is None:
             walk_over_s = time.monotonic()
-            screen.note("the walk is over; segmenting the last map")
+            note("the walk is over; segmenting the last map")
         if 0 <= received.last_map_ns == received.complete_ns:
             return
         if _settled(received, walk_over_s):
@@ -215,15 +205,15 @@ class _Screen:
     def note(self, text: str) -> None:
         self._console.print(text, highlight=False)
 
-    def show(self, received: _Received) -> None:
-        if received.passes == self._shown:
+    def show(self, heard: MapListener) -> None:
+        if heard.passes == self._shown:
             return
-        self._shown = received.passes
-        if received.passes == 0:
+        self._shown = heard.passes
+        if heard.passes == 0:
             return
-        found = ", ".join(f"{count} {name}" for name, count in received.classes.most_common())
-        stages = ", ".join(f"{stage} {ms} ms" for stage, ms in _stages(received))
-        self.note(f"cycle {received.passes}: {received.voxels} voxels; {found or 'no objects'}; {stages}")
+        found = ", ".join(f"{count} {name}" for name, count in _classes(heard).most_common())
+        stages = ", ".join(f"{stage} {ms} ms" for stage, ms in _stages(heard))
+        self.note(f"cycle {heard.passes}: {_voxels(heard)} voxels; {found or 'no objects'}; {stages}")
 
 
 class _LiveScreen(_Screen):
@@ -233,24 +223,30 @@ class _LiveScreen(_Screen):
         super().__init__(console)
         self._live = live
 
-    def show(self, received: _Received) -> None:
+    def show(self, heard: MapListener) -> None:
         summary = Table("cycle", "map voxels", "objects", "state", title="ssen demo", min_width=60)
-        objects = str(sum(received.classes.values()))
-        state = received.status.get("state", "starting")
-        summary.add_row(str(received.passes), str(received.voxels), objects, state)
+        objects = str(_classes(heard).total())
+        state = heard.status.get("state", "starting")
+        summary.add_row(str(heard.passes), str(_voxels(heard)), objects, state)
         stages, classes = Table("stage", "ms", min_width=60), Table("class", "objects", min_width=60)
-        for stage, ms in _stages(received):
+        for stage, ms in _stages(heard):
             stages.add_row(stage, ms)
-        for name, count in received.classes.most_common():
+        for name, count in _classes(heard).most_common():
             classes.add_row(name, str(count))
         self._live.update(Group(summary, stages, classes))
 
 
-def _stages(received: _Received) -> list[tuple[str, str]]:
+def _classes(heard: MapListener) -> Counter[str]:
+    return Counter(i.class_name for i in heard.newest.instances) if heard.newest else Counter()
+
+
+def _voxels(heard: MapListener) -> int:
+    return heard.messages[0].width if heard.messages else 0
+
+
+def _stages(heard: MapListener) -> list[tuple[str, str]]:
     """(stage, ms) of the last pass that /diagnostics knows of."""
-    return [
-        (k.removesuffix("_ms"), f"{float(v):.0f}") for k, v in received.status.items() if k.endswith("_ms")
-    ]
+    return [(stage, f"{1000 * seconds:.0f}") for stage, seconds in stage_times_s(heard.status).items()]
 
 
 @contextmanager

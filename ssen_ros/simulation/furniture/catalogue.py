@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ssen_ros.datasets.splits import HARD_SEEDS, HELD_OUT_SEEDS
-from ssen_ros.simulation import belongings, people
+from ssen_ros.simulation import people
+from ssen_ros.simulation.belongings import desks, floors, kitchens, standing
 from ssen_ros.simulation.furniture import bath, kitchen, lounge, others, seating, storage, tables, walls
 
 Design = Callable[..., Any]  # (rng, sizes of this kind) -> Mesh, or Parts for fixtures
@@ -213,50 +214,50 @@ KINDS = {
     ),
     "desk thing": Kind(
         "",
-        (belongings.telephone, belongings.pen_cup, belongings.letter_tray, belongings.binders,
-         belongings.paper_stack, belongings.paper_stack, belongings.cables, belongings.speaker,
-         belongings.backpack, belongings.desk_lamp),
+        (desks.telephone, desks.pen_cup, desks.letter_tray, desks.binders,
+         desks.paper_stack, desks.paper_stack, desks.cables, desks.speaker,
+         floors.backpack, desks.desk_lamp),
         (),
-        hard=(belongings.desk_fan, belongings.headphones),
+        hard=(desks.desk_fan, desks.headphones),
     ),
     "kitchen thing": Kind(
         "",
-        (belongings.dish_rack, belongings.kettle, belongings.microwave, belongings.coffee_machine,
-         belongings.pot, belongings.cutting_board, belongings.kitchen_roll, belongings.jars),
+        (kitchens.dish_rack, kitchens.kettle, kitchens.microwave, kitchens.coffee_machine,
+         kitchens.pot, kitchens.cutting_board, kitchens.kitchen_roll, kitchens.jars),
         (),
-        hard=(belongings.toaster, belongings.knife_block, belongings.fruit_bowl),
+        hard=(kitchens.toaster, kitchens.knife_block, kitchens.fruit_bowl),
     ),
     "household thing": Kind(  # on floors at home
         "",
-        (belongings.bicycle, belongings.suitcase, belongings.backpack, belongings.ironing_board,
-         belongings.laundry_rack, belongings.vacuum_cleaner, belongings.toys, belongings.carton_stack,
-         belongings.open_carton, belongings.standing_fan, belongings.coat_stand, belongings.broom,
-         belongings.cat_tree, belongings.pet_bed, belongings.teddy, belongings.trash_bags),
+        (floors.bicycle, floors.suitcase, floors.backpack, floors.ironing_board,
+         floors.laundry_rack, floors.vacuum_cleaner, floors.toys, floors.carton_stack,
+         floors.open_carton, standing.standing_fan, floors.coat_stand, floors.broom,
+         floors.cat_tree, floors.pet_bed, floors.teddy, floors.trash_bags),
         (),
-        hard=(belongings.guitar, belongings.pram, belongings.dumbbells, belongings.trolley),
+        hard=(floors.guitar, floors.pram, floors.dumbbells, floors.trolley),
     ),
     "workplace thing": Kind(  # on floors where people work or wait
         "",
-        (belongings.carton_stack, belongings.carton_stack, belongings.open_carton, belongings.backpack,
-         belongings.suitcase, belongings.cables, belongings.standing_fan, belongings.coat_stand,
-         belongings.bottle_crates, belongings.tower, belongings.bicycle, belongings.trash_bags),
+        (floors.carton_stack, floors.carton_stack, floors.open_carton, floors.backpack,
+         floors.suitcase, desks.cables, standing.standing_fan, floors.coat_stand,
+         floors.bottle_crates, desks.tower, floors.bicycle, floors.trash_bags),
         (),
-        hard=(belongings.stepladder, belongings.trolley),
+        hard=(floors.stepladder, floors.trolley),
     ),
     "plant": Kind(
         "",
-        (belongings.bushy_tree, belongings.snake_plant, belongings.hanging_plant),
+        (standing.bushy_tree, standing.snake_plant, standing.hanging_plant),
         (),
-        hard=(belongings.palm,),
+        hard=(standing.palm,),
     ),
     "floor lamp": Kind(
-        "", (belongings.arc_lamp, belongings.reading_lamp), (), hard=(belongings.tripod_lamp,)
+        "", (standing.arc_lamp, standing.reading_lamp), (), hard=(standing.tripod_lamp,)
     ),
     "partition": Kind(
         "",
-        (belongings.screen_partition, belongings.glazed_partition),
+        (standing.screen_partition, standing.glazed_partition),
         (),
-        hard=(belongings.acoustic_partition,),
+        hard=(standing.acoustic_partition,),
     ),
     "office machine": Kind("otherfurniture", (others.copier,), (others.water_dispenser,)),
     "kitchen machine": Kind("otherfurniture", (others.stove, others.washing_machine), (others.dishwasher,)),

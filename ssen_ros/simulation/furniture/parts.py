@@ -143,3 +143,22 @@ def row_of_books(
 def disc(b: MeshBuilder, center, radii: tuple[float, float], t: float, material: int) -> None:
     """A flat round plate whose lower side is at `center`, m."""
     b.loft([(0.0, 0.0), (1.0, 0.0), (1.0, t), (0.0, t)], center, material, radii, segments=28)
+
+
+def plastic(rng: np.random.Generator) -> Material:
+    return Material(
+        pick(
+            rng, (mat.black_color, mat.white_color, mat.grey_color, mat.bright_color), [0.4, 0.25, 0.2, 0.15]
+        )(rng)
+    )
+
+
+def any_color(rng: np.random.Generator) -> Material:
+    return Material(pick(rng, (mat.bright_color, mat.muted_color, mat.white_color, mat.black_color))(rng))
+
+
+def ring(b: MeshBuilder, center, radius: float, thickness: float, material: int, axis: int = 0) -> None:
+    """A hoop about an axis through `center`, m."""
+    angle = np.linspace(0.0, 2.0 * np.pi, 17)
+    u, v = radius * np.cos(angle), radius * np.sin(angle)
+    b.pipe(np.insert(np.stack([u, v], axis=-1), axis, 0.0, axis=1) + np.asarray(center), thickness, material)

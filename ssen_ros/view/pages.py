@@ -1,0 +1,89 @@
+"""The texts of the view, as HTML. Whatever comes from outside (names, frames, errors) is escaped here."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+from ssen_ros.labelled_map import LabelledMap
+from ssen_ros.stamps import SECOND_NS
+from ssen_ros.structures import Event, Instance
+
+_TABLE = "<table style='width:100%;font-size:0.85em;border-spacing:0 2px'>{}</table>"
+_ROW = "<tr><td style='opacity:0.65;vertical-align:top;padding-right:8px'>{}</td><td>{}</td></tr>"
+_SWATCH = (
+    "<span style='display:inline-block;width:0.8em;height:0.8em;margin:0 5px 0 0;background:rgb{}'></span>"
+)
+
+
+def table(rows: Iterable[tuple[object, object]]) -> str:
+    return _TABLE.format("".join(_ROW.format(escape(str(a)), escape(str(b))) for a, b in rows))
+
+
+def note(text: str) -> str:
+    return f"<div style='font-size:0.85em;padding:2px 0'>{escape(text)}</div>"
+
+
+def legend(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
+    spans = (
+        f"<span style='white-space:nowrap;margin-right:10px'>{_SWATCH.format(color)}{escape(name)}</span>"
+        for name, color in entries
+    )
+    return f"<div style='font-size:0.8em;line-height:1.6'>{' '.join(spans)}</div>" if entries else ""
+
+
+def summary(labelled: LabelledMap) -> str:
+    counts = Counter(i.class_name for i in labelled.instances)
+    found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"
+    rows = [
+        ("objects", f"{len(labelled.instances)}: {found}"),
+        ("map", f"{len(labelled)} voxels of {labelled.voxel_size:g} m, version {labelled.version}"),
+        ("frame", labelled.frame_id or "not known"),
+    ]
+    return note("Click an object to see what is known of it, and to correct it.") + table(rows)
+
+
+def facts(one: Instance, history: Sequence[str], newest_ns: int) -> str:
+    length, width, height = one.box.size
+    x, y, z = one.centroid
+    rows = [
+        ("class", f"{one.class_name} ({one.score:.0%} sure)"),
+        ("state", one.state),
+        ("size", f"{length:.2f} x {width:.2f} x {height:.2f} m"),
+        ("middle", f"{x:.2f}, {y:.2f}, {z:.2f} m"),
+        ("voxels", one.voxel_count),
+        ("first seen", age(one.first_seen_ns, newest_ns)),
+        ("last seen", age(one.last_seen_ns, newest_ns)),
+    ]
+    head = f"<div style='font-weight:600'>{escape(one.class_name)} #{one.id}</div>"
+    return head + table(rows) + "".join(map(note, history[-5:]))
+
+
+def voxel(class_name: str, confidence: float) -> str:
+    return table([("class", class_name), ("probability", f"{confidence:.2f}"), ("object", "none")])
+
+
+def age(stamp_ns: int, newest_ns: int) -> str:
+    """How long before the newest map a stamp lies."""
+    if not stamp_ns:
+        return "not known"
+    seconds = (newest_ns - stamp_ns) / SECOND_NS
+    return "in this map" if seconds <= 0 else f"{seconds:.1f} s before"
+
+
+def told(event: Event) -> str:
+    others = ", ".join(f"#{id}" for id in event.other_ids)
+    return {
+        "created": f"#{event.id} created",
+        "merged": f"#{event.id} took in {others}",
+        "split": f"{others} came off #{event.id}",
+        "retired": f"#{event.id} retired",
+    }[event.kind]
+
+
+def timeline(entries: Sequence[tuple[str, str]]) -> str:
+    """(when, what), oldest first; shown newest first."""
+    return table(entries[::-1]) if entries else note("Nothing has happened yet.")
+
+
+def status(values: Mapping[str, str]) -> str:
+    return table(values.items()) if values else note("No report of a running node.")

@@ -1,0 +1,233 @@
+"""What is to be seen of a labelled map, as a value; and what has changed between two, which alone is sent.
+
+The voxels are divided into tiles. A tile that has not changed is not sent again, and of one whose colours
+alone have changed, as when another mode is chosen, only they are.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ssen_ros.boxes import EDGES, corners
+from ssen_ros.labelled_map import LabelledMap
+from ssen_ros.labels import (
+    LABEL_NAMES,
+    STUFF_NAMES,
+    UNKNOWN_NAME,
+    UNLABELLED_COLOR,
+    instance_colors,
+    semantic_colors,
+)
+
+MODES = ("colour", "classes", "instances", "confidence", "embedding", "unknown")
+
+TILE_VOXELS = 64  # along an edge
+_PALE = 0.35  # of the map's colour, that what is not asked for keeps
+_GREY = np.array((205, 208, 214), np.uint8)
+_UNKNOWN_COLOR = np.array((235, 64, 52), np.uint8)
+_MISSING_SHADE = 0.45  # of the colour of a box, while its object is missing
+
+TileKey = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the user wants to see."""
+
+    mode: str = "colour"  # of MODES
+    ceiling: bool = False  # show it
+    top_m: float = np.inf  # m, z in the map frame: nothing above it is shown
+    boxes: bool = True
+    labels: bool = True
+
+
+@dataclass(frozen=True)
+class Tile:
+    origin: np.ndarray  # (3,) float64, m: the middle of the tile
+    points: np.ndarray  # (n, 3) float16, m from the origin: to 1 mm in a tile of 2.56 m
+    colors: np.ndarray  # (n, 3) uint8
+
+
+@dataclass(frozen=True)
+class Label:
+    text: str
+    position: tuple[float, float, float]  # m
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The edges of all boxes."""
+
+    points: np.ndarray  # (n, 2, 3) float32, m: the two ends of each
+    colors: np.ndarray  # (n, 2, 3) uint8
+
+
+@dataclass(frozen=True)
+class Scene:
+    tiles: dict[TileKey, Tile] = field(default_factory=dict)
+    boxes: Lines = Lines(np.empty((0, 2, 3), np.float32), np.empty((0, 2, 3), np.uint8))
+    labels: dict[int, Label] = field(default_factory=dict)  # by the id of the object
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What makes one scene of another."""
+
+    tiles: dict[TileKey, Tile]  # new or moved
+    colors: dict[TileKey, np.ndarray]  # of tiles whose points have stayed
+    tiles_gone: tuple[TileKey, ...]
+    boxes: Lines | None  # None: as they were
+    labels: dict[int, Label]
+    labels_gone: tuple[int, ...]
+
+    @property
+    def points(self) -> int:
+        """That have to be sent, with their colours."""
+        return sum(len(tile.points) for tile in self.tiles.values())
+
+
+def make_scene(labelled: LabelledMap, look: Look) -> Scene:
+    rows = shown(labelled, look)
+    size = TILE_VOXELS * labelled.voxel_size
+    points, colors = labelled.points[rows], colors_of(labelled, look.mode)[rows]
+    return Scene(
+        tiles=_tiles(points, colors, size),
+        boxes=box_lines(labelled) if look.boxes else Scene().boxes,
+        labels=_labels(labelled) if look.labels else {},
+    )
+
+
+def shown(labelled: LabelledMap, look: Look) -> np.ndarray:
+    """Rows of the map that are to be seen, ascending."""
+    keep = labelled.points[:, 2] <= look.top_m
+    if not look.ceiling and "ceiling" in labelled.class_names:
+        keep &= labelled.semantic_label != labelled.class_names.index("ceiling")
+    return np.flatnonzero(keep)
+
+
+def difference(before: Scene, after: Scene) -> Changes:
+    tiles, colors = {}, {}
+    for key, tile in after.tiles.items():
+        old = before.tiles.get(key)
+        if old is None or not np.array_equal(old.points, tile.points):
+            tiles[key] = tile
+        elif not np.array_equal(old.colors, tile.colors):
+            colors[key] = tile.colors
+    same_boxes = all(np.array_equal(a, b) for a, b in zip(_arrays(before), _arrays(after), strict=True))
+    return Changes(
+        tiles=tiles,
+        colors=colors,
+        tiles_gone=tuple(key for key in before.tiles if key not in after.tiles),
+        boxes=None if same_boxes else after.boxes,
+        labels={id: label for id, label in after.labels.items() if before.labels.get(id) != label},
+        labels_gone=tuple(id for id in before.labels if id not in after.labels),
+    )
+
+
+def colors_of(labelled: LabelledMap, mode: str) -> np.ndarray:
+    """(V, 3) uint8. Raises ValueError for what is none of MODES."""
+    stuff = [i for i, name in enumerate(labelled.class_names) if name in STUFF_NAMES]
+    things = labelled.instance_id >= 0
+    if mode == "colour":
+        return labelled.colors
+    if mode == "classes":
+        return semantic_colors(labelled.semantic_label)
+    if mode == "instances":
+        colors = instance_colors(labelled.instance_id)
+        return np.where((~things & np.isin(labelled.semantic_label, stuff))[:, None], _GREY, colors)
+    if mode == "confidence":  # black where nothing is known, or far from the cluster's mean (Fig. 1)
+        base = np.where(things[:, None], instance_colors(labelled.instance_id), _GREY)
+        return (base * np.clip(labelled.confidence, 0, 1)[:, None]).astype(np.uint8)
+    if mode == "embedding":
+        if labelled.embedding_rgb is None:
+            return np.broadcast_to(UNLABELLED_COLOR, labelled.colors.shape)
+        is_thing = labelled.embedding_rgb.any(axis=1)
+        return np.where(is_thing[:, None], labelled.embedding_rgb, _GREY)
+    if mode == "unknown":
+        unknown = labelled.semantic_label < 0
+        if UNKNOWN_NAME in labelled.class_names:
+            unknown |= labelled.semantic_label == labelled.class_names.index(UNKNOWN_NAME)
+        pale = 255 - ((255 - labelled.colors) * _PALE).astype(np.uint8)
+        return np.where(unknown[:, None], _UNKNOWN_COLOR, pale)
+    raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
+
+
+def legend_of(labelled: LabelledMap, mode: str) -> list[tuple[str, tuple[int, int, int]]]:
+    """(what it means, colour) of what is to be seen in a mode, the most voxels first; none: no legend."""
+    if mode == "classes":
+        label = labelled.semantic_label[labelled.semantic_label >= 0]
+        counts = np.bincount(label, minlength=len(labelled.class_names))
+        present = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
+        return [(labelled.class_names[i], _rgb(semantic_colors(np.array([i]))[0])) for i in present]
+    if mode == "confidence":
+        return [("sure: its own colour", _rgb(_GREY)), ("unsure: black", (0, 0, 0))]
+    if mode == "unknown":
+        return [("of no class", _rgb(_UNKNOWN_COLOR))]
+    return []
+
+
+def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, radius: float) -> int:
+    """Which of (n, 3) points, m, a ray meets first, within `radius` m of it; -1: none."""
+    direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
+    to = points - np.asarray(origin, np.float64)
+    along = to @ direction
+    off = np.einsum("ij,ij->i", to, to) - along**2
+    near = np.flatnonzero((off < radius**2) & (along > 0))
+    if len(near) == 0:
+        return -1
+    front = near[along[near] < along[near].min() + 2 * radius]
+    return int(front[off[front].argmin()])
+
+
+def box_lines(labelled: LabelledMap) -> Lines:
+    """The boxes of all objects, each in the colour of its id, darker where it is missing.
+
+    A box goes round the middles of its voxels; here, where voxels have a size, it is larger by one.
+    """
+    boxes = [
+        corners(replace(i.box, size=i.box.size + labelled.voxel_size))[EDGES] for i in labelled.instances
+    ]
+    shade = [1.0 if i.state == "active" else _MISSING_SHADE for i in labelled.instances]
+    colors = instance_colors(np.array([i.id for i in labelled.instances], np.int64))
+    colors = (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8)
+    points = np.array(boxes, np.float32).reshape(-1, 2, 3)
+    return Lines(points, np.repeat(colors, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+
+
+def _tiles(points: np.ndarray, colors: np.ndarray, size: float) -> dict[TileKey, Tile]:
+    cell = np.floor(points / size).astype(np.int64)
+    order = np.lexsort(cell.T)
+    cell, points, colors = cell[order], points[order], colors[order]
+    starts = np.flatnonzero(np.r_[True, (np.diff(cell, axis=0) != 0).any(axis=1)]) if len(cell) else []
+    tiles = {}
+    for start, end in zip(starts, [*starts[1:], len(cell)]):
+        origin = (cell[start] + 0.5) * size
+        local = (points[start:end] - origin).astype(np.float16)
+        x, y, z = cell[start].tolist()
+        tiles[x, y, z] = Tile(origin, local, colors[start:end])
+    return tiles
+
+
+def _labels(labelled: LabelledMap) -> dict[int, Label]:
+    labels = {}
+    for one in labelled.instances:
+        x, y, z = (float(v) for v in one.box.center)
+        missing = "" if one.state == "active" else " (missing)"
+        top = round(z + float(one.box.size[2]) / 2 + 0.05, 3)
+        labels[one.id] = Label(f"{one.class_name} #{one.id}{missing}", (round(x, 3), round(y, 3), top))
+    return labels
+
+
+def _arrays(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    return scene.boxes.points, scene.boxes.colors
+
+
+def _rgb(color: np.ndarray) -> tuple[int, int, int]:
+    red, green, blue = color.tolist()
+    return red, green, blue
+
+
+def class_choices(class_names: tuple[str, ...]) -> list[str]:
+    """Classes to choose from, those of things first."""
+    names = [name for name in class_names if name in LABEL_NAMES or name]
+    return sorted(set(names), key=lambda name: (name in STUFF_NAMES, name))

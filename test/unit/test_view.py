@@ -1,0 +1,421 @@
+"""The view without a browser: what is sent of a map, what a click meets, who is let in, what is written."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from http import HTTPStatus
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssen_ros.boxes import fit_box
+from ssen_ros.cli.main import main
+from ssen_ros.corrections import Edit
+from ssen_ros.errors import CorrectionError, SsenError
+from ssen_ros.io.clouds import read_cloud
+from ssen_ros.io.samples import load_sample
+from ssen_ros.io.saved_map import is_map, read_map
+from ssen_ros.labelled_map import LabelledMap
+from ssen_ros.labels import LABEL_NAMES, UNKNOWN
+from ssen_ros.structures import Event, Instance
+from ssen_ros.view import pages
+from ssen_ros.view.export import to_sample
+from ssen_ros.view.gate import LET_THROUGH, Gate, check_address, guarding, is_loopback
+from ssen_ros.view.scene import MODES, Changes, Look, Scene, difference, make_scene, nearest_hit
+
+WALL, CHAIR, CEILING = (LABEL_NAMES.index(name) for name in ("wall", "chair", "ceiling"))
+
+
+def instance(id, points, name="chair", state="active"):
+    return Instance(
+        id, LABEL_NAMES.index(name), name, 0.8, fit_box(points), points.mean(axis=0), len(points), 1, 2, state
+    )
+
+
+def labelled(seed=0, count=300, objects=(1, 2)):
+    """Voxels strewn over 8 x 8 x 3 m, most of them of objects."""
+    rng = np.random.default_rng(seed)
+    cells = np.unique(rng.integers((0, 0, 0), (200, 200, 75), (count, 3)), axis=0)
+    points = ((cells + 0.5) * 0.04).astype(np.float32)
+    ids = rng.choice([-1, *objects], len(points)).astype(np.int32)
+    label = np.where(ids > 0, CHAIR, rng.choice([WALL, CEILING, UNKNOWN, -1], len(points))).astype(np.int32)
+    found = tuple(instance(id, points[ids == id]) for id in objects if (ids == id).any())
+    colors = rng.integers(0, 256, (len(points), 3), dtype=np.uint8)
+    confidence = rng.random(len(points), dtype=np.float32)
+    return LabelledMap(
+        points, colors, label, ids, confidence, found, 0.04, 1, 10, LABEL_NAMES, embedding_rgb=colors[::-1]
+    )
+
+
+def applied(scene: Scene, changes: Changes) -> Scene:
+    """What the browser has after the changes."""
+    tiles = {key: tile for key, tile in scene.tiles.items() if key not in changes.tiles_gone}
+    tiles |= changes.tiles
+    tiles |= {key: replace(tiles[key], colors=colors) for key, colors in changes.colors.items()}
+    labels = {id: label for id, label in scene.labels.items() if id not in changes.labels_gone}
+    boxes = scene.boxes if changes.boxes is None else changes.boxes
+    return Scene(tiles, boxes, labels | changes.labels)
+
+
+def flat(scene):
+    tiles = {key: (t.origin.tolist(), t.points.tolist(), t.colors.tolist()) for key, t in scene.tiles.items()}
+    return tiles, scene.boxes.points.tolist(), scene.boxes.colors.tolist(), scene.labels
+
+
+LOOKS = st.builds(
+    Look,
+    st.sampled_from(MODES),
+    st.booleans(),
+    st.sampled_from([np.inf, 1.0, -1.0]),
+    st.booleans(),
+    st.booleans(),
+)
+MAPS = st.builds(
+    labelled, st.integers(0, 3), st.sampled_from([0, 1, 300]), st.sampled_from([(), (1,), (1, 2)])
+)
+
+
+@given(MAPS, LOOKS, MAPS, LOOKS)
+def test_the_changes_make_the_one_scene_of_the_other(map_before, look_before, map_after, look_after):
+    before, after = make_scene(map_before, look_before), make_scene(map_after, look_after)
+    assert flat(applied(before, difference(before, after))) == flat(after)
+    nothing = difference(after, make_scene(map_after, look_after))
+    assert nothing == Changes({}, {}, (), None, {}, ())
+
+
+def test_the_tiles_hold_every_voxel_that_is_to_be_seen_in_its_place():
+    whole = labelled()
+    scene = make_scene(whole, Look("classes"))
+    points = np.concatenate([t.origin + t.points for t in scene.tiles.values()])
+    expected = whole.points[whole.semantic_label != CEILING]
+    order, wanted = np.lexsort(np.round(points / 0.04 - 0.5).T), np.lexsort(expected.T)
+    np.testing.assert_allclose(points[order], expected[wanted], atol=0.001)
+
+
+def test_only_the_tile_that_changed_is_sent_and_of_another_mode_only_colours():
+    before = labelled()
+    points = before.points.copy()
+    points[0] += 0.03
+    changes = difference(make_scene(before, Look()), make_scene(replace(before, points=points), Look()))
+    assert len(changes.tiles) == 1 and not changes.colors and changes.boxes is None
+    changes = difference(make_scene(before, Look()), make_scene(before, Look("instances")))
+    assert not changes.tiles and changes.colors and changes.points == 0
+
+
+def test_a_renamed_object_changes_its_label_alone():
+    before = labelled()
+    renamed = tuple(replace(i, class_name="workbench") if i.id == 1 else i for i in before.instances)
+    changes = difference(make_scene(before, Look()), make_scene(replace(before, instances=renamed), Look()))
+    assert {id: label.text for id, label in changes.labels.items()} == {1: "workbench #1"}
+    assert not changes.tiles and not changes.colors and changes.boxes is None
+
+
+def test_a_click_meets_the_first_voxel_on_its_way():
+    points = np.array([(0, 0, 5), (0, 0.01, 2), (0, 0, -1), (1, 0, 1)], float)
+    ray = np.zeros(3), np.array([0, 0, 2.0])
+    assert nearest_hit(points, *ray, radius=0.03) == 1
+    assert nearest_hit(points[[0, 2, 3]], *ray, radius=0.03) == 0
+    assert nearest_hit(points[[2, 3]], *ray, radius=0.03) == -1
+    assert nearest_hit(points[:0], *ray, radius=0.03) == -1
+
+
+def test_what_comes_from_outside_is_escaped():
+    evil = "<img src=x onerror=alert(1)>"
+    whole = replace(labelled(), frame_id=evil)
+    one = replace(whole.instances[0], class_name=evil)
+    for page in (
+        pages.summary(replace(whole, instances=(one,))), pages.facts(one, [evil], 5), pages.voxel(evil, 0.5),
+        pages.timeline([(evil, evil)]), pages.status({evil: evil}), pages.legend([(evil, (0, 0, 0))]),
+    ):  # fmt: skip
+        assert "<img" not in page and "&lt;img" in page
+    assert pages.told(Event("merged", 3, (4, 5))) == "#3 took in #4, #5"
+
+
+# --- who is let in ------------------------------------------------------------------------------------
+
+
+HERE = {"host": "127.0.0.1:8080"}
+
+
+def test_on_this_machine_alone_pages_of_others_and_made_up_names_are_turned_away():
+    gate = Gate("127.0.0.1")
+    assert gate.judge("/", HERE) == LET_THROUGH
+    assert gate.judge("/", {"host": "localhost:8080", "origin": "http://localhost:8080"}) == LET_THROUGH
+    for headers in (
+        HERE | {"origin": "http://evil.example"},
+        HERE | {"origin": "http://localhost:9999"},
+        HERE | {"origin": "null"},
+        {"host": "evil.example:8080"},
+        {},
+    ):
+        assert gate.judge("/", headers).status == HTTPStatus.FORBIDDEN
+
+
+def test_with_a_token_only_who_has_it_is_let_in_and_keeps_it_as_a_cookie():
+    gate = Gate("0.0.0.0", "secret")
+    there = {"host": "robot:8080"}
+    for path, headers in (
+        ("/", {}), ("/?token=", {}), ("/?token=Secret", {}), ("/x?token=secre", {}),
+        ("/", {"cookie": "ssen_view_8080=wrong"}), ("/", {"cookie": "ssen_view_8081=secret"}),
+        ("/", {"cookie": "ü=;;"}),
+    ):  # fmt: skip
+        assert gate.judge(path, there | headers).status == HTTPStatus.UNAUTHORIZED
+    given = gate.judge("/?token=secret", there)
+    assert given.status == HTTPStatus.SEE_OTHER
+    cookie = dict(given.headers)["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert gate.judge("/", there | {"cookie": cookie.partition(";")[0]}) == LET_THROUGH
+    assert gate.judge("/", there | {"cookie": "ssen_view_8080=secret", "origin": "http://x"}).status == 403
+
+
+def test_others_are_let_in_with_a_token_or_not_at_all():
+    with pytest.raises(SsenError, match="expected a token"):
+        Gate("0.0.0.0")
+    assert [is_loopback(h) for h in ("127.0.0.1", "::1", "[::1]", "localhost", "0.0.0.0", "robot", "")] == [
+        True, True, True, True, False, False, False,
+    ]  # fmt: skip
+    check_address("127.0.0.1")
+    with pytest.raises(SsenError, match="expected an address of this machine"):
+        check_address("192.0.2.1")
+
+
+def test_a_server_that_goes_past_the_gate_is_not_used():
+    pytest.importorskip("websockets")
+    with pytest.raises(SsenError, match="cannot be guarded"), guarding(Gate("127.0.0.1")):
+        pass
+
+
+class Table:
+    """A desk that notes what it is asked for."""
+
+    title, class_names = "test", LABEL_NAMES
+
+    def __init__(self):
+        self.edits = []
+
+    def correct(self, edit):
+        self.edits.append(edit)
+        return "done"
+
+    def export(self, labelled):
+        return ()
+
+
+@pytest.fixture
+def viewer():
+    pytest.importorskip("viser", reason="viser is not installed: pip install 'ssen-ros[view]'")
+    from ssen_ros.view.viewer import Viewer
+
+    made = []
+
+    def make(**options):
+        made.append(Viewer(Table(), port=18080, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def answer(url, **headers):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_the_gate_stands_before_the_real_server(viewer):
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    open_to_all = viewer()
+    open_to_all.show(labelled())
+    open_to_all.show(labelled(count=0))
+    assert answer(open_to_all.url) == 200
+    assert answer(open_to_all.url, Host="evil.example") == 403
+    socket = open_to_all.url.replace("http", "ws")
+    with connect(socket, subprotocols=["viser-v0"]):
+        pass
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(socket, origin="http://evil.example")
+
+    shut = viewer(token="secret")
+    address = shut.url.partition("/?")[0]
+    assert answer(address) == 401 and answer(shut.url) in (200, 401)  # urllib keeps no cookies
+    with pytest.raises(InvalidStatus, match="401"):
+        connect(address.replace("http", "ws"))
+
+
+def test_no_client_can_have_the_map_sent_to_the_internet(viewer, monkeypatch):
+    import viser
+
+    monkeypatch.setattr(viser._viser, "ViserTunnel", lambda *_: pytest.fail("a tunnel"), raising=False)
+    assert viewer()._server.request_share_url() is None
+
+
+def test_many_threads_may_show_at_once(viewer):
+    view = viewer()
+    maps = [labelled(seed, objects=objects) for seed in range(3) for objects in ((1,), (1, 2), ())]
+    threads = [threading.Thread(target=view.show, args=(one,)) for one in maps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    view.show(maps[0])
+    assert set(view._tiles) == set(view._scene.tiles) and set(view._labels) == {1}
+
+
+def clicking(view, row):
+    """A click from above on a voxel of the map; nobody stands between."""
+    x, y, z = view._labelled.points[row].tolist()
+    return SimpleNamespace(ray_origin=(x, y, z + 0.05), ray_direction=(0, 0, -1), client=None)
+
+
+BUTTON = SimpleNamespace(client=None)
+
+
+def test_clicks_and_keys_become_what_is_asked_of_the_desk(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+    first, second = (int(np.flatnonzero(whole.instance_id == id)[0]) for id in (1, 2))
+    others = np.flatnonzero(whole.instance_id == 1)[[1, 2]]
+    wall = int(np.flatnonzero((whole.instance_id < 0) & (whole.semantic_label == WALL))[0])
+    edits = view._desk.edits
+
+    view._on_button("delete", BUTTON)
+    view._on_button("merge", BUTTON)
+    assert not edits, "nothing is chosen"
+    view._on_click(clicking(view, first))
+    assert view._chosen == 1 and view._object.value == "chair #1" and view._class.value == "chair"
+    assert "chair #1" in view._facts.content
+    view._on_button("merge", BUTTON)
+    view._on_click(clicking(view, wall))
+    view._on_click(clicking(view, others[0]))
+    assert not edits, "neither the wall nor the object itself"
+    view._on_click(clicking(view, second))
+    assert edits.pop() == Edit("merge", (1, 2)) and not view._asking
+    for kind in ("split", "cut"):
+        view._on_button(kind, BUTTON)
+        for row in others:
+            view._on_click(clicking(view, row))
+        edit = edits.pop()
+        assert (edit.kind, edit.ids) == (kind, (1,))
+        np.testing.assert_allclose(edit.points, whole.points[others])
+    view._on_button("none", BUTTON)
+    view._rename("workbench", None)
+    view._on_button("delete", BUTTON)
+    view._on_button("undo", BUTTON)
+    assert edits == [
+        Edit("rename", (1,), "unknown"), Edit("rename", (1,), "workbench"),
+        Edit("delete", (1,)), Edit("undo"),
+    ]  # fmt: skip
+    view._on_click(clicking(view, wall))
+    assert view._chosen == 0 and "wall" in view._facts.content
+    view.show(labelled(objects=(2,)))
+    assert view._object.options == ("(none)", "chair #2")
+
+
+def test_a_desk_that_answers_through_the_page_is_not_waited_for_with_the_page_locked(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+
+    def correct(edit):
+        other = threading.Thread(target=view.show, args=(whole,), daemon=True)
+        other.start()
+        other.join(60)
+        assert not other.is_alive(), "the page is locked"
+        return "done"
+
+    view._desk.correct = correct
+    first, second = (int(np.flatnonzero(whole.instance_id == id)[0]) for id in (1, 2))
+    view._on_click(clicking(view, first))
+    view._on_button("merge", BUTTON)
+    view._on_click(clicking(view, second))
+    view._on_button("undo", BUTTON)
+
+
+# --- files --------------------------------------------------------------------------------------------
+
+
+def test_the_exported_room_has_what_the_map_says():
+    whole = labelled()
+    custom = replace(whole, class_names=("workbench", *LABEL_NAMES[1:]))
+    sample = to_sample(custom)
+    np.testing.assert_array_equal(sample.points, whole.points)
+    expected = np.where(whole.semantic_label == WALL, -1, whole.semantic_label)
+    np.testing.assert_array_equal(sample.semantic_label, expected)
+    np.testing.assert_array_equal(sample.instance_label, whole.instance_id)
+
+
+@pytest.fixture
+def desk(stub_networks, tmp_path, monkeypatch):
+    """A function that opens what `ssen view` with these arguments puts on the desk."""
+    opened = []
+
+    class Viewer:
+        def __init__(self, desk):
+            opened.append(desk)
+
+        def show(self, labelled):
+            opened[-1].shown = labelled
+
+        def wait(self):
+            pass
+
+    monkeypatch.setattr("ssen_ros.cli.view.open_viewer", lambda desk, args: Viewer(desk))
+
+    def open_desk(*args):
+        assert main(["view", *map(str, args)]) == 0
+        return opened[-1]
+
+    return open_desk
+
+
+def write_room(path):
+    """Two boxes on a floor, for the HeightSegmenter of conftest."""
+    axes = np.meshgrid(np.arange(60), np.arange(60), indexing="ij")
+    floor = np.stack([*axes, np.zeros_like(axes[0])], -1).reshape(-1, 3)
+    boxes = [np.argwhere(np.ones((8, 8, 8))) + offset for offset in ((5, 5, 2), (40, 40, 2))]
+    points = ((np.concatenate([floor, *boxes]) + 0.5) * 0.05).astype(np.float32)
+    np.savez(path, points=points, colors=np.full(points.shape, 90, np.uint8))
+    return path
+
+
+def test_a_file_is_corrected_kept_opened_again_and_exported(desk, tmp_path, capsys):
+    room, out = write_room(tmp_path / "room.npz"), tmp_path / "out"
+    first = desk(room, "--out", out)
+    one, other = (i.id for i in first.shown.instances)
+    assert first.correct(Edit("rename", (one,), "table")) == "1 correction in room.npz"
+    assert {i.id: i.class_name for i in first.shown.instances} == {one: "table", other: "chair"}
+    with pytest.raises(CorrectionError):
+        first.correct(Edit("rename", (99,), "table"))
+    assert is_map(out / "room.npz") and not is_map(room)
+    assert len(read_map(out / "room.npz").memory.corrections) == 1
+
+    capsys.readouterr()
+    again = desk(room, "--out", out)
+    assert "going on with the 1 corrections" in capsys.readouterr().out
+    assert {i.id: i.class_name for i in again.shown.instances} == {one: "table", other: "chair"}
+    saved = desk(out / "room.npz")
+    saved.correct(Edit("merge", (one, other)))
+    assert [i.id for i in saved.shown.instances] == [one]
+
+    files = saved.export(saved.shown)
+    assert {path.name for path in files} == {"room.room.npz", "room.ply", "room.json"}
+    assert len(load_sample(files[0])) == len(read_cloud(files[1])) == len(saved.shown)
+    assert len(json.loads(files[2].read_text())["instances"]) == 1
+
+
+def test_a_map_of_another_cloud_is_not_gone_on_with(desk, tmp_path, capsys):
+    room, out = write_room(tmp_path / "room.npz"), tmp_path / "out"
+    desk(room, "--out", out).correct(Edit("delete", (1,)))
+    points = np.load(room)["points"][:-60]
+    np.savez(room, points=points, colors=np.zeros(points.shape, np.uint8))
+    assert main(["view", str(room), "--out", str(out)]) == 1
+    assert "of another cloud" in capsys.readouterr().err
