@@ -5,8 +5,10 @@
 
 import os
 import random
+import sys
 import time
 from multiprocessing import get_context
+from multiprocessing.forkserver import ensure_running
 
 import pytest
 from writers import WRITERS, write_until_killed
@@ -21,7 +23,10 @@ def processes():
     """Of a server that has loaded everything: each starts in milliseconds."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["writers"])
-    return context
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # else the server does not find them
+        ensure_running()
+        yield context
 
 
 @pytest.mark.slow

@@ -32,7 +32,6 @@ def street(metres):
 
 pipeline.step(street(2), 1)
 large = street(side)
-before = pipeline.segmenter.semantic(large).argmax(1) if not headroom_mb else None
 if headroom_mb:
     with open("/proc/self/status") as status:
         used = next(int(line.split()[1]) for line in status if line.startswith("VmSize")) * 1024
