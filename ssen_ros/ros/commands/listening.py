@@ -42,9 +42,7 @@ class MapListener:
         """Hears what the node of this fully qualified name publishes."""
         listener = cls()
         for topic, kind in _TOPICS.items():
-            node.create_subscription(
-                kind, f"{name}/{topic}", partial(listener.add, topic), LATCHED
-            )
+            node.create_subscription(kind, f"{name}/{topic}", partial(listener.add, topic), LATCHED)
         node.create_subscription(
             DiagnosticArray, "/diagnostics", lambda msg: listener.add_status(msg, name), QoSProfile(depth=10)
         )
