@@ -37,7 +37,7 @@ _STATUS_PERIOD_S = 0.5
 class NodeDesk:
     """The map of a node over DDS; somebody else spins `node`."""
 
-    class_names = LABEL_NAMES  # of the networks: these, or the first twenty
+    class_names: tuple[str, ...] = LABEL_NAMES  # of the networks: these, or the first twenty
 
     def __init__(self, node: Node, name: str, out_dir: Path):
         self.title = name
