@@ -141,7 +141,7 @@ class PassesConfig:
         "what the networks may keep; every pass over a map that needs more is whole, and nothing is kept",
         unit="MB",
         low=0.0,
-        high=1_000_000.0,
+        high=1e6,
         changes=LIVE,
     )
 

@@ -31,8 +31,13 @@ from ssen_ros.structures import (
 
 UNTOUCHED = np.iinfo(np.int64).min  # of a voxel that no correction speaks of
 
-# Share of a cluster's voxels that a hand must have touched for the others to go with them.
-CLUSTER_SHARE = 0.5
+# Share of a cluster's voxels that a hand must have touched for the others to go with them: an object grows,
+# and SLAM moves it by a voxel; but a small one shall not take along a large cluster that has swallowed it.
+CLUSTER_SHARE = 0.25
+
+# An object of whose voxels a smaller share is still in the map has moved away from the clusters in which it
+# has less than the share above. It goes on by its id.
+LEAST_PRESENT = 0.5
 
 MAX_NAME = 40  # characters
 
@@ -89,22 +94,28 @@ def by_row(
 ) -> np.ndarray | None:
     """(V,) int64: what the hand says of each voxel of a map, as `Hand.ids`; UNTOUCHED where it says nothing.
 
-    A cluster most of which it has touched goes with it, each voxel with the nearest one.
+    A cluster of which it has touched enough goes with it, each voxel with the nearest one; of another, what
+    is left there of an object that has moved away is not spoken of.
     None where it says nothing at all.
     """
     row = voxel_keys.find(voxel_keys.pack(snapshot.voxel_coords), hand.keys)
-    if not (row >= 0).any():
+    here = row >= 0
+    if not here.any():
         return None
     said = np.full(len(snapshot), UNTOUCHED)
-    said[row[row >= 0]] = hand.ids[row >= 0]
-    touched = said[segmentation.thing_rows] != UNTOUCHED
+    said[row[here]] = hand.ids[here]
+    told, count = np.unique(hand.ids, return_counts=True)
+    present = np.bincount(np.searchsorted(told, hand.ids[here]), minlength=len(told))
+    moved = told[(told > 0) & (present < LEAST_PRESENT * count)]
+    things = segmentation.thing_rows
+    touched = said[things] != UNTOUCHED
     for k in np.unique(clusters.instance_label[touched & (clusters.instance_label >= 0)]):
         member = clusters.instance_label == k
+        known, rest = things[member & touched], things[member & ~touched]
         if touched[member].mean() >= CLUSTER_SHARE:
-            known = segmentation.thing_rows[member & touched]
-            rest = segmentation.thing_rows[member & ~touched]
-            nearest = KDTree(snapshot.points[known]).query(snapshot.points[rest])[1]
-            said[rest] = said[known[nearest]]
+            said[rest] = said[known[KDTree(snapshot.points[known]).query(snapshot.points[rest])[1]]]
+        else:
+            said[known[np.isin(said[known], moved)]] = UNTOUCHED
     return said
 
 
@@ -215,7 +226,7 @@ def _part(side_of: Callable[[np.ndarray, np.ndarray], np.ndarray]):
 def _nearer_to_second(voxels: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(n,) bool: is the way along the surface to the second of (2, 3) points shorter? All in voxels."""
     tree = KDTree(voxels)
-    seeds = tree.query(points)[1]
+    seeds = np.asarray(tree.query(points)[1])
     if seeds[0] == seeds[1]:
         raise CorrectionError("split: both points are on one voxel; choose one on each part")
     a, b = tree.query_pairs(_REACH, output_type="ndarray").T

@@ -125,11 +125,14 @@ def update(
     the id.
     """
     known, keys = memory.known, voxel_keys.pack(snapshot.voxel_coords)
+    names = memory.corrections.hand.names
     found = associate(known, detections, keys, config.min_overlap)
     active: list[Known] = []  # in the order of the detections
     next_id = memory.next_id
     for detection, column in zip(detections, found.continued, strict=True):
         before = known[column] if column >= 0 else None
+        if before and not detection.class_name:  # the name goes with an object that has moved
+            detection = replace(detection, class_name=names.get(before.id, ""))
         active.append(detected(detection, before, detection.id or next_id, keys, stamp_ns, class_names))
         next_id += before is None and not detection.id
     missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)

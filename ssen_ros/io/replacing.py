@@ -1,9 +1,11 @@
 """Files that are written whole or not at all."""
 
+import ctypes
 import fcntl
 import os
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 _SUFFIX = ".partial"
 _NAME_BYTES = 8
 _TEMPORARY = f".{'[0-9a-f]' * 2 * _NAME_BYTES}{_SUFFIX}"
+_HERE, _RENAME_EXCHANGE = -100, 2  # AT_FDCWD of fcntl.h, of linux/fs.h
 _YOUNG_S = 1.0  # a file that was begun just now may not be locked yet
 
 
@@ -73,9 +76,10 @@ def _lock(descriptor: int) -> bool:
 def replacing_folder(path: Path | str) -> Iterator[Path]:
     """Gives a new, empty folder to be filled; it takes the place of `path` when the block ends.
 
-    If the block raises, `path` stays as it was. A folder that is there is moved aside and, once the new one
-    has its place, removed with all that it holds; the two moves are not one, so that a power cut between them
-    leaves the old one under a hidden name. Raises OSError as `replacing`.
+    If the block raises, `path` stays as it was. A folder that is there changes places with the new one, and
+    is then removed with all that it holds. Where the system cannot do that in one step, it is moved aside
+    first: a power cut between the two steps leaves the old one under a hidden name. Raises OSError as
+    `replacing`.
     """
     path = Path(path).resolve()
     sweep(path.parent)
@@ -86,9 +90,10 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         _lock(descriptor)
         yield temporary
         _to_disk(temporary)
-        if path.exists():
-            os.rename(path, old)
-        os.rename(temporary, path)
+        if not _exchange(temporary, path):
+            if path.exists():
+                os.rename(path, old)
+            os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if old.exists() and not path.exists():
@@ -96,6 +101,12 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
         os.close(descriptor)
     _to_disk(path.parent)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Have two paths change places in one step; false where they cannot, or one is missing."""
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    return rename is not None and rename(_HERE, bytes(a), _HERE, bytes(b), _RENAME_EXCHANGE) == 0
 
 
 def replace_text(path: Path | str, text: str) -> None:

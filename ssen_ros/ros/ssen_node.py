@@ -107,6 +107,8 @@ class SsenNode(ManagedNode):
             session.close()
         finally:
             self._next_id = session.live_map.memory.next_id
+        if self._stop.is_set():  # all memory goes with the process
+            return
         release_memory, held = session.release_memory, weakref.ref(session)
         del session
         give_up_s = time.monotonic() + _RELEASE_TIMEOUT_S

@@ -61,8 +61,11 @@ _STEPS = {  # what a click is asked for, and what for
 class Desk(Protocol):
     """Where the view's map comes from, and where corrections go. Methods are called from any thread."""
 
-    title: str
-    class_names: tuple[str, ...]
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
     def correct(self, edit: Edit) -> str:
         """Do it, see to it that the corrected map is shown, and tell what was done. Raises SsenError."""
@@ -125,8 +128,8 @@ class Viewer:
                 times = (labelled.timings_s.get(stage, 0.0) for stage in _STAGES)
                 self._passes.append((float(len(self._passes) + 1), *times))
                 self._shown_pass = (labelled.stamp_ns, dict(labelled.timings_s))
-            if first and len(labelled):
-                self._place_camera(labelled.points)
+            if len(labelled):
+                self._place_camera(labelled.points, first)
             self._refresh()
 
     def status(self, values: Mapping[str, str]) -> None:
@@ -290,13 +293,14 @@ class Viewer:
         for id in ids:
             self._history.setdefault(id, []).append(f"{when}: {text}")
 
-    def _place_camera(self, points: np.ndarray) -> None:
+    def _place_camera(self, points: np.ndarray, first: bool) -> None:
+        """Where the map is seen from by those who come, and at the `first` by those who are there."""
         low, high = np.percentile(points, (2, 98), axis=0)
         middle, reach = (low + high) / 2, float(np.linalg.norm(high - low))
         position = middle + reach * np.array([-0.3, -0.42, 0.55])
         self._server.initial_camera.position = position
         self._server.initial_camera.look_at = middle
-        for client in self._server.get_clients().values():
+        for client in self._server.get_clients().values() if first else ():
             client.camera.position, client.camera.look_at = position, middle
 
     # --- what the user does ---------------------------------------------------------------------
@@ -428,7 +432,7 @@ class Viewer:
         flat = away[:2] / (np.linalg.norm(away[:2]) or 1.0)
         reach = 1.0 + float(np.linalg.norm(one.box.size))
         with client.atomic():
-            client.camera.position = middle + reach * np.array([*flat * 0.8, 0.6])
+            client.camera.position = middle + reach * np.array([*flat * 0.5, 1.0])  # over the walls
             client.camera.look_at = middle
 
     def _instance(self, id: int) -> Instance | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
 from ssen_ros.corrections import MAX_NAME, Edit
-from ssen_ros.errors import CorrectionError
+from ssen_ros.errors import CorrectionError, MapFileError
 from ssen_ros.io.saved_map import SavedMap, read_map, write_map
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.structures import Event, Memory
@@ -137,6 +137,22 @@ def test_what_grows_out_of_a_corrected_object_goes_with_it(room):
     room.update(GROUND, block((0, 0, 0), (8, 3, 3), RED), SECOND, THIRD)
     assert room.classes[first] == "table" and room.voxels[first] == 72
     assert room.labels(block((0, 0, 0), (8, 3, 3), RED)) == {TABLE}
+
+
+def test_a_name_goes_with_an_object_that_moves_away_from_its_voxels(room):
+    first = id_of(room, FIRST)
+    room.correct("rename", first, class_name="table")
+    for x in range(1, 6):  # of 5 voxels
+        room.update(GROUND, block((x, 0, 0), (x + 5, 3, 3), RED), THIRD)
+        assert room.classes[first] == "table" and room.voxels[first] == 45
+
+
+def test_a_small_object_does_not_take_along_a_large_cluster_that_has_swallowed_it(room):
+    first = id_of(room, FIRST)
+    room.correct("rename", first, class_name="table")
+    room.update(GROUND, FIRST, block((5, 0, 0), (10, 9, 9), RED), SECOND, THIRD)
+    assert room.classes[first] == "table" and room.voxels[first] == 45
+    assert sorted(room.classes.values()) == ["chair", "chair", "table", "table"]
 
 
 def test_the_hand_beats_the_networks_whatever_they_say_later(room):
@@ -336,3 +352,24 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(room, kind, ids, mor
     with pytest.raises(CorrectionError, match=why.replace("(", r"\(")):
         room.correct(kind, *ids, **more)
     assert room.result is before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("log_kind", ["paint"], "log_kind"),
+        ("log_class_name", ["<img src=x>"], "log_class_name"),
+        ("before_log_end", [2], "before_log_end"),
+        ("after_log_end", [-1], "after_log_end"),
+        ("after_id", [0], "ids"),
+    ],
+)
+def test_a_log_that_is_damaged_or_made_up_is_refused(room, tmp_path, name, value, why):
+    room.correct("rename", 1, class_name="lamp")
+    path = tmp_path / "a.npz"
+    write_map(path, SavedMap("map", room.stamp_ns, SIZE, NAMES, room.map.state, room.memory))
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **arrays | {name: np.array(value)})
+    with pytest.raises(MapFileError, match=why):
+        read_map(path)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from geometry_msgs.msg import Point
 from rclpy.node import Node
@@ -37,7 +37,7 @@ _STATUS_PERIOD_S = 0.5
 class NodeDesk:
     """The map of a node over DDS; somebody else spins `node`."""
 
-    class_names = LABEL_NAMES  # of the networks: these, or the first twenty
+    class_names: tuple[str, ...] = LABEL_NAMES  # of the networks: these, or the first twenty
 
     def __init__(self, node: Node, name: str, out_dir: Path):
         self.title = name
@@ -60,7 +60,7 @@ class NodeDesk:
             raise StateError(
                 f"{self.title} has not answered within {_ANSWER_TIMEOUT_S:g} s; it may still do it"
             )
-        response = future.result()
+        response = cast(Correct.Response, future.result())
         if not response.success:
             raise CorrectionError(response.message)
         return response.message
