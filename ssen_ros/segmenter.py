@@ -155,8 +155,8 @@ class Segmenter:
         `floor` is the z of the map's floor, m; without it, it is looked for.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = (self.view(snapshot, k) for k in range(self.rotations))
-        by_view = (self._log_probabilities(view, floor)[row] for view, row in views)
+        views = ((snapshot, None) if k == 0 else self.view(snapshot, k) for k in range(self.rotations))
+        by_view = (self._log_probabilities(view, floor, row) for view, row in views)
         return self.mean(by_view).cpu().numpy()
 
     def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray]:
@@ -186,9 +186,11 @@ class Segmenter:
         anchor = Anchor.over(floor, snapshot.points[thing_rows])
         return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
-    def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
-        anchor = Anchor.over(floor, snapshot.points)
-        return self.classify(self._semantic(snapshot, np.arange(len(snapshot)), anchor))
+    def _log_probabilities(self, view: VoxelSnapshot, floor: float, row: np.ndarray | None) -> torch.Tensor:
+        """(V, C) of the voxels that lie in these rows of a view; None: of all."""
+        anchor = Anchor.over(floor, view.points)
+        found = self.classify(self._semantic(view, np.arange(len(view)), anchor))
+        return found if row is None else found[row]
 
 
 class KeepingNetworks:
