@@ -215,7 +215,7 @@ def _part(side_of: Callable[[np.ndarray, np.ndarray], np.ndarray]):
 def _nearer_to_second(voxels: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(n,) bool: is the way along the surface to the second of (2, 3) points shorter? All in voxels."""
     tree = KDTree(voxels)
-    seeds = tree.query(points)[1]
+    seeds = np.asarray(tree.query(points)[1])
     if seeds[0] == seeds[1]:
         raise CorrectionError("split: both points are on one voxel; choose one on each part")
     a, b = tree.query_pairs(_REACH, output_type="ndarray").T

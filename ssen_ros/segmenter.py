@@ -239,14 +239,15 @@ class _Keeping:
         self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
         self.kept = network.incremental(config.threshold, config.whole_share)
         self.asked = False
-        self._far = math.inf if "xyz" not in network.spec.features else FAR if config.threshold else 0.0
+        self._far = FAR if config.threshold else 0.0
 
     def begin(self, whole: bool) -> None:
         self.asked = False  # in this pass
         self.kept.begin(whole)
 
     def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, floor: float) -> torch.Tensor:
-        self.asked, now = True, Anchor.over(floor, snapshot.points[rows])
+        placed = "xyz" in self._network.spec.features  # else what it sees lies nowhere
+        self.asked, now = True, Anchor.over(floor, snapshot.points[rows] if placed else snapshot.points[:0])
         moved = math.dist(now.centre, self._anchor.centre)
         if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
             self._anchor = now

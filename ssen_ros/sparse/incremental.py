@@ -59,7 +59,7 @@ class IncrementalCoordinates:
         self._levels: dict[int, _Level] = {}  # by stride
         self._kept: list[_Kept] = []  # in the order in which the network makes them
         self._made = 0  # of those, in this pass
-        self._changed: dict[int, _Slots] = {}  # of kept values, by id: the slots that this pass has changed
+        self._changed: dict[int, Tensor] = {}  # of kept values, by id: the slots that this pass changed
         self._slots = torch.empty(0, dtype=torch.int64)  # of the caller's rows
         self._finished = False
         self.is_due = True  # the next pass is a whole one, as far as one knows before it
@@ -156,16 +156,17 @@ class IncrementalCoordinates:
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """Channels of both. From then on `a` is a part of the result: nothing else looks at it."""
         part = next(one for one in self._kept if one.values is a)
-        width = a.shape[1]
+        level, width = self._level(part.stride), a.shape[1]
         both = self._next(part.stride, width + b.shape[1], a.dtype)
         if part.owns:
-            both.values[:, :width][self._level(part.stride).all] = a[self._level(part.stride).all]
+            both.values[level.all, :width] = a[level.all]
             part.values, part.owns = both.values[:, :width], False
-        rows = self._level(part.stride).all if self.is_whole else self._changed[id(b)]
+        if self.is_whole:
+            both.values[level.all, width:] = b[level.all]
+            return self._told(both, level.all)
+        rows = self._changed[id(b)]
         both.values[rows, width:] = b[rows]
-        if not self.is_whole:
-            rows = self._level(part.stride).union([self._changed[id(a)], rows])
-        return self._told(both, rows)
+        return self._told(both, level.union([self._changed[id(a)], rows]))
 
     def restore(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order."""
@@ -208,7 +209,7 @@ class IncrementalCoordinates:
     def _settle(self, output: Tensor, rows: "_Slots", stride: int) -> Tensor:
         """Keep (n, C) outputs of these slots; of those that are nearly what they were, the old ones."""
         kept = self._next(stride, output.shape[1], output.dtype)
-        if self.is_whole:
+        if isinstance(rows, slice):
             kept.values[rows] = output
             sample = output[:: max(1, len(output) // _SAMPLE)].float()
             threshold = self.threshold * (_AT_STRIDE_1 if stride == 1 else 1.0)
@@ -228,7 +229,8 @@ class IncrementalCoordinates:
         return self._kept[self._made - 1]
 
     def _told(self, kept: "_Kept", changed: "_Slots") -> Tensor:
-        self._changed[id(kept.values)] = changed
+        if not isinstance(changed, slice):
+            self._changed[id(kept.values)] = changed
         return kept.values
 
 

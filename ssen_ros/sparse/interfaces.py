@@ -69,6 +69,7 @@ class Coordinates(Protocol):
 
     def restore(self, features: Tensor) -> Tensor:
         """(N, C) features at stride 1 back in the caller's order."""
+        ...
 
     def convolve(
         self,
