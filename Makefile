@@ -3,6 +3,9 @@
 # make test-jazzy        those of ROS (or TESTS) on the wheels of ROS 2 Jazzy, in .venv-jazzy
 # make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 # make test-minkowski    our engines against MinkowskiEngine's; takes it from .venv or a wheel, or builds it
+# make fuzz    files and messages that are nearly right, for ten minutes: SECONDS=60 FIRST=100000
+# make kill    writers that are killed, 200 of them: KILLS=20
+# make soak    a node under whatever may come, for ten minutes: SECONDS=60
 # make gpu-wheels        what tools/gpu takes to a machine with a GPU and without a network, into .whl
 # make lint    style of Python and C++, types
 # make clean   remove what the build and the demo wrote; virtual environments and runs stay
@@ -46,7 +49,7 @@ PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard R
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test test-sanitizers test-minkowski test-jazzy gpu-wheels lint clean FORCE
+.PHONY: help setup demo test fuzz kill soak test-sanitizers test-minkowski test-jazzy gpu-wheels lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -58,6 +61,16 @@ demo: setup
 
 test: setup
 	$(BIN)/pytest $(TESTS)
+
+# The short forms of these are part of `make test`.
+fuzz: setup
+	SSEN_FUZZ_S=$(or $(SECONDS),600) SSEN_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/pytest -s test/reliability/test_fuzz.py
+
+kill: setup
+	SSEN_KILLS=$(or $(KILLS),200) $(BIN)/pytest -s test/reliability/test_kill.py
+
+soak: setup
+	SSEN_SOAK_S=$(or $(SECONDS),600) $(BIN)/pytest -s test/ros/test_soak.py
 
 test-jazzy:
 	$(MAKE) test DISTRO=jazzy TESTS='$(or $(TESTS),test/ros)'

@@ -112,6 +112,41 @@ class SegmenterConfig:
 
 
 @dataclass(frozen=True)
+class PassesConfig:
+    incremental: str = param(
+        "off",
+        "auto: the networks keep what they computed for each voxel, and compute anew what a change reaches; "
+        "whole passes are made over the first map, on request, where much has changed, and when nothing else "
+        "is due; off: every pass is whole",
+        choices=("auto", "off"),
+        changes=LIVE,
+    )
+    threshold: float = param(
+        0.04,
+        "change of a layer's output at a voxel that is not passed on, as a share of the spread of them "
+        "over the map; larger: faster, and further from a whole pass; 0: exact, and hardly faster",
+        low=0.0,
+        high=1.0,
+        changes=LIVE,
+    )
+    whole_share: float = param(
+        0.5,
+        "a pass is whole where more of the voxels have come, gone or changed",
+        low=0.0,
+        high=1.0,
+        changes=LIVE,
+    )
+    memory_mb: float = param(
+        4096.0,
+        "what the networks may keep; every pass over a map that needs more is whole, and nothing is kept",
+        unit="MB",
+        low=0.0,
+        high=1e6,
+        changes=LIVE,
+    )
+
+
+@dataclass(frozen=True)
 class ClusteringConfig:
     mode: str = param(
         "fast",
@@ -223,6 +258,7 @@ class SsenConfig:
 
     map: MapConfig = field(default_factory=MapConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
+    passes: PassesConfig = field(default_factory=PassesConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)

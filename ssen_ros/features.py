@@ -13,6 +13,10 @@ FEATURE_WIDTHS = {"rgb": 3, "height": 1, "xyz": 3}
 
 _XYZ_SCALE = 1 / 3.0  # 1/m: a room spans about -1..1
 
+# Wherever a camera looks, the means of the voxels tremble by this much though nothing has changed.
+TREMBLE_M = 0.008
+TREMBLE_COLOR = 20  # grey levels of a channel
+
 
 @dataclass(frozen=True)
 class Anchor:
@@ -33,6 +37,12 @@ class Anchor:
 
 def feature_width(names: tuple[str, ...]) -> int:
     return sum(FEATURE_WIDTHS[name] for name in names)
+
+
+def tremble(names: tuple[str, ...]) -> list[float]:
+    """Of each column of `voxel_features`, by how much it may differ where nothing has changed."""
+    by_name = {"rgb": TREMBLE_COLOR / 255.0, "height": TREMBLE_M, "xyz": TREMBLE_M * _XYZ_SCALE}
+    return [by_name[name] for name in names for _ in range(FEATURE_WIDTHS[name])]
 
 
 def voxel_features(

@@ -142,10 +142,11 @@ def thing_rows(points: np.ndarray, thing_points: np.ndarray) -> np.ndarray:
     """
     if len(thing_points) == 0:
         return np.empty(0, np.int64)
-    distance, row = KDTree(points).query(thing_points)
+    nearest = KDTree(points).query(thing_points) if len(points) else (np.full(1, np.inf), np.full(1, -1))
+    distance, row = (np.asarray(value) for value in nearest)
     if distance.max() > _SAME_POINT_M:
         raise SsenError(
             f"the instance cloud has a point {distance.max():.3g} m off the semantic cloud; "
             "expected points of that cloud only: take both from one update"
         )
-    return np.asarray(row)
+    return row

@@ -11,15 +11,27 @@ import numpy as np
 
 from ssen_ros import corrections, instances, stopping
 from ssen_ros.clustering import cluster_things
-from ssen_ros.config import SsenConfig
+from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
-from ssen_ros.structures import Clusters, Floor, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 
-class Segmenting(Protocol):
+class Networks(Protocol):
+    """What answers for the voxels of one snapshot."""
+
+    @abstractmethod
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
+
+    @abstractmethod
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """(T, d) float32 embeddings of the rows of the snapshot that are things."""
+
+
+class Segmenting(Networks, Protocol):
     """What pipeline and node ask of a segmenter; `ssen_ros.segmenter.Segmenter` is the real one.
 
     One that runs on the CPU alone inherits this class, and with it how to do without devices.
@@ -34,13 +46,12 @@ class Segmenting(Protocol):
     @abstractmethod
     def class_names(self) -> tuple[str, ...]: ...
 
-    @abstractmethod
-    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
+    def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> Any:
+        """`Networks` for one pass over so many voxels that go on from what was kept; None: nothing is kept.
 
-    @abstractmethod
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        """(T, d) float32 embeddings of the rows of the snapshot that are things."""
+        They have `passes` and `share` too, for the next `Kept`.
+        """
+        return None
 
     @property
     def device(self) -> Any:
@@ -100,15 +111,19 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
+            keeping = None
+            if config.passes.incremental == "auto":
+                keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
+            networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
-                log_probabilities, semantic_label = self._classify(snapshot, floor.height)
+                log_probabilities, semantic_label = self._classify(networks, snapshot, floor.height)
             with _timed(timings_s, "embedding"):
                 thing_rows = np.flatnonzero(self._is_thing[semantic_label])
                 segmentation = Segmentation(
                     log_probabilities,
                     semantic_label,
                     thing_rows,
-                    self._embed(snapshot, thing_rows, floor.height),
+                    _embed(networks, snapshot, thing_rows, floor.height),
                 )
             with _timed(timings_s, "cluster"):
                 clusters = cluster_things(snapshot, segmentation, config.clustering)
@@ -128,7 +143,8 @@ class SsenPipeline:
                     timings_s=timings_s,
                     strays=len(whole) - len(snapshot),
                 )
-                return self.conclude(seen, replace(memory, floor=floor))
+                kept = keeping and Kept(keeping, keeping.passes, keeping.share)
+                return self.conclude(seen, replace(memory, floor=floor, kept=kept))
 
     def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
         """A step from what the networks have seen on: its objects, joined to those of another memory.
@@ -210,17 +226,20 @@ class SsenPipeline:
             told &= of_no_class | (semantic_label != unknown)
         return np.where(told, instance_id, np.int32(-1))
 
-    def _classify(self, snapshot: VoxelSnapshot, floor: float) -> tuple[np.ndarray, np.ndarray]:
+    def _classify(
+        self, networks: Networks, snapshot: VoxelSnapshot, floor: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
         if len(snapshot) == 0:
             return np.empty((0, len(self._is_thing)), dtype=np.float32), np.empty(0, dtype=np.int32)
-        log_probabilities = self.segmenter.semantic(snapshot, floor)
+        log_probabilities = networks.semantic(snapshot, floor)
         return log_probabilities, log_probabilities.argmax(axis=1).astype(np.int32)
 
-    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        if len(thing_rows) == 0:
-            return np.empty((0, 0), dtype=np.float32)
-        return self.segmenter.embed(snapshot, thing_rows, floor)
+
+def _embed(networks: Networks, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+    if len(thing_rows) == 0:
+        return np.empty((0, 0), dtype=np.float32)
+    return networks.embed(snapshot, thing_rows, floor)
 
 
 def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:

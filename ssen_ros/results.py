@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ssen_ros.errors import MapFileError
 from ssen_ros.io.clouds import write_labelled_ply
-from ssen_ros.io.replacing import replace_text, replacing_folder
+from ssen_ros.io.replacing import replace_text, replacing, replacing_folder
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.structures import Cloud, StepResult
@@ -42,15 +42,21 @@ def save_map(
 ) -> SavedFiles:
     """Write labelled.ply, instances.json (see `to_json`) and map.png into `out_dir` (made if missing).
 
-    With `cloud`, from which the map was made, labelled.ply has its points instead of one a voxel.
+    None takes its place before all are written: on a full disk an older result stays as it was. With `cloud`,
+    from which the map was made, labelled.ply has its points instead of one a voxel.
     """
     from ssen_ros.pictures.render import render_map, save_png  # late: a robot's node needs no Pillow
 
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     saved = SavedFiles.in_folder(out_dir)
-    _write_labels(labelled, saved, cloud, oriented_boxes)
-    save_png(saved.map_png, render_map(labelled))
+    with (
+        replacing(saved.map_png) as png,
+        replacing(saved.instances_json) as instances,
+        replacing(saved.labelled_ply) as ply,
+    ):
+        _write_labels(labelled, SavedFiles(ply, instances, png), cloud, oriented_boxes)
+        save_png(png, render_map(labelled))
     return saved
 
 

@@ -3,12 +3,13 @@
 import logging
 import math
 import os
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from ssen_ros import voxel_keys
-from ssen_ros.config import SegmenterConfig
+from ssen_ros.config import PassesConfig, SegmenterConfig
 from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError, shown, shown_names
 from ssen_ros.features import Anchor
@@ -19,13 +20,17 @@ from ssen_ros.network_spec import shipped_weights
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
-from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.structures import Kept, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
 LEAST_SHARE = 1e-6  # of a class that no training room had
+FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
+_TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
+_KEPT_PER_VOXEL = 2000.0  # bytes of a network, before that is known
 _ROWS = 1 << 16  # worked on at once
+_AXES = 1024  # voxels between the axes that views are turned about
 
 
 class Segmenter:
@@ -64,7 +69,8 @@ class Segmenter:
                 f"class_names: semantic network {a.class_names}, embedding network {b.class_names}; expected "
                 "the same, as far as both go"
             )
-        self._rotations, self._offset = rotations, prior * log_shares(semantic)
+        self.rotations, self._offset = rotations, prior * log_shares(semantic)
+        self.kept_per_voxel = (rotations + 1) * _KEPT_PER_VOXEL  # bytes of `KeepingNetworks`
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
         )
@@ -110,9 +116,14 @@ class Segmenter:
     def device(self) -> torch.device:
         return self._semantic.device
 
+    @property
+    def networks(self) -> tuple[Network, Network]:
+        """The semantic one and the embedding one."""
+        return self._semantic, self._embedding
+
     def to(self, device: str | torch.device) -> "Segmenter":
         """Move the networks; in float32 where the device is not fast in the precision asked for."""
-        for network in (self._semantic, self._embedding):
+        for network in self.networks:
             try:
                 network.to(device, network.precision)
             except ConfigError as error:
@@ -122,18 +133,32 @@ class Segmenter:
                 network.to(device, "float32")
         return self
 
-    @torch.inference_mode()
+    def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
+        """The networks for one pass over so many voxels, going on from what was kept of the passes before.
+
+        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice.
+        """
+        if self._embedding.engine == "minkowski":
+            return None
+        if voxels * self.kept_per_voxel > config.memory_mb * 1e6:
+            return None
+        networks = kept.networks if kept else None
+        if networks is None or not networks.fit(self, config):
+            networks = KeepingNetworks(self, config)
+        networks.begin(whole=kept is None or kept.passes != networks.passes)
+        return networks
+
     def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
         `floor` is the z of the map's floor, m; without it, it is looked for.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        total = self._log_probabilities(snapshot, floor)
-        for k in range(1, self._rotations):  # one view at a time: a hundred of a large map are gigabytes
-            view, row = turned(snapshot, 2 * np.pi * k / self._rotations)
-            torch.logaddexp(total, self._log_probabilities(view, floor)[row], out=total)
-        return total.sub_(math.log(self._rotations)).cpu().numpy()
+
+        def answer(_: int, view: VoxelSnapshot) -> torch.Tensor:
+            return self._semantic(view, np.arange(len(view)), Anchor.over(floor, view.points))
+
+        return self.average(snapshot, answer)
 
     def embed(
         self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None
@@ -143,13 +168,91 @@ class Segmenter:
         anchor = Anchor.over(floor, snapshot.points[thing_rows])
         return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
-    def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
-        anchor = Anchor.over(floor, snapshot.points)
-        logits = self._semantic(snapshot, np.arange(len(snapshot)), anchor)
+    @torch.inference_mode()
+    def average(
+        self, snapshot: VoxelSnapshot, answer: Callable[[int, VoxelSnapshot], torch.Tensor]
+    ) -> np.ndarray:
+        """(V, C) float32 log-probabilities: of the mean over the views, whose logits `answer` gives."""
+        total = self._log_probabilities(answer(0, snapshot))
+        for k in range(1, self.rotations):  # one view at a time: a hundred of a large map are gigabytes
+            view, row = turned(snapshot, 2 * np.pi * k / self.rotations)
+            torch.logaddexp(total, self._log_probabilities(answer(k, view))[row], out=total)
+        return total.sub_(math.log(self.rotations)).cpu().numpy()
+
+    def _log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Of the semantic network's (V, C) outputs, in their place."""
         offset = self._offset.to(logits)
-        for rows in logits.split(_ROWS):  # in place: of a large map each copy is a hundred megabytes
+        for rows in logits.split(_ROWS):  # of a large map each copy is a hundred megabytes
             rows.copy_(torch.log_softmax(rows + offset, dim=1))
         return logits
+
+
+class KeepingNetworks:
+    """A segmenter's networks for pass after pass, each going on from what it computed before."""
+
+    def __init__(self, segmenter: Segmenter, config: PassesConfig):
+        self._segmenter, self._config, self._device = segmenter, config, segmenter.device
+        semantic, embedding = segmenter.networks
+        self._views = [_Keeping(semantic, config) for _ in range(segmenter.rotations)]
+        self._embedding = _Keeping(embedding, config)
+        self._networks = [*self._views, self._embedding]
+        self.passes = 0
+
+    def fit(self, segmenter: Segmenter, config: PassesConfig) -> bool:
+        """Whether they are this segmenter's, as it is now, and keep what this configuration says."""
+        return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
+
+    def begin(self, whole: bool) -> None:
+        """The next pass."""
+        self.passes += 1
+        for network in self._networks:
+            network.begin(whole)
+
+    @property
+    def share(self) -> float:
+        """Of a whole pass's multiplications, how many this pass made."""
+        kept = [network.kept for network in self._networks if network.asked]
+        return sum(k.work for k in kept) / max(1, sum(k.whole_work for k in kept))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(network.kept.nbytes for network in self._networks)
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        return self._segmenter.average(
+            snapshot, lambda k, view: self._views[k](view, np.arange(len(view)), floor)
+        )
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        embeddings = self._embedding(snapshot, thing_rows, floor).cpu().numpy()
+        if len(snapshot) > _TYPICAL:
+            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
+        return embeddings
+
+
+class _Keeping:
+    """One network, and the anchor that holds for as long as what it keeps."""
+
+    def __init__(self, network: Network, config: PassesConfig):
+        self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
+        self.kept = network.incremental(config.threshold, config.whole_share)
+        self.asked = False
+        self._far = FAR if config.threshold else 0.0
+
+    def begin(self, whole: bool) -> None:
+        self.asked = False  # in this pass
+        self.kept.begin(whole)
+
+    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, floor: float) -> torch.Tensor:
+        placed = "xyz" in self._network.spec.features  # else what it sees lies nowhere
+        self.asked, now = True, Anchor.over(floor, snapshot.points[rows] if placed else snapshot.points[:0])
+        moved = math.dist(now.centre, self._anchor.centre)
+        if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
+            self._anchor = now
+            self.kept.begin(whole=True)
+        return self._network(snapshot, rows, self._anchor, self.kept)
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
@@ -174,15 +277,18 @@ def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
 
 
 def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:
-    """The snapshot turned by `angle` rad about a vertical axis in its middle, voxelized anew.
+    """The snapshot turned by `angle` rad about a vertical axis near its middle, voxelized anew.
+
+    The axis stays where it is while the map grows, and with it what the view shows of the same voxels.
 
     Returns:
         The view, and the (V,) row of it in which each voxel of the snapshot lies.
     """
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
-    middle = (snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / 2
-    middle[2] = 0.0
+    step = _AXES * snapshot.voxel_size
+    middle = np.round((snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / (2 * step)) * step
+    middle = (middle * (1, 1, 0)).astype(np.float32)
     points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)

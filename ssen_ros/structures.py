@@ -6,6 +6,7 @@ Everything is in the map frame, metres, +Z up, unless said otherwise.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -237,6 +238,21 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What the networks keep from pass to pass (`passes.incremental`).
+
+    What they keep moves on with every pass that is made with it. One whose result was dropped has moved it
+    too: `passes` then tells, and the next pass is a whole one.
+    """
+
+    networks: Any  # `ssen_ros.segmenter.KeepingNetworks`
+    passes: int  # that had been made with them
+    share: (
+        float  # of a whole pass's multiplications, how many the last pass made; below 1 it was no whole one
+    )
+
+
+@dataclass(frozen=True)
 class Memory:
     """All that one update knows of those before it. By default nothing: the first map.
 
@@ -249,11 +265,16 @@ class Memory:
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
     floor: Floor | None = None  # that the last update went by
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
+    kept: Kept | None = None  # by the networks; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:
         """Those that the last update told of."""
         return tuple(known.instance for known in self.known if known.told)
+
+    def for_whole_pass(self) -> "Memory":
+        """The same, but the networks shall compute everything anew."""
+        return self if self.kept is None else replace(self, kept=replace(self.kept, passes=-1))
 
     def begin(self, other: "Memory") -> "Memory":
         """Know what `other` knows, and nothing else; no id that either has given is given to a new object.
@@ -284,6 +305,11 @@ class StepResult:
     stamp_ns: int  # of the map that was segmented
     timings_s: dict[str, float]  # stage -> seconds: "semantic", "embedding", "cluster", "instances", "total"
     strays: int = 0  # voxels of the map that lie below its floor, and were left out
+
+    @property
+    def computed_share(self) -> float:
+        """Of a whole pass's multiplications, how many the networks made."""
+        return 1.0 if self.memory.kept is None else self.memory.kept.share
 
     @property
     def instances(self) -> tuple[Instance, ...]:

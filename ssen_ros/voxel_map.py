@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ssen_ros import voxel_keys
+from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.errors import CloudError, ConfigError
 from ssen_ros.forgetting import NEVER, Forgetting, Sightings
 from ssen_ros.structures import VoxelSnapshot
@@ -204,7 +204,7 @@ class VoxelMap:
         return MapChange(after.version, new, gone, changed)
 
 
-_Voxels = tuple[np.ndarray, np.ndarray, np.ndarray]  # keys of those that are new, gone, changed
+_Voxels = voxels_native.Voxels
 
 
 def ranks_are_ours(ranks: np.ndarray) -> bool:
@@ -224,6 +224,10 @@ def _representatives(
     """Keys (S,) and ranks (S,) of the sub-cells a cloud occupies, keys ascending and unique."""
     if len(points) == 0:
         return _EMPTY_KEYS, _EMPTY_KEYS
+    if library := voxels_native.library():
+        found = voxels_native.representatives(library, points, colors, voxel_size)
+        if found is not None:
+            return found  # else a point is out of reach, and what follows says which
     key = np.zeros(len(points), dtype=np.int64)
     octant = np.zeros(len(points), dtype=np.int64)
     distance = np.zeros(len(points), dtype=np.int64)
@@ -318,8 +322,10 @@ def _join(
 ) -> tuple[np.ndarray, np.ndarray, _Voxels]:
     """The least rank per key of a state and a part, and what `_difference` would find.
 
-    Compares what the part touches alone, and leaves its arguments as they are.
+    Leaves its arguments as they are.
     """
+    if library := voxels_native.library():
+        return voxels_native.union(library, (before.keys, before.ranks), (new_keys, new_ranks))
     row = voxel_keys.find(before.keys, new_keys)
     known = row >= 0
     better = known.copy()
@@ -339,6 +345,8 @@ def _join(
 
 
 def _difference(before: MapState, keys: np.ndarray, ranks: np.ndarray) -> _Voxels:
+    if library := voxels_native.library():
+        return voxels_native.difference(library, (before.keys, before.ranks), (keys, ranks))
     row = voxel_keys.find(before.keys, keys)
     same = row >= 0
     same[same] = before.ranks[row[same]] == ranks[same]
@@ -366,6 +374,9 @@ def _summarize(state: MapState, voxel_size: float) -> VoxelSnapshot:
             voxel_size=voxel_size,
             version=state.version,
         )
+    if (library := voxels_native.library()) and state.voxels:
+        arrays = voxels_native.summary(library, state.keys, state.ranks, state.voxels, voxel_size)
+        return VoxelSnapshot(*arrays, voxel_size, state.version)
     voxel = state.keys >> OCTANT_BITS
     starts = _run_starts(voxel)
     count = np.diff(np.append(starts, len(voxel)))[:, None]

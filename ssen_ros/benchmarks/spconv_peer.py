@@ -25,7 +25,6 @@ class SpconvCoordinates:
             import spconv.pytorch as spconv
 
         self._spconv = spconv
-        self.order = torch.arange(len(coords), device=coords.device)
         indices = coords.int().clone()
         indices[:, 1:] -= indices[:, 1:].amin(0) // 16 * 16  # from 0 on; the coarsest cells stay
         shape = (indices[:, 1:].amax(0) // 16 * 16 + 16).tolist()
@@ -37,6 +36,9 @@ class SpconvCoordinates:
         }
 
     def arrange(self, features: Tensor) -> Tensor:
+        return features
+
+    def restore(self, features: Tensor) -> Tensor:
         return features
 
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ def add_bench(commands: Any) -> None:
     _add_bench_clustering(benchmarks)
     _add_bench_update(benchmarks)
     _add_bench_integrate(benchmarks)
+    _add_bench_streaming(benchmarks)
     _add_bench_transport(benchmarks)
 
 
@@ -76,6 +77,28 @@ def _bench_update(args: argparse.Namespace) -> int:
 
     result = benchmark_update(args.voxels, args.arch, config_of(args), args.repetitions)
     _print_benchmark(result, args.json)
+    return 0
+
+
+def _add_bench_streaming(benchmarks: Any) -> None:
+    text = (
+        "What an update costs both networks as the map grows, if they keep what they computed "
+        "(passes.incremental): changes of several kinds in a building of simulated flats."
+    )
+    parser = command(benchmarks, "streaming", _bench_streaming, text)
+    parser.add_argument(
+        "--voxels", type=positive_int, nargs="+", default=[100_000, 400_000, 1_600_000], metavar="N",
+        help="of the building, 4 cm, in whole flats",
+    )  # fmt: skip
+    parser.add_argument("--repetitions", type=positive_int, default=3, metavar="N", help="the median counts")
+    add_pipeline_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _bench_streaming(args: argparse.Namespace) -> int:
+    from ssen_ros.benchmarks.streaming import benchmark_streaming
+
+    _print_benchmark(benchmark_streaming(args.voxels, config_of(args), args.repetitions), args.json)
     return 0
 
 

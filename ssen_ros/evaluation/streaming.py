@@ -57,6 +57,7 @@ class Update:
     held: int  # whose input is what it was
     carried: dict[int, int]  # true object -> its id, or NOT_FOUND
     told: int  # ids that could have been of a true object
+    computed: float = 1.0  # of a whole pass's multiplications, how many the networks made
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,7 @@ def _measured(
         held=held,
         carried=carried,
         told=told,
+        computed=result.computed_share,
     )
 
 
@@ -268,6 +270,7 @@ def _summary(walks: Sequence[WalkResult]) -> dict:
             for key, scores in ((metric, streamed), (f"{metric}_one_shot", one_shot))
         },
         "changed": _ratio(updates, "changed", "voxels"),
+        "computed": median(update.computed for update in updates),
         "seconds": {stage: median(update.seconds[stage] for update in updates) for stage in STAGES},
     }
 
@@ -288,6 +291,7 @@ def _update_rows(seed: int, walk: WalkResult) -> list[dict]:
             "loop_closed": update.loop_closed,
             "voxels": update.voxels,
             "changed": update.changed,
+            "computed": update.computed,
             "agreement": _ratio([update], "agreeing", "compared"),
             "flicker": _ratio([update], "flickering", "held"),
             "objects": len(update.carried),

@@ -17,15 +17,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ssen_ros import voxel_keys
+from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M
 from ssen_ros.structures import VoxelSnapshot
 
 NOT_FOUND, ABSENT = -1, -2
 FOUND_IOU = 0.5
 JUDGED_SHARE = 0.5  # of an id's points that must count for the id to be held against the method
-
-# Wherever a camera looks, the means of the voxels tremble by this much though nothing has changed.
-TREMBLE_M = 0.008
-TREMBLE_COLOR = 20  # grey levels of a channel
 
 
 def carried_ids(truth: np.ndarray, told: np.ndarray, counts: np.ndarray) -> tuple[dict[int, int], int]:

@@ -5,6 +5,7 @@ How their files are read, see `recordings`.
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter, deque
@@ -24,6 +25,7 @@ from ssen_ros.stamps import ns_from_time
 from ssen_ros.structures import Cloud
 
 _FLUSH_PERIOD_S = 1.0
+_RESERVE, _RESERVED_BYTES = ".reserve", 1 << 20  # for the index of a recording that filled the disk
 
 log = logging.getLogger(__name__)
 
@@ -157,10 +159,13 @@ class BagWriter:
     """Writes messages, as they come over the wire, into a new rosbag2 folder with one MCAP file.
 
     `definition(type name)` gives the text of a .msg that rosbags does not know. Close it: until then the
-    metadata count no message. Whatever ends the process, messages older than a second are in the file.
+    metadata count no message. Whatever ends the process, messages older than a second are in the file. On a
+    full disk `write` raises, once and for all, and `close` still finishes what is there: the space for that
+    is kept free from the beginning.
 
     Raises:
-        BagError: the folder exists already, a type without a definition, or no library to write with.
+        BagError: the folder exists already, a type without a definition, no library to write with, or no
+            space left.
     """
 
     def __init__(self, path: str | Path, definition: Callable[[str], str]):
@@ -175,8 +180,15 @@ class BagWriter:
         self._flushed_s = time.monotonic()
         self._topics: list[tuple[str, str]] = []
         self._write_metadata()
+        self._reserve = self._path / _RESERVE
+        with open(self._reserve, "wb") as stream:
+            stream.write(bytes(_RESERVED_BYTES))
         self._connections: dict[str, Any] = {}
         self.counts: dict[str, int] = {}  # topic -> messages
+        self._full = False
+        # Bytes, chunks, messages by connection and by topic that are whole, and in the file.
+        self._safe: tuple[int, int, dict[int, int], dict[str, int]] = (0, 0, {}, {})
+        self._flush()
 
     def add_topic(self, topic: str, type_name: str, latched: bool) -> None:
         """`latched`: whether it was offered as transient_local, so that players offer it so too."""
@@ -189,10 +201,22 @@ class BagWriter:
         self._write_metadata()
 
     def write(self, topic: str, recorded_ns: int, data: bytes) -> None:
-        self._writer.write(self._connections[topic], recorded_ns, data)
+        if self._full:
+            return
+        storage = self._writer.storage
+        chunks = len(storage.chunks)
         self.counts[topic] += 1
-        if time.monotonic() - self._flushed_s > _FLUSH_PERIOD_S:
-            self._flush()
+        try:
+            self._writer.write(self._connections[topic], recorded_ns, data)
+            if time.monotonic() - self._flushed_s > _FLUSH_PERIOD_S or len(storage.chunks) > chunks:
+                self._flush()
+        except OSError as error:
+            self._full = True
+            self._cut_off()
+            raise BagError(
+                f"{self._path}: the recording ends here, it cannot be written any further ({error}); make "
+                "room"
+            ) from error
 
     def _flush(self) -> None:
         """Bring what was written to the disk's file: rosbags keeps up to 1 MB in memory."""
@@ -201,6 +225,24 @@ class BagWriter:
             storage.close_chunk()
         storage.bio.flush()
         self._flushed_s = time.monotonic()
+        self._safe = storage.bio.tell(), len(storage.chunks), dict(storage.channel_stats), dict(self.counts)
+
+    def _cut_off(self) -> None:
+        """Forget what came since the last flush: the disk may have had room for half of it."""
+        storage = self._writer.storage
+        length, chunks, stats, counts = self._safe
+        with open(os.devnull, "wb") as nowhere:  # where the stream is to write what it still holds
+            os.dup2(nowhere.fileno(), storage.bio.fileno())
+        storage.bio.close()
+        os.truncate(storage.path, length)
+        storage.bio = open(storage.path, "r+b")
+        storage.bio.seek(length)
+        del storage.chunks[chunks:]
+        storage.channel_stats.update(dict.fromkeys(storage.channel_stats, 0) | stats)
+        self.counts.update(dict.fromkeys(self.counts, 0) | counts)
+        storage.chunk.bio.seek(0)
+        storage.chunk.bio.truncate()
+        storage.chunk.msgs.clear()
 
     def _write_metadata(self) -> None:
         """As they are before the first message: who finds the folder later knows what it is."""
@@ -225,6 +267,7 @@ class BagWriter:
 
     def close(self) -> None:
         """Write index and metadata; without a message, take the folder away again."""
+        self._reserve.unlink(missing_ok=True)
         if not sum(self.counts.values()):
             self._writer.abort()
             shutil.rmtree(self._path)

@@ -67,11 +67,12 @@ def _promised(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> i
         if version not in _HEADERS:
             raise ValueError(f"array {name!r} has format {version}, expected one of {list(_HEADERS)}")
         shape, _, dtype = _HEADERS[version](content)
+        held = member.file_size - content.tell()
     if dtype.hasobject:
         raise ValueError(f"array {name!r} holds Python objects, which are not read; expected numbers or text")
     if min(shape, default=0) < 0:
         raise ValueError(f"array {name!r} has shape {shape}")
     size = math.prod(shape) * dtype.itemsize
-    if size > member.file_size:
-        raise ValueError(f"array {name!r} promises {size:,} bytes, the archive holds {member.file_size:,}")
+    if size > held:
+        raise ValueError(f"array {name!r} promises {size:,} bytes, the archive holds {held:,}")
     return size

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ssen_ros.corrections import KINDS, is_name
-from ssen_ros.errors import MapFileError, shown
+from ssen_ros.errors import MapFileError, shown, shown_names
 from ssen_ros.instances import named
 from ssen_ros.io.npz import array_names, read_npz
 from ssen_ros.io.replacing import replacing
@@ -101,11 +101,12 @@ def resolve_below(directory: str, name: str, suffix: str = SUFFIX) -> Path:
         inside &= name.isprintable()
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown user, a NUL
         raise MapFileError(
-            f"name = {name!r}: {error}; expected the name of a file below {directory}"
+            f"name = {shown(name)}: {error}; expected the name of a file below {directory}"
         ) from error
     if not inside:
         raise MapFileError(
-            f"name = {name!r}: expected the name of a file below {root}, such as 'kitchen', not one outside"
+            f"name = {shown(name)}: expected the name of a file below {root}, such as 'kitchen', not one "
+            "outside"
         )
     return path
 
@@ -141,7 +142,7 @@ def read_map(path: Path) -> SavedMap:
     if not path.is_file():
         there = sorted(other.stem for other in path.parent.glob(f"*{SUFFIX}"))
         raise MapFileError(
-            f"{path} is no file: expected one that save_map wrote; there are {', '.join(there) or 'none'}"
+            f"{path} is no file: expected one that save_map wrote; there are {shown_names(there)}"
         )
     try:
         arrays = read_npz(path)

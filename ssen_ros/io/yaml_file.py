@@ -6,17 +6,26 @@ from typing import Any
 import yaml
 
 MOST_BYTES = 1_000_000
+MOST_LEVELS = 50
 
 
 class _Plain(yaml.SafeLoader):
     """Without aliases: nine lines of them, each of nine of the one before, are a billion values."""
+
+    _depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(
                 f"{self.peek_event().start_mark}: aliases (*name) are not read; repeat the value"
             )
-        return super().compose_node(parent, index)
+        if self._depth > MOST_LEVELS:
+            raise yaml.YAMLError(f"nested more than {MOST_LEVELS} levels deep")
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 def read_mapping(path: Path | str) -> dict[str, Any]:

@@ -192,6 +192,8 @@ class LiveMap:
             self._fail(state.version, start, of_cloud)
             raise
         memory = memory if start is None else memory.begin(start)
+        if not of_cloud:  # it was asked for
+            memory = memory.for_whole_pass()
         return Pass(header, state, snapshot, memory, before, start, of_cloud)
 
     def is_current(self, work: Pass) -> bool:

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 Changed = TypeVar("Changed")
 
 THREAD_NAME = "ssen_inference"
+_QUIET = 2  # triggers in a row at which nothing is due
 
 _INACTIVE = "the node is not active: `ros2 lifecycle set` it to activate"
 
@@ -31,6 +32,9 @@ class InferenceWorker:
     same map gets a second pass, or a newer one its first. Where memory runs out, the pass is retried at once
     without what is kept from pass to pass; a GPU's with its cache emptied, then the networks move to the CPU
     and stay there.
+
+    Where the networks computed only what had changed, and nothing is due for a while, the map gets a whole
+    pass, so that approximations do not stay.
 
     Nothing is published while paused, nor of a map that has been started anew meanwhile. A pass that is
     running then, or at `give_up`, ends within a second, and its map waits for the next one.
@@ -53,6 +57,7 @@ class InferenceWorker:
         self._asked: list[Future] = []  # of those who wait for a pass
         self._paused = False
         self._stopping = False
+        self._idle = 0  # triggers in a row at which nothing was due
         self.degraded = False  # moved from the GPU to the CPU
         self._flag = stopping.Flag()  # set: the pass that is running is to end
         self._began_s: float | None = None  # the pass that is being made; monotonic clock
@@ -144,14 +149,14 @@ class InferenceWorker:
         with self._asking:  # who asks meanwhile asks for the next pass
             asked = self._take_asked()
             try:
-                work = self._live_map.take()
+                work = self._live_map.take() or self._take_in_the_quiet()
             except Exception as error:  # a snapshot that does not fit into memory, say
                 self._tell(error)
                 _answer(asked, error)
                 return
         if work is None:
             return
-        self._began_s = time.monotonic()
+        self._idle, self._began_s = 0, time.monotonic()
         try:
             with stopping.watching(self._flag):
                 result = self._segment(work)
@@ -178,7 +183,16 @@ class InferenceWorker:
         now = self._live_map.memory
         if now.corrections is work.memory.corrections:
             return result
-        return self._pipeline.conclude(result, replace(now, floor=result.memory.floor))
+        return self._pipeline.conclude(
+            result, replace(now, floor=result.memory.floor, kept=result.memory.kept)
+        )
+
+    def _take_in_the_quiet(self) -> Pass | None:
+        self._idle += 1
+        kept = self._live_map.memory.kept
+        if self._idle < _QUIET or kept is None or kept.share >= 1 or not self._live_map.ask():
+            return None
+        return self._live_map.take()
 
     def _ask_again(self, work: Pass, asked: list[Future]) -> list[Future]:
         """Have the pass made again for those who asked for it; returns those who cannot wait for that."""

@@ -79,9 +79,14 @@ class MinkUNet(nn.Module):
             width = planes[i]
         self.final = Convolution(width, out_channels, 1, bias=True)
 
-    def forward(self, features: Tensor, coords: Tensor) -> Tensor:
-        """(N, in_channels) features on (N, 4) integer coordinates to (N, out_channels), same row order."""
-        x = sparse_tensor(features, coords, self.coordinates)
+    def forward(
+        self, features: Tensor, coords: Tensor, coordinates: Callable[[Tensor], Coordinates] | None = None
+    ) -> Tensor:
+        """(N, in_channels) features on (N, 4) integer coordinates to (N, out_channels), same row order.
+
+        `coordinates` take the place of the network's own.
+        """
+        x = sparse_tensor(features, coords, coordinates or self.coordinates)
         x = convolve_normalize_relu(self.conv0p1s1, self.bn0, x)
         skips = [x]
         for i, name in enumerate(self._DOWN, start=1):

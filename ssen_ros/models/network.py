@@ -4,10 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssen_ros.features import Anchor, voxel_features
+from ssen_ros.features import Anchor, tremble, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint
-from ssen_ros.models.tiling import run_in_parts
-from ssen_ros.sparse.choose import coordinates_on
+from ssen_ros.models.tiling import is_out_of_memory, run_in_parts
+from ssen_ros.sparse.choose import coordinates_on, engine_on
+from ssen_ros.sparse.incremental import IncrementalCoordinates
 from ssen_ros.structures import VoxelSnapshot
 
 
@@ -42,13 +43,35 @@ class Network:
         self.model.to(device).coordinates = coordinates
         self.device, self.precision = device, precision
 
+    def incremental(self, threshold: float, whole_share: float) -> IncrementalCoordinates:
+        """What keeps this network's outputs from call to call, whichever of our engines computes them.
+
+        With threshold 0 it takes nothing for trembling, and all answers are those of whole passes.
+        """
+        engine, trembling = engine_on(self.device, self.precision), tremble(self.spec.features)
+        return IncrementalCoordinates(engine, threshold, trembling if threshold else 0.0, whole_share)
+
     @torch.inference_mode()
-    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, anchor: Anchor) -> Tensor:
+    def __call__(
+        self,
+        snapshot: VoxelSnapshot,
+        rows: np.ndarray,
+        anchor: Anchor,
+        kept: IncrementalCoordinates | None = None,
+    ) -> Tensor:
         """(n, C) float32 outputs, on the device, for these (n,) rows of the snapshot, which are all it sees.
 
-        A map that does not fit into memory is computed in parts, with the whole map's answer.
+        With what was `kept` of the calls before, only what has changed is computed. A map that does not fit
+        into memory is computed in parts, with the whole map's answer, and nothing is kept of it.
         """
         features = voxel_features(self.spec.features, snapshot.points[rows], snapshot.colors[rows], anchor)
         coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
         features, coords = (torch.from_numpy(array).to(self.device) for array in (features, coords))
+        if kept is not None:
+            try:
+                return self.model(features, coords, kept)
+            except (RuntimeError, MemoryError) as error:
+                kept.forget()
+                if not is_out_of_memory(error):
+                    raise
         return run_in_parts(self.model, features, coords, self.model.reach)

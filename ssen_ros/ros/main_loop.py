@@ -24,6 +24,7 @@ MakeNode = Callable[[Context, threading.Event], Node]
 _EXECUTOR_THREADS = 6  # clouds, timers, parameters and states, a pass asked for, services, transforms
 _SPIN_TIMEOUT_S = 0.2
 _WARNING_PERIOD_S = 30.0
+_LONGEST_LINE = 10_000  # characters
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -104,7 +105,7 @@ class RosLogHandler(logging.Handler):
         self._throttle = ErrorThrottle(_WARNING_PERIOD_S)
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)
+        text = self.format(record)[:_LONGEST_LINE]
         if record.levelno == logging.WARNING and not self._throttle.allows(text):
             return
         # One call per level: rclpy ties the place of a call to the severity it first had.

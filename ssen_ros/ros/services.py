@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from ssen_ros.corrections import Edit
-from ssen_ros.errors import SsenError, StateError
+from ssen_ros.errors import SsenError, StateError, shown, shown_names
 from ssen_ros.io.saved_map import read_map, resolve_below, write_map
 from ssen_ros.results import export_map
 from ssen_ros.ros.conversions import CloudWriter, to_instance_msgs
@@ -21,6 +21,7 @@ from ssen_ros.srv import Correct, GetInstances, LoadMap, SaveMap
 from ssen_ros.structures import Instance, StepResult
 
 _POLL_S = 0.1
+_LONGEST = 2000  # characters of an answer
 _WARN_PERIOD_S = 1.0  # for clients that ask again and again
 
 
@@ -58,9 +59,8 @@ class Services:
                 response.success = True
             except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
                 response.success = False
-                response.message = (
-                    str(error) if isinstance(error, SsenError) else f"{type(error).__name__}: {error}"
-                )
+                told = str(error) if isinstance(error, SsenError) else f"{type(error).__name__}: {error}"
+                response.message = told[:_LONGEST]
                 self._logger.warning(f"~/{name}: {response.message}", throttle_duration_sec=_WARN_PERIOD_S)
             return response
 
@@ -86,22 +86,25 @@ class Services:
 
     def _get_instances(self, session: Session, request, response) -> str:
         header, result = session.last
-        chosen = [instance for instance in result.instances if _is_asked_for(instance, request)]
+        ids, names = frozenset(request.ids), frozenset(request.class_names)
+        chosen = [
+            instance
+            for instance in result.instances
+            if (not ids or instance.id in ids) and (not names or instance.class_name in names)
+        ]
         response.instances.header = header
         response.instances.map_version = result.snapshot.version
         response.instances.voxel_size = float(result.snapshot.voxel_size)
         response.instances.instances = to_instance_msgs(chosen)
         if request.with_clouds:
             response.clouds = [_cloud(header, result, instance) for instance in chosen]
-        unknown = sorted(set(request.ids) - {instance.id for instance in result.instances})
+        unknown = sorted(ids - {instance.id for instance in result.instances})
         if unknown:
-            raise StateError(
-                f"no object has id {', '.join(map(str, unknown))}: retired, merged, or never given"
-            )
-        strange = sorted(set(request.class_names) - set(session.class_names))
+            raise StateError(f"no object has id {shown_names(unknown)}: retired, merged, or never given")
+        strange = sorted(names - set(session.class_names))
         if strange:
             raise StateError(
-                f"no class {', '.join(map(repr, strange))}: the networks know "
+                f"no class {shown_names(list(map(shown, strange)))}: the networks know "
                 f"{', '.join(session.class_names)}"
             )
         return f"{len(chosen)} of {len(result.instances)} objects"
@@ -137,13 +140,8 @@ class Services:
         edit = Edit(request.kind, tuple(request.ids), request.class_name, points if len(points) else None)
         result = session.correct(edit)
         response.corrections = len(result.memory.corrections)
-        self._logger.info(f"corrected by hand: {edit.kind} {', '.join(map(str, edit.ids))} {edit.class_name}")
+        self._logger.info(f"corrected by hand: {edit.kind} {shown_names(edit.ids)} {edit.class_name}")
         return f"{edit.kind}: done; {len(result.instances)} objects"
-
-
-def _is_asked_for(instance: Instance, request: GetInstances.Request) -> bool:
-    by_id = not request.ids or instance.id in request.ids
-    return by_id and (not request.class_names or instance.class_name in request.class_names)
 
 
 def _cloud(header: Header, result: StepResult, instance: Instance) -> PointCloud2:

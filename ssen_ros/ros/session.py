@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.corrections import Edit
-from ssen_ros.errors import StateError
+from ssen_ros.errors import CloudError, StateError, shown
 from ssen_ros.forgetting import Forgetting
 from ssen_ros.io.saved_map import SavedMap
 from ssen_ros.labelled_map import LabelledMap
@@ -33,6 +33,8 @@ MakePipeline = Callable[[SsenConfig], SsenPipeline]
 
 _ERROR_PERIOD_S = 10.0  # the same kind of error is logged no more often
 _UPDATE_LOG_PERIOD_S = 60.0
+_LONGEST_MESSAGE = 2000  # characters, of what is reported of an error
+_LONGEST_FRAME = 1000  # characters of a frame_id
 _STOP_TIMEOUT_S = 1.0  # granted to a pass that is running at the end, and to a cloud being worked in
 
 
@@ -220,7 +222,15 @@ class Session:
             )
 
     def _without_slash(self, header: Header) -> Header:
-        """ROS 1 allowed a slash in front of a frame's name; tf2 and RViz refuse it."""
+        """ROS 1 allowed a slash in front of a frame's name; tf2 and RViz refuse it.
+
+        Raises CloudError for a name that none would have: it comes back in every message and log line.
+        """
+        if len(header.frame_id) > _LONGEST_FRAME:
+            raise CloudError(
+                f"frame_id {shown(header.frame_id)} of {len(header.frame_id)} characters: expected "
+                f"{_LONGEST_FRAME} at most"
+            )
         name = header.frame_id.lstrip("/")
         if name == header.frame_id:
             return header
@@ -233,7 +243,7 @@ class Session:
         return Header(stamp=header.stamp, frame_id=name)
 
     def _explain_rejection(self, error: Exception) -> None:
-        message = str(error) or repr(error)
+        message = (str(error) or repr(error))[:_LONGEST_MESSAGE]
         self.health.rejected(message)
         if self._throttle.allows(message):
             self._logger.error(f"cloud rejected, the map stays as it was: {message}")
@@ -261,7 +271,7 @@ class Session:
         )
 
     def _on_failed_pass(self, error: Exception) -> None:
-        message = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
         self.health.failed(message)
         if self._throttle.allows(message):
             self._logger.error(

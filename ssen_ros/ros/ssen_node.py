@@ -23,6 +23,7 @@ from sensor_msgs.msg import PointCloud2
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import StateError
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
+from ssen_ros.native import bound_arenas
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.diagnostics import Observation, to_diagnostics
 from ssen_ros.ros.endpoints import NAMELESS, full_name
@@ -106,6 +107,8 @@ class SsenNode(ManagedNode):
             session.close()
         finally:
             self._next_id = session.live_map.memory.next_id
+        if self._stop.is_set():  # all memory goes with the process
+            return
         release_memory, held = session.release_memory, weakref.ref(session)
         del session
         give_up_s = time.monotonic() + _RELEASE_TIMEOUT_S
@@ -198,6 +201,7 @@ def make_node(context: Context, stop: threading.Event) -> SsenNode:
 
 
 def main(args: list[str] | None = None) -> int:
+    bound_arenas()
     return finish(run("ssen", make_node, args))
 
 

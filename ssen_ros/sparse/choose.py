@@ -8,9 +8,17 @@ from torch import Tensor
 
 from ssen_ros.sparse.convolution import default_engine
 from ssen_ros.sparse.coordinates import CoordinateManager
-from ssen_ros.sparse.interfaces import Coordinates
+from ssen_ros.sparse.interfaces import Coordinates, Engine
 from ssen_ros.sparse.minkowski import minkowski_coordinates
 from ssen_ros.sparse.native_engine import best_instruction_set
+
+
+def engine_on(device: torch.device, precision: str = "float32") -> Engine:
+    """The fastest of ours there; precision as for `coordinates_on`, and ConfigError too."""
+    if precision == "auto":
+        multiplied = device.type == "cpu" and best_instruction_set(torch.bfloat16)
+        precision = "bfloat16" if multiplied else "float32"
+    return default_engine(device.type, getattr(torch, precision))
 
 
 def coordinates_on(
@@ -21,10 +29,7 @@ def coordinates_on(
     Precision `auto` is bfloat16 on a CPU that multiplies it, else float32.
     Raises ConfigError where that precision is not fast there, EngineError where MinkowskiEngine is missing.
     """
-    if precision == "auto":
-        multiplied = device.type == "cpu" and engine != "minkowski" and best_instruction_set(torch.bfloat16)
-        precision = "bfloat16" if multiplied else "float32"
-    dtype = getattr(torch, precision)
     if engine == "minkowski":
+        dtype = torch.float32 if precision == "auto" else getattr(torch, precision)
         return minkowski_coordinates(device.type, dtype)
-    return partial(CoordinateManager, engine=default_engine(device.type, dtype))
+    return partial(CoordinateManager, engine=engine_on(device, precision))

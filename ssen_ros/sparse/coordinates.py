@@ -86,6 +86,10 @@ class CoordinateManager:
             features = features.to(self.engine.dtype)
         return features.index_select(0, self.order)
 
+    def restore(self, features: Tensor) -> Tensor:
+        """(N, C) features at stride 1 back in the caller's order."""
+        return torch.empty_like(features).index_copy(0, self.order, features)
+
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """(N, Ca + Cb)."""
         if torch.is_grad_enabled():
@@ -129,7 +133,8 @@ class CoordinateManager:
             corner = frame.keys(outputs * torch.tensor([1, ratio, ratio, ratio], device=inputs.device))
         x, y, z = kernel_offsets(kernel_size, inputs.device)[: kernel_size**2].unbind(1)
         step = (x * frame.extent[2] + y) * frame.extent[3] + z
-        return KernelMap(self.engine.find_neighbours(keys, corner, step, kernel_size), n, mirrored)
+        table = self.engine.find_neighbours(keys, corner, step, kernel_size)
+        return KernelMap(table, n, mirrored, checked=True)
 
     def _keys(self, stride: int, margin: int) -> tuple[_Frame, Tensor]:
         """The frame of the voxels at `stride`, and their keys in it."""

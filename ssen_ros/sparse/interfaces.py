@@ -34,6 +34,10 @@ class Engine(Protocol):
         relu: bool,
     ) -> Tensor: ...
 
+    def settle(
+        self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float
+    ) -> Tensor: ...
+
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor: ...
 
 
@@ -59,10 +63,12 @@ class Coordinates(Protocol):
     """The voxels of one input at every stride, and convolution between them: `CoordinateManager`, or another
     library's."""
 
-    order: Tensor  # (N,) rows of the caller, in the order in which features are kept at stride 1
-
     def arrange(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order to the order, type and memory that are computed in."""
+        ...
+
+    def restore(self, features: Tensor) -> Tensor:
+        """(N, C) features at stride 1 back in the caller's order."""
         ...
 
     def convolve(

@@ -16,6 +16,7 @@ class KernelMap:
     table: Tensor  # (M, K) int32: row of the input voxel at each offset; `num_inputs` where there is none
     num_inputs: int
     mirrored: bool = False  # i lies at offset k of o just where o lies at offset K - 1 - k of i
+    checked: bool = False  # no entry of the table is out of range
     _transposed: "KernelMap | None" = field(default=None, init=False, repr=False)
     # Of what this is the transposed; weak, for a circle would keep the tables' memory from the next pass.
     _source: "weakref.ref[KernelMap] | None" = field(default=None, init=False, repr=False)

@@ -75,6 +75,10 @@ class MinkowskiCoordinates:
         """(N, C) features in the caller's order to that of the coordinate map."""
         return features.index_select(0, self.order)
 
+    def restore(self, features: Tensor) -> Tensor:
+        """The inverse of `arrange`."""
+        return torch.empty_like(features).index_copy(0, self.order, features)
+
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """(N, Ca + Cb)."""
         return torch.cat([a, b], dim=1)

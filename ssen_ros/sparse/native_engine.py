@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, byref, c_float, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from weakref import WeakSet
@@ -53,6 +53,10 @@ _SIGNATURES = {
     "ssen_find_neighbours": (
         None,
         [c_void_p, c_int64, c_void_p, c_int64, c_void_p, c_int32, c_int32, c_void_p, c_int32],
+    ),
+    "ssen_settle": (
+        c_int64,
+        [c_int32, c_void_p, c_void_p, c_int64, c_int32, c_void_p, c_float, c_void_p, c_int64, c_void_p],
     ),
     "ssen_transpose": (None, [c_void_p, c_int64, c_int64, c_int32, c_void_p, c_int32]),
 }
@@ -176,7 +180,7 @@ class NativeEngine:
     def find_neighbours(self, keys: Tensor, base: Tensor, step: Tensor, depth: int) -> Tensor:
         """As TorchEngine's."""
         table = self._workspace.empty(len(base), depth * len(step), torch.int32)
-        keys, base, step = keys.contiguous(), base.contiguous(), step.contiguous()
+        keys, base, step = (_checked("keys", t, (len(t),), torch.int64) for t in (keys, base, step))
         self._library.ssen_find_neighbours(
             address(keys), len(keys), address(base), len(base), address(step), len(step), depth,
             address(table), torch.get_num_threads(),
@@ -187,11 +191,11 @@ class NativeEngine:
         """As TorchEngine's."""
         inputs, outputs, volume = kernel_map.num_inputs, kernel_map.num_outputs, kernel_map.volume
         table = self._workspace.empty(inputs, volume, torch.int32)
-        source = kernel_map.table.contiguous()
+        source = _table(kernel_map)
         self._library.ssen_transpose(
             address(source), outputs, inputs, volume, address(table), torch.get_num_threads()
         )
-        return KernelMap(table, outputs)
+        return KernelMap(table, outputs, checked=True)
 
     def convolve(
         self,
@@ -203,13 +207,16 @@ class NativeEngine:
         relu: bool = False,
     ) -> Tensor:
         """As TorchEngine's; features and shortcut in this engine's dtype, bias in float32."""
-        features = features.to(self.dtype).contiguous()
-        rows = len(features) if kernel_map is None else kernel_map.num_outputs
+        inputs, rows, volume, table = _map(kernel_map, len(features))
+        if volume != packed.volume:
+            raise ValueError(f"a map of {volume} offsets, a kernel of {packed.volume}: expected as many")
+        features = _checked("features", features.to(self.dtype), (inputs, packed.in_channels))
         output = self.empty(rows, packed.out_channels, features)
-        table = None if kernel_map is None else kernel_map.table
         order = kernel_map.row_order if self.isa in TILED_SETS and kernel_map is not None else None
-        bias = None if bias is None else bias.detach().float().contiguous()
-        shortcut = None if shortcut is None else shortcut.to(self.dtype).contiguous()
+        if bias is not None:
+            bias = _checked("bias", bias.detach().float().flatten(), (packed.out_channels,))
+        if shortcut is not None:
+            shortcut = _checked("shortcut", shortcut.to(self.dtype), (rows, packed.out_channels))
         arguments = _Convolution(
             *map(address, (features, table, order, packed.memory, bias, shortcut, output)),
             len(features), rows, packed.volume, packed.in_channels, packed.out_channels,
@@ -221,18 +228,56 @@ class NativeEngine:
             raise MemoryError(f"a thread's own memory for a layer of {rows} rows")
         return output
 
+    def settle(self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float) -> Tensor:
+        """As TorchEngine's."""
+        changed = torch.empty_like(rows)
+        count = self._library.ssen_settle(
+            output.element_size(), address(output), address(rows), *output.shape, address(is_new),
+            tolerance, c_void_p(kept.data_ptr()), kept.stride(0), address(changed),
+        )  # fmt: skip
+        return changed[:count]
+
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
         """As TorchEngine's, in float32; features and gradient in this engine's dtype."""
-        features, gradient = (tensor.to(self.dtype).contiguous() for tensor in (features, gradient))
-        volume = 1 if kernel_map is None else kernel_map.volume
+        inputs, rows, volume, table = _map(kernel_map, len(features))
+        features = _checked("features", features.to(self.dtype), (inputs, features.shape[1]))
+        gradient = _checked("gradient", gradient.to(self.dtype), (rows, gradient.shape[1]))
         kernel = torch.empty(volume, features.shape[1], gradient.shape[1])
-        table = None if kernel_map is None else kernel_map.table
         arguments = _KernelGradient(
             *map(address, (features, table, gradient, kernel)),
             len(features), len(gradient), *kernel.shape, torch.get_num_threads(),
         )  # fmt: skip
         self._library.ssen_kernel_gradient(self._set, byref(arguments))
         return kernel
+
+
+def _map(kernel_map: KernelMap | None, rows: int) -> tuple[int, int, int, Tensor | None]:
+    """(inputs, outputs, offsets, table) of a map; without one each of the rows is its own."""
+    if kernel_map is None:
+        return rows, rows, 1, None
+    return kernel_map.num_inputs, kernel_map.num_outputs, kernel_map.volume, _table(kernel_map)
+
+
+def _table(kernel_map: KernelMap) -> Tensor:
+    """Raises ValueError where it points at rows that are not there: they would be read all the same.
+
+    Tables that our own coordinates have found are not looked through again.
+    """
+    table = _checked("table", kernel_map.table, (kernel_map.num_outputs, kernel_map.volume), torch.int32)
+    if not kernel_map.checked and table.numel():
+        low, high = (int(end) for end in table.aminmax())
+        if low < 0 or high > kernel_map.num_inputs:
+            raise ValueError(f"a table of rows {low} to {high}: expected 0 to {kernel_map.num_inputs}")
+        kernel_map.checked = True
+    return table
+
+
+def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:
+    """The tensor without gaps. Raises ValueError for another shape or type: memory would be misread."""
+    if tuple(tensor.shape) != shape or dtype not in (None, tensor.dtype):
+        expected = f"{shape} {dtype or tensor.dtype}"
+        raise ValueError(f"{name} {tuple(tensor.shape)} {tensor.dtype}: expected {expected}")
+    return tensor.contiguous()
 
 
 @cache

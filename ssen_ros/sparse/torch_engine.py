@@ -71,6 +71,17 @@ class TorchEngine:
             output = output + shortcut
         return torch.relu(output) if relu else output
 
+    def settle(self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float) -> Tensor:
+        """kept[rows] = output where their squared distance is above `tolerance`, or the row is new.
+
+        output (n, C) and kept (slots, C) of one type; rows (n,) int64; is_new (slots,) bool.
+        Returns those of the rows, in their order, that have changed.
+        """
+        differs = (output.float() - kept[rows].float()).square().sum(1) > tolerance
+        differs |= is_new[rows]
+        kept[rows[differs]] = output[differs]
+        return rows[differs]
+
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
         """(K, Cin, Cout): of the sum over outputs and channels of `gradient` times the convolution."""
         if kernel_map is None:

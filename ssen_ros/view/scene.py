@@ -141,8 +141,8 @@ def colors_of(labelled: LabelledMap, mode: str) -> np.ndarray:
     if mode == "embedding":
         if labelled.embedding_rgb is None:
             return np.broadcast_to(UNLABELLED_COLOR, labelled.colors.shape)
-        is_thing = labelled.embedding_rgb.max(axis=1, keepdims=True) > 0
-        return np.where(is_thing, labelled.embedding_rgb, _GREY)
+        rgb = np.asarray(labelled.embedding_rgb)
+        return np.where(rgb.any(axis=1, keepdims=True), rgb, _GREY)
     if mode == "unknown":
         unknown = labelled.semantic_label < 0
         if UNKNOWN_NAME in labelled.class_names:

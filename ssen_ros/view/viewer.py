@@ -61,8 +61,11 @@ _STEPS = {  # what a click is asked for, and what for
 class Desk(Protocol):
     """Where the view's map comes from, and where corrections go. Methods are called from any thread."""
 
-    title: str
-    class_names: tuple[str, ...]
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def class_names(self) -> tuple[str, ...]: ...
 
     def correct(self, edit: Edit) -> str:
         """Do it, see to it that the corrected map is shown, and tell what was done. Raises SsenError."""

@@ -1,6 +1,7 @@
 """What /diagnostics says of the states of a node."""
 
 import time
+from collections import deque
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,15 @@ def standing_clock(monkeypatch):
         (WORKING, OK, "up to date"),
         (replace(WORKING, counters=Counters(received=3, processed=2, pending=1)), OK, "segmenting"),
         (replace(WORKING, running_s=1.5), OK, "segmenting"),
+        (replace(WORKING, running_s=59.0), OK, "segmenting"),
+        (replace(WORKING, running_s=61.0), WARN, "running for 61 s, the first one"),
+        (replace(WORKING, running_s=4.0, health=health(totals_s=deque([0.5]))), OK, "segmenting"),
+        (
+            replace(WORKING, running_s=6.0, health=health(totals_s=deque([9.0, 0.5, 0.5]))),
+            WARN,
+            "usually 0.5 s",
+        ),
+        (replace(WORKING, running_s=1.9, health=health(totals_s=deque([0.01]))), OK, "segmenting"),
         (replace(WORKING, other_types=("sensor_msgs/msg/Image",)), WARN, "/map sends sensor_msgs/msg/Image"),
         (replace(WORKING, health=health(has_frame=False)), WARN, "no frame_id"),
         (replace(WORKING, health=health(has_color=False)), WARN, "no colour"),

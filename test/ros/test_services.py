@@ -56,6 +56,10 @@ def test_objects_are_given_by_id_and_class_with_their_clouds_and_nothing_is_writ
     assert bench.call(GetInstances, "get_instances", class_names=["bathtub"]).success  # none, and no mistake
     lost = bench.call(GetInstances, "get_instances", ids=[one.id, 99])
     assert not lost.success and "99" in lost.message and lost.instances.instances == [one]
+    many = bench.call(GetInstances, "get_instances", ids=range(1000, 1_000_000))
+    assert not many.success and "and 998990 more" in many.message and len(many.message) < 300
+    long = bench.call(GetInstances, "get_instances", class_names=["x" * 1_000_000] * 3)
+    assert not long.success and len(long.message) < 2000
     slip = bench.call(GetInstances, "get_instances", class_names=["chiar"])
     assert not slip.success and "'chiar'" in slip.message and "chair" in slip.message
     for service_type, name in ((SaveMap, "save_map"), (SaveMap, "export"), (LoadMap, "load_map")):

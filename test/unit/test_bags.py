@@ -360,3 +360,51 @@ def test_without_the_library_the_remedy_is_named(bag, monkeypatch):
 )
 def test_what_counts_as_a_recording(tmp_path, name, expected):
     assert is_bag(tmp_path / name) == expected
+
+
+class FullDisk:
+    """A file on a disk that has room for so many bytes."""
+
+    def __init__(self, stream, room):
+        self.stream, self.room = stream, room
+
+    def write(self, data):
+        data = bytes(data)
+        self.stream.write(data[: max(0, self.room)])
+        self.room -= len(data)
+        if self.room < 0:
+            self.stream.flush()
+            raise OSError(28, "No space left on device")
+        return len(data)
+
+    def __getattr__(self, name):
+        return getattr(self.stream, name)
+
+
+@pytest.mark.parametrize("room", [0, 1, 100_000, 1_500_000, 2_600_000])
+def test_a_recording_that_fills_the_disk_is_closed_with_what_it_has(tmp_path, room):
+    writer = BagWriter(tmp_path / "bag", no_definition)
+    for topic in ("/cloud_map", "/other"):
+        writer.add_topic(topic, CLOUD_TYPE, latched=True)
+    storage = writer._writer.storage
+    storage.bio = FullDisk(storage.bio, room)
+    written = 0
+    with pytest.raises(BagError, match="No space left"):
+        for written in range(50):
+            for topic in ("/cloud_map", "/other"):
+                writer.write(
+                    topic, (written + 1) * SECOND, cloud_message(*cloud(20_000), stamp_s=written + 1)
+                )
+    writer.write("/cloud_map", 100 * SECOND, b"")  # those that still come are left out
+    writer.close()
+    if not sum(writer.counts.values()):
+        assert not (tmp_path / "bag").exists() and room < 1_500_000
+        return
+    reader = BagReader(tmp_path / "bag", "/cloud_map")
+    stamps = [message.header.stamp.sec for _, message in reader.messages()]
+    assert (
+        stamps == list(range(1, len(stamps) + 1))
+        and len(stamps) == len(reader) == writer.counts["/cloud_map"]
+    )
+    assert written - 3 <= len(stamps) <= written + 1
+    assert not list((tmp_path / "bag").glob(".*"))

@@ -62,6 +62,13 @@ def test_segment_prints_a_table_by_class(stub_networks, tmp_path, capsys):
     assert str(tmp_path / "map.png") in out
 
 
+def test_segment_names_the_extra_that_oriented_boxes_need(stub_networks, tmp_path, capsys, monkeypatch):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    monkeypatch.setitem(sys.modules, "open3d", None)
+    assert main(["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--oriented-boxes"]) == 1
+    assert "pip install 'ssen-ros[open3d]'" in capsys.readouterr().err
+
+
 def test_segment_passes_settings_on(stub_networks, tmp_path):
     np.savez(tmp_path / "room.npz", points=two_chairs())
     arguments = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--device", "cpu"]
@@ -301,3 +308,28 @@ def test_help_needs_neither_torch_nor_ros(command):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     assert "usage: ssen" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("nobody thought\nof this"), RecursionError("x" * 10_000)]
+)
+def test_what_nobody_thought_of_is_one_line_to_report(error, monkeypatch, capsys, caplog):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("ssen_ros.simulation.generate", fail)
+    assert main(["simulate", "--out", "none"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"unexpected {type(error).__name__}" in line and "please report" in line and len(line) < 1000
+    caplog.set_level("INFO", "ssen_ros")  # as -v does
+    assert main(["simulate", "--out", "none", "-v"]) == 1
+    assert "in fail" in caplog.text
+
+
+def test_memory_that_is_short_is_told_as_such(monkeypatch, capsys):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("ssen_ros.simulation.generate", fail)
+    assert main(["simulate", "--out", "none"]) == 1
+    assert "memory is short" in capsys.readouterr().err

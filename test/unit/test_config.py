@@ -40,6 +40,7 @@ def test_names_are_paths_through_the_tree():
     assert {name.split(".")[0] for name in LEAVES} == {
         "map",
         "segmenter",
+        "passes",
         "clustering",
         "instances",
         "publish",

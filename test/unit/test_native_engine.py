@@ -19,6 +19,7 @@ from ssen_ros.errors import ConfigError
 from ssen_ros.models import build_network
 from ssen_ros.sparse import CoordinateManager, NativeEngine, TorchEngine, convolve, default_engine
 from ssen_ros.sparse.convolution import REFERENCE
+from ssen_ros.sparse.kernel_map import KernelMap
 from ssen_ros.sparse.native_engine import (
     BFLOAT16_SETS,
     Workspace,
@@ -374,3 +375,43 @@ def test_a_bias_of_another_type_is_converted():
     x, bias = torch.randn(5, 4), torch.randn(1, 8)
     ours = engine.convolve(x, engine.pack(kernel), None, bias.double(), torch.ones(5, 8, dtype=torch.float64))
     torch.testing.assert_close(ours, x @ kernel[0] + bias + 1)
+
+
+def broken_arguments():
+    features = torch.ones(3, 4)
+    table = torch.tensor([[0, 3], [1, 2], [2, 3], [3, 3]], dtype=torch.int32)
+    good = dict(features=features, table=table, inputs=3, bias=torch.zeros(1, 5), shortcut=torch.zeros(4, 5))
+    yield good | {"table": table.clone().index_fill_(0, torch.tensor([1]), 4)}, "rows 0 to 4"
+    yield good | {"table": table.clone().index_fill_(0, torch.tensor([1]), -1)}, "rows -1 to 3"
+    yield good | {"table": table.long()}, "int64"
+    yield good | {"table": table[:, :1]}, "1 offsets, a kernel of 2"
+    yield good | {"features": torch.ones(2, 4)}, "features"
+    yield good | {"features": torch.ones(3, 3)}, "features"
+    yield good | {"features": torch.ones(3, 4, 1)}, "features"
+    yield good | {"bias": torch.zeros(1, 4)}, "bias"
+    yield good | {"shortcut": torch.zeros(3, 5)}, "shortcut"
+    yield good | {"shortcut": torch.zeros(4, 6)}, "shortcut"
+    yield good | {"inputs": 4}, "features"
+
+
+@pytest.mark.parametrize(("arguments", "words"), list(broken_arguments()))
+@pytest.mark.parametrize("isa", FLOAT32 + BFLOAT16)
+def test_arguments_that_would_be_read_beyond_their_end_are_refused(isa, arguments, words):
+    engine = NativeEngine(isa)
+    packed = engine.pack(torch.ones(2, 4, 5))
+    with pytest.raises(ValueError, match=words):
+        engine.convolve(
+            arguments["features"], packed, KernelMap(arguments["table"], arguments["inputs"]),
+            arguments["bias"], arguments["shortcut"],
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("isa", FLOAT32)
+def test_a_gradient_of_another_length_and_keys_of_another_type_are_refused(isa):
+    engine, table = NativeEngine(isa), torch.zeros(4, 2, dtype=torch.int32)
+    with pytest.raises(ValueError, match="gradient"):
+        engine.kernel_gradient(torch.ones(3, 4), torch.ones(3, 5), KernelMap(table, 3))
+    with pytest.raises(ValueError, match="rows 0 to 9"):
+        engine.transpose(KernelMap(table.index_fill(0, torch.tensor([2]), 9), 3))
+    with pytest.raises(ValueError, match="keys"):
+        engine.find_neighbours(torch.zeros(3), torch.zeros(3), torch.zeros(1), 1)

@@ -1,9 +1,12 @@
 """Whole or not at all: what readers see before, during and after a file is written, and what stays behind."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
+from ssen_ros.io import replacing as module
 from ssen_ros.io.replacing import replace_text, replacing, replacing_folder
 
 
@@ -100,6 +103,23 @@ def test_a_missing_folder_is_an_error(tmp_path):
         replace_text(tmp_path / "missing" / "a.txt", "new")
 
 
+def test_what_a_killed_writer_left_is_swept_and_what_a_living_one_writes_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_YOUNG_S", -1.0)
+    script = (
+        "import os, sys; from ssen_ros.io.replacing import replacing\n"
+        "with replacing(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.txt")])
+    assert killed.returncode == -9 and len(names(tmp_path)) == 1
+    (tmp_path / ".config.partial").write_text("a user's own")
+    with replacing(tmp_path / "b.txt") as living:
+        replace_text(tmp_path / "a.txt", "new")
+        living.write_text("whole")
+    assert names(tmp_path) == [".config.partial", "a.txt", "b.txt"]
+    assert (tmp_path / "b.txt").read_text() == "whole"
+
+
 @pytest.mark.parametrize("before", [False, True])
 def test_a_folder_is_filled_and_then_takes_its_place(tmp_path, before):
     path = tmp_path / "map"
@@ -125,6 +145,7 @@ def test_a_folder_that_fails_leaves_what_was_there(tmp_path, monkeypatch, before
             raise OSError("no space")
         rename(source, target)
 
+    monkeypatch.setattr(module, "_exchange", lambda *_: False)  # as on a disk that cannot
     monkeypatch.setattr(os, "rename", failing)
     with pytest.raises(OSError, match="no space"), replacing_folder(path) as temporary:
         (temporary / "new.txt").write_text("new")

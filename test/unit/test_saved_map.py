@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.config import InstancesConfig
 from ssen_ros.errors import MapFileError
-from ssen_ros.instances import update
+from ssen_ros.instances import label, update
 from ssen_ros.io import saved_map as saved_map_module
 from ssen_ros.io.clouds import read_cloud
 from ssen_ros.io.saved_map import SavedMap, read_map, resolve_below, write_map
@@ -255,3 +255,67 @@ def test_a_damaged_map_is_no_cloud_either(tmp_path):
     np.savez(path, ranks=np.zeros(3, np.int64), format=np.array(1))
     with pytest.raises(MapFileError, match="a.npz is damaged"):
         read_cloud(path)
+
+
+IMPOSSIBLE = {
+    "id": [2**31, 2**40, -1, 0],
+    "next_id": [0, -5, 2**31, 2**62],
+    "score": [-0.1, 1.5, np.inf],
+    "missed": [-1, 2**40],
+    "votes": [np.inf, 1e6],
+    "centroid": [1e30, -np.inf],
+    "box_center": [1e30],
+    "box_size": [-1.0, np.inf],
+    "box_yaw": [-1.0, 100.0],
+    "voxels_end": [0, 10**9, -1],
+    "ranks": [0, -1, 2**63 - 1],
+    "floor_height": [1e30],
+    "frame_id": ["a\nb", "x" * 5000],
+    "first_seen_ns": [6],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in IMPOSSIBLE.items() for v in values])
+def test_what_no_node_could_have_written_is_refused(tmp_path, name, value):
+    write_map(tmp_path / "a.npz", saved_map())
+    with np.load(tmp_path / "a.npz") as archive:
+        arrays = dict(archive)
+    changed = np.array(value) if arrays[name].ndim == 0 else arrays[name].copy()
+    if changed.ndim:
+        changed[0] = value
+    np.savez(tmp_path / "b.npz", **(arrays | {name: changed}))
+    with pytest.raises(MapFileError):
+        read_map(tmp_path / "b.npz")
+
+
+@given(seed=st.integers(0, 10_000))
+def test_nothing_that_is_loaded_breaks_the_passes_after_it(tmp_path_factory, seed):
+    """Whatever numbers stand in a file: it is refused, or the next passes go on with it."""
+    rng = np.random.default_rng(seed)
+    folder = tmp_path_factory.mktemp("maps")
+    write_map(folder / "a.npz", saved_map(count=60))
+    with np.load(folder / "a.npz") as archive:
+        arrays = dict(archive)
+    name = str(rng.choice([n for n, a in arrays.items() if a.dtype.kind in "iufb" and a.size]))
+    changed = arrays[name].copy()
+    strange = [0, 1, -1, 2, 7, 2**31, 2**62, -(2**62), np.nan, np.inf, -np.inf, 1e300, 0.5, rng.normal()]
+    with np.errstate(invalid="ignore", over="ignore"):
+        changed.flat[rng.integers(changed.size)] = np.array(strange[rng.integers(len(strange))]).astype(
+            changed.dtype
+        )
+    np.savez(folder / "b.npz", **(arrays | {name: changed}))
+    try:
+        read = read_map(folder / "b.npz")
+    except MapFileError:
+        return
+    restored = VoxelMap(0.1)
+    restored.restore(read.state)
+    memory = Memory().begin(read.memory)
+    for stamp_ns in (6, 7):
+        snapshot = restored.snapshot()
+        memory, _ = updated(memory, snapshot, 3, stamp_ns)
+        ids = [known.id for known in memory.known]
+        assert len(set(ids)) == len(ids) and max(ids) < memory.next_id < 2**31
+        assert label(snapshot.voxel_coords, memory.known).max() <= max(ids)
+    write_map(folder / "c.npz", replace(read, memory=memory))
+    read_map(folder / "c.npz")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros import voxel_keys
+from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.errors import CloudError, ConfigError
 from ssen_ros.forgetting import Forgetting
 from ssen_ros.voxel_map import MODES, VoxelMap, change_between
@@ -422,3 +422,20 @@ def test_a_few_points_out_of_reach_are_dropped_and_counted(mode, stray, caplog):
     with pytest.raises(CloudError, match="point"):
         dirty.integrate(points, colors)
     assert_same_map(clean.snapshot(), dirty.snapshot())
+
+
+@given(st.lists(cloud, min_size=1, max_size=3), st.sampled_from(MODES))
+def test_the_compiled_library_and_numpy_make_the_same_map(clouds, mode):
+    def maps():
+        voxel_map = VoxelMap(VOXEL_SIZE, mode)
+        changes = [vars(voxel_map.integrate(*cloud)) for cloud in clouds]
+        state, snapshot = voxel_map.state, voxel_map.snapshot()
+        arrays = [state.keys, state.ranks, snapshot.voxel_coords, snapshot.points, snapshot.colors]
+        return [*arrays, *(change[name] for change in changes for name in ("new", "gone", "changed"))]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(voxels_native, "library", lambda: None)
+        by_numpy = maps()
+    for ours, expected in zip(maps(), by_numpy, strict=True):
+        assert ours.dtype == expected.dtype
+        np.testing.assert_array_equal(ours, expected)

@@ -14,7 +14,7 @@ from ssen_ros import stopping
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.worker import InferenceWorker
-from ssen_ros.structures import Corrections, Known, Memory
+from ssen_ros.structures import Corrections, Kept, Known, Memory
 
 
 def raise_(error):
@@ -367,3 +367,35 @@ def test_a_stop_does_not_wait_for_an_endless_pass(endless):
     start = time.monotonic()
     assert endless.worker.stop(60.0)
     assert time.monotonic() - start < 5.0 and endless.worker.running_s is None
+
+
+class Approximate(Pipeline):
+    """Its networks keep what they computed; a pass over a cloud computes half of a whole one."""
+
+    def step(self, snapshot, stamp_ns, memory):
+        result = super().step(snapshot, stamp_ns, memory)
+        asked = memory.kept is None or memory.kept.passes < 0
+        result.memory = replace(result.memory, kept=Kept(None, 1, 1.0 if asked else 0.5))
+        return result
+
+
+def test_in_the_quiet_an_approximate_map_gets_a_whole_pass_once():
+    live, published = live_map(), []
+    worker = InferenceWorker(live, Approximate(), lambda head, result: published.append(result), raise_)
+    for stamp in (1, 2):
+        live.receive(header("map", stamp), *cloud(*range(stamp)))
+        trigger_until(worker, published, stamp)
+    trigger_until(worker, published, 3)
+    assert [result.memory.kept.share for result in published] == [1.0, 0.5, 1.0]
+    for _ in range(10):
+        worker.trigger()
+        time.sleep(0.01)
+    assert worker.stop(60.0)
+    assert len(published) == 3
+
+
+def trigger_until(worker, published, count):
+    deadline = time.monotonic() + 60
+    while len(published) < count and time.monotonic() < deadline:
+        worker.trigger()
+        time.sleep(0.005)

@@ -1,6 +1,7 @@
 """What a node tells of its map, joined: for whoever shows or saves it on the far side of ROS."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -41,9 +42,7 @@ class MapListener:
         """Hears what the node of this fully qualified name publishes."""
         listener = cls()
         for topic, kind in _TOPICS.items():
-            node.create_subscription(
-                kind, f"{name}/{topic}", lambda msg, topic=topic: listener.add(topic, msg), LATCHED
-            )
+            node.create_subscription(kind, f"{name}/{topic}", partial(listener.add, topic), LATCHED)
         node.create_subscription(
             DiagnosticArray, "/diagnostics", lambda msg: listener.add_status(msg, name), QoSProfile(depth=10)
         )

@@ -80,7 +80,7 @@ class RecorderNode(Node):
             self.create_subscription(
                 message_class(type_name),
                 topic,
-                lambda data: self._bag.write(topic, time.time_ns(), data),
+                lambda data: self._write(topic, data),
                 profile,
                 raw=True,
             )
@@ -89,6 +89,13 @@ class RecorderNode(Node):
             self._stop.set()
             return
         self.get_logger().info(f"recording {topic} ({type_name})")
+
+    def _write(self, topic: str, data: bytes) -> None:
+        try:
+            self._bag.write(topic, time.time_ns(), data)
+        except BagError as error:  # the disk is full
+            self.error = error
+            self._stop.set()
 
 
 def message_class(type_name: str) -> type:

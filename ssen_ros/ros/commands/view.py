@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from geometry_msgs.msg import Point
 from rclpy.node import Node
@@ -60,7 +60,7 @@ class NodeDesk:
             raise StateError(
                 f"{self.title} has not answered within {_ANSWER_TIMEOUT_S:g} s; it may still do it"
             )
-        response = future.result()
+        response = cast(Correct.Response, future.result())
         if not response.success:
             raise CorrectionError(response.message)
         return response.message

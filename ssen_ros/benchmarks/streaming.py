@@ -1,0 +1,120 @@
+"""`ssen bench streaming`: what an update costs networks that keep what they computed, as the map grows.
+
+The map is a building: the flat of one simulated walk, many times side by side. In one of the flats something
+changes, and the others stay as they are.
+"""
+
+import time
+from collections.abc import Sequence
+from statistics import median
+
+import numpy as np
+
+from ssen_ros import voxel_keys
+from ssen_ros.config import SsenConfig
+from ssen_ros.floor import find_floor
+from ssen_ros.labels import is_thing
+from ssen_ros.segmenter import KeepingNetworks, Segmenter
+from ssen_ros.simulation import SimulatedSlam
+from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.voxel_map import VoxelMap
+
+WALK = 3  # seed of the walk through a flat of 12 by 9 m
+UPDATES = 30  # of the whole walk
+FIXED_M = 0.4  # half the edge of the cube that comes and goes in the change `fixed`
+_GAP = 20  # voxels between two flats
+_CAMERA = range(15, 19)  # moments of the walk between which the change `camera` lies
+
+
+def benchmark_streaming(
+    voxels: Sequence[int], config: SsenConfig | None = None, repetitions: int = 3
+) -> dict:
+    """Returns {"rows", "kept_bytes_per_voxel"}.
+
+    A row: `map_voxels`; `change`: whole (a pass that keeps nothing), fixed (a cube of it goes and comes),
+    share_0.02 (a fiftieth of it does), camera (one of UPDATES updates of a walk); `voxels_computed`, by
+    the multiplications made, as many voxels of a whole pass; `seconds` of both networks (median).
+    """
+    config = config or SsenConfig()
+    segmenter = Segmenter.from_config(config.segmenter)
+    moments = _walk(segmenter.voxel_size)
+    rows, kept = [], 0.0
+    for count in voxels:
+        networks = KeepingNetworks(segmenter, config.passes)
+        for change, maps in _changes(moments, max(1, round(count / len(moments[-1])))).items():
+            found = _measured(segmenter, networks, maps, repetitions, keep=change != "whole")
+            size = len(maps[-1])
+            rows.append({"map_voxels": size, "change": change, **found})
+            kept = networks.nbytes / size
+    return {"kept_bytes_per_voxel": kept, "rows": rows}
+
+
+def _walk(voxel_size: float) -> list[VoxelSnapshot]:
+    """The maps of the moments of _CAMERA, and that of the end."""
+    slam, found = SimulatedSlam(WALK), []
+    for number in (*_CAMERA, UPDATES):
+        slam.advance(number * len(slam) // UPDATES - slam.frames_done)
+        sample, voxel_map = slam.sample(), VoxelMap(voxel_size)
+        voxel_map.integrate(sample.points, sample.colors)
+        found.append(voxel_map.snapshot())
+    return found
+
+
+def _changes(moments: Sequence[VoxelSnapshot], flats: int) -> dict[str, list[VoxelSnapshot]]:
+    """By change, maps that it leads through and back."""
+    whole = _building(moments[-1], moments[-1], flats)
+    middle = whole.points[len(whole) // 2]
+    distance = np.abs(whole.points - middle)
+    near = distance[:, :2].max(axis=1)
+    without = {
+        "fixed": distance.max(axis=1) > FIXED_M,
+        "share_0.02": near > np.quantile(near, 0.02),
+    }
+    walked = [_building(moments[-1], moment, flats) for moment in moments[:-1]]
+    changes = {name: [_rows(whole, kept), whole] for name, kept in without.items()}
+    return {"whole": [whole], **changes, "camera": walked}
+
+
+def _building(flat: VoxelSnapshot, first: VoxelSnapshot, flats: int) -> VoxelSnapshot:
+    """So many flats in a square, the first of them as it was at another time."""
+    side = int(np.ceil(np.sqrt(flats)))
+    step = np.append(np.ptp(flat.voxel_coords[:, :2], axis=0) + _GAP, 0)
+    places = [np.array([k % side, k // side, 0]) * step for k in range(flats)]
+    parts = [(first if k == 0 else flat, place) for k, place in enumerate(places)]
+    coords = np.concatenate([part.voxel_coords + place for part, place in parts]).astype(np.int32)
+    points = np.concatenate([part.points + place * flat.voxel_size for part, place in parts])
+    colors = np.concatenate([part.colors for part, _ in parts])
+    order = np.argsort(voxel_keys.pack(coords))
+    return VoxelSnapshot(coords[order], points[order].astype(np.float32), colors[order], flat.voxel_size)
+
+
+def _rows(snapshot: VoxelSnapshot, kept: np.ndarray) -> VoxelSnapshot:
+    coords, points, colors = (a[kept] for a in (snapshot.voxel_coords, snapshot.points, snapshot.colors))
+    return VoxelSnapshot(coords, points, colors, snapshot.voxel_size)
+
+
+def _measured(
+    segmenter: Segmenter, networks: KeepingNetworks, maps: list[VoxelSnapshot], repetitions: int, keep: bool
+) -> dict:
+    floor = find_floor(maps[-1]).height
+    things = is_thing(tuple(segmenter.class_names))
+    seconds, computed = [], []
+    there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
+    _run(networks if keep else segmenter, maps[0], floor, things)
+    for _ in range(repetitions):
+        for snapshot in there_and_back:
+            if keep:
+                networks.begin(whole=False)
+            start = time.perf_counter()
+            _run(networks if keep else segmenter, snapshot, floor, things)
+            seconds.append(time.perf_counter() - start)
+            computed.append(round((networks.share if keep else 1.0) * len(snapshot)))
+    return {"voxels_computed": int(median(computed)), "seconds": median(seconds)}
+
+
+def _run(
+    networks: Segmenter | KeepingNetworks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray
+) -> None:
+    """Both networks, as the pipeline asks them."""
+    label = networks.semantic(snapshot, floor).argmax(axis=1)
+    networks.embed(snapshot, np.flatnonzero(things[label]), floor)

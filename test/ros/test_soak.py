@@ -1,0 +1,112 @@
+"""A node under whatever may come, for as long as one likes: its outputs agree, and its memory does not grow.
+
+`make soak` goes on for ten minutes with the real networks, `make test` for some seconds with the stub
+(SSEN_SOAK_S).
+"""
+
+import os
+import random
+import signal
+import time
+
+import numpy as np
+import psutil
+import pytest
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import SetBool, Trigger
+
+from ssen_ros.ros.conversions import ns_from_time, read_column
+from ssen_ros.srv import GetInstances
+
+SECONDS = float(os.environ.get("SSEN_SOAK_S", "10"))
+LONG = SECONDS >= 60
+NODE = "ssen_ros.ros.ssen_node"
+SLOPE = 0.01  # of the memory after warming up, for each thousand updates
+FASTEST_END_S = 5.0  # from SIGINT, in whatever state
+
+
+def room(bench, rng, count):
+    """So many boxes of the stub's classes on a wall, and their clouds' like for the real networks."""
+    parts = [bench.box_cloud((0, 0, 0), bench.WALL, 0, size=(4.0, 0.1, 1.0), step=0.05)]
+    for k in range(count):
+        place = (0.9 * (k % 4), 0.5 + 0.8 * (k // 4) + 0.02 * rng.random(), 0.0)
+        parts.append(bench.box_cloud(place, rng.choice((bench.CHAIR, bench.TABLE)), k + 1, step=0.05))
+    return bench.join(*parts)
+
+
+def inconsistent(instances, clouds):
+    """What the outputs of one stamp contradict each other in."""
+    ids = {one.id for one in instances.instances}
+    in_cloud, counts = np.unique(read_column(clouds["instance_cloud"], "instance_id"), return_counts=True)
+    told = {i.id: i.voxel_count for i in instances.instances if i.state == 0}
+    seen = {int(i): int(n) for i, n in zip(in_cloud, counts) if i >= 0}
+    wrong = [f"ids {set(seen) - ids} in the cloud alone"] if set(seen) - ids else []
+    wrong += [
+        f"{i}: {n} voxels told, {seen.get(i)} in the cloud" for i, n in told.items() if seen.get(i) != n
+    ]
+    if len(ids) != len(instances.instances):
+        wrong.append("an id twice")
+    return wrong
+
+
+@pytest.mark.slow
+def test_whatever_comes_outputs_agree_and_memory_stays(bench):
+    from ssen_ros.msg import InstanceArray
+
+    rng = random.Random(0)
+    node = bench.start(NODE, update_period_s=0.05) if LONG else bench.start(update_period_s=0.05)
+    publish = bench.cloud_publisher()
+    publish(*room(bench, rng, 4))
+    received = {"instances": bench.collect(InstanceArray, "/ssen/instances")}
+    for topic in ("instance_cloud", "semantic_cloud"):
+        received[topic] = bench.collect(PointCloud2, f"/ssen/{topic}")
+    bench.spin_until(lambda: received["instances"], 240)
+    process, memory = psutil.Process(node._process.pid), []
+    compared = requests = stamp = 0
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        stamp += 1
+        publish(*room(bench, rng, rng.randrange(0, 9)), stamp_ns=stamp * 10**9 + 1_600_000_000 * 10**9)
+        what = rng.random()
+        if what < 0.3:
+            service, name = rng.choice(
+                ((Trigger, "segment_now"), (Trigger, "reset"), (GetInstances, "get_instances"))
+            )
+            bench.call(service, name)
+            requests += 1
+        elif what < 0.4:
+            bench.call(SetBool, "enable", data=rng.random() < 0.9)
+        elif what < 0.6:
+            value = rng.choice((2, 20, 80, 1_000_000))
+            bench.set_parameters(
+                **{"clustering.min_cluster_size": value, "clustering.min_samples": rng.choice((1, 10, 200))}
+            )
+        elif what < 0.65:
+            down = rng.choice(
+                (("deactivate", "activate"), ("deactivate", "cleanup", "configure", "activate"))
+            )
+            assert all(bench.change_state(one) for one in down)
+        bench.spin_for(0.1)
+        assert node.running, node.log[-2000:]
+        memory.append((len(received["instances"]), process.memory_info().rss))
+        newest = {
+            t: {ns_from_time(m.header.stamp): m for m in messages[-20:]} for t, messages in received.items()
+        }
+        for at in set.intersection(*map(set, newest.values())):
+            last = {topic: messages[at] for topic, messages in newest.items()}
+            if last["instances"].map_version:
+                compared += 1
+                assert not (wrong := inconsistent(last["instances"], last)), wrong
+    bench.call(SetBool, "enable", data=True)
+    begin = time.monotonic()
+    node.signal(signal.SIGINT)
+    assert node.wait(30) == 0 and time.monotonic() - begin < FASTEST_END_S
+    assert "Traceback" not in node.log
+    updates, resident = np.array(memory, float)[len(memory) // 3 :].T
+    slope = np.polyfit(updates, resident, 1)[0] * 1000 / resident.mean() if np.ptp(updates) > 0 else 0.0
+    print(
+        f"{len(received['instances'])} updates, {requests} requests, {compared} sets compared, "
+        f"{resident.mean() / 1e6:.0f} MB, slope {100 * slope:+.2f} % a thousand updates"
+    )
+    assert compared > 0
+    assert not LONG or slope < SLOPE
