@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -148,17 +148,35 @@ class Segmenter:
         networks.begin(whole=kept is None or kept.passes != networks.passes)
         return networks
 
+    @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
         `floor` is the z of the map's floor, m; without it, it is looked for.
         """
         floor = find_floor(snapshot).height if floor is None else floor
+        views = (self.view(snapshot, k) for k in range(self.rotations))
+        by_view = (self._log_probabilities(view, floor)[row] for view, row in views)
+        return self.mean(by_view).cpu().numpy()
 
-        def answer(_: int, view: VoxelSnapshot) -> torch.Tensor:
-            return self._semantic(view, np.arange(len(view)), Anchor.over(floor, view.points))
+    def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray]:
+        """The snapshot as `turned` for the k-th of the rotations."""
+        return turned(snapshot, 2 * np.pi * k / self.rotations)
 
-        return self.average(snapshot, answer)
+    def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:
+        """Log-probabilities (n, C) of the mean over the rotations; the first takes it up."""
+        views = iter(by_view)
+        total = next(views)
+        for other in views:  # one at a time: a hundred of a large map are gigabytes
+            torch.logaddexp(total, other, out=total)
+        return total.sub_(math.log(self.rotations))
+
+    def classify(self, logits: torch.Tensor) -> torch.Tensor:
+        """(n, C) log-probabilities of the semantic network's (n, C) float32 outputs, in their place."""
+        offset = self._offset.to(logits)
+        for rows in logits.split(_ROWS):  # of a large map each copy is a hundred megabytes
+            rows.copy_(torch.log_softmax(rows + offset, dim=1))
+        return logits
 
     def embed(
         self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float | None = None
@@ -168,23 +186,9 @@ class Segmenter:
         anchor = Anchor.over(floor, snapshot.points[thing_rows])
         return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
 
-    @torch.inference_mode()
-    def average(
-        self, snapshot: VoxelSnapshot, answer: Callable[[int, VoxelSnapshot], torch.Tensor]
-    ) -> np.ndarray:
-        """(V, C) float32 log-probabilities: of the mean over the views, whose logits `answer` gives."""
-        total = self._log_probabilities(answer(0, snapshot))
-        for k in range(1, self.rotations):  # one view at a time: a hundred of a large map are gigabytes
-            view, row = turned(snapshot, 2 * np.pi * k / self.rotations)
-            torch.logaddexp(total, self._log_probabilities(answer(k, view))[row], out=total)
-        return total.sub_(math.log(self.rotations)).cpu().numpy()
-
-    def _log_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
-        """Of the semantic network's (V, C) outputs, in their place."""
-        offset = self._offset.to(logits)
-        for rows in logits.split(_ROWS):  # of a large map each copy is a hundred megabytes
-            rows.copy_(torch.log_softmax(rows + offset, dim=1))
-        return logits
+    def _log_probabilities(self, snapshot: VoxelSnapshot, floor: float) -> torch.Tensor:
+        anchor = Anchor.over(floor, snapshot.points)
+        return self.classify(self._semantic(snapshot, np.arange(len(snapshot)), anchor))
 
 
 class KeepingNetworks:
@@ -195,7 +199,12 @@ class KeepingNetworks:
         semantic, embedding = segmenter.networks
         self._views = [_Keeping(semantic, config) for _ in range(segmenter.rotations)]
         self._embedding = _Keeping(embedding, config)
+        for view in self._views:
+            view.kept.answers_all = False
         self._networks = [*self._views, self._embedding]
+        # By slot of the first view: the mean's log-probabilities, and in all views the same voxel's slots.
+        self._answers: torch.Tensor | None = None
+        self._pairs = torch.empty(0)
         self.passes = 0
 
     def fit(self, segmenter: Segmenter, config: PassesConfig) -> bool:
@@ -216,13 +225,31 @@ class KeepingNetworks:
 
     @property
     def nbytes(self) -> int:
-        return sum(network.kept.nbytes for network in self._networks)
+        answers = 0 if self._answers is None else self._answers[0].nbytes + self._pairs[:, 0].nbytes
+        return sum(n.kept.nbytes for n in self._networks) + answers * self._views[0].kept.used
 
+    @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        """As Segmenter's."""
-        return self._segmenter.average(
-            snapshot, lambda k, view: self._views[k](view, np.arange(len(view)), floor)
-        )
+        """As Segmenter's; what no view has changed is looked up."""
+        by_view = []
+        for k, network in enumerate(self._views):
+            view, row = self._segmenter.view(snapshot, k)
+            if len(network(view, np.arange(len(view)), floor)):  # memory is short, and nothing is kept
+                return self._segmenter.semantic(snapshot, floor)
+            row = torch.from_numpy(row).to(self._device)
+            by_view.append((network.kept, network.kept.slots[row], network.kept.changed[row]))
+        slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
+        if self._answers is None or len(self._answers) != by_view[0][0].capacity:
+            self._answers = torch.empty(by_view[0][0].capacity, len(self._segmenter.class_names))
+            self._pairs = torch.full((len(by_view), len(self._answers)), -1)
+            self._answers, self._pairs = self._answers.to(self._device), self._pairs.to(self._device)
+        for pairs, (_, slots, _) in zip(self._pairs, by_view):  # in a view a point may fall to another voxel
+            changed |= pairs[slot] != slots
+            pairs[slot] = slots
+        rows = changed.nonzero().view(-1)
+        logits = (kept.outputs(slots[rows]).float() for kept, slots, _ in by_view)
+        self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
+        return self._answers[slot].cpu().numpy()
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's."""
@@ -287,8 +314,8 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
     step = _AXES * snapshot.voxel_size
-    middle = np.round((snapshot.points.min(axis=0) + snapshot.points.max(axis=0)) / (2 * step)) * step
-    middle = (middle * (1, 1, 0)).astype(np.float32)
+    x, y = (column.min() + column.max() for column in snapshot.points.T[:2])
+    middle = np.append(np.round(np.array([x, y]) / (2 * step)) * step, 0.0).astype(np.float32)
     points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)

@@ -59,13 +59,17 @@ class Network:
         anchor: Anchor,
         kept: IncrementalCoordinates | None = None,
     ) -> Tensor:
-        """(n, C) float32 outputs, on the device, for these (n,) rows of the snapshot, which are all it sees.
+        """(n, C) float32 outputs, on the device, for these (n,) ascending rows of the snapshot: all it sees.
 
         With what was `kept` of the calls before, only what has changed is computed. A map that does not fit
         into memory is computed in parts, with the whole map's answer, and nothing is kept of it.
         """
-        features = voxel_features(self.spec.features, snapshot.points[rows], snapshot.colors[rows], anchor)
-        coords = np.concatenate([np.zeros((len(rows), 1), np.int32), snapshot.voxel_coords[rows]], axis=1)
+        chosen = slice(None) if len(rows) == len(snapshot) else rows  # all: nothing need be copied
+        features = voxel_features(
+            self.spec.features, snapshot.points[chosen], snapshot.colors[chosen], anchor
+        )
+        coords = np.zeros((len(rows), 4), np.int32)
+        coords[:, 1:] = snapshot.voxel_coords[chosen]
         features, coords = (torch.from_numpy(array).to(self.device) for array in (features, coords))
         if kept is not None:
             try:

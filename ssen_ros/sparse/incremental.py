@@ -52,6 +52,7 @@ class IncrementalCoordinates:
     ):
         self.engine, self.threshold, self.whole_share = engine, threshold, whole_share
         self.tolerance = torch.as_tensor(tolerance, dtype=torch.float32)
+        self.answers_all = True  # else the network's answer is empty, and `outputs` gives what is asked for
         self.forget()
 
     def forget(self) -> None:
@@ -97,14 +98,16 @@ class IncrementalCoordinates:
     def _follow(self, keys: Tensor) -> bool:
         """Bring all strides to these voxels. False where too many changed, or there are too few slots."""
         level = self._levels[1]
-        gone, new = level.difference(keys)
+        row = level.rows_of(keys)
+        gone, new = level.difference(keys, row)
         if len(gone) + len(new) > self.whole_share * len(keys):
             return False
         for stride in sorted(self._levels):
             level = self._levels[stride]
             if len(level.keys) + len(new) - len(gone) > level.none:
                 return False
-            gone, new = level.change(gone, new, self._levels.get(2 * stride))
+            after = (keys, row) if stride == 1 else None
+            gone, new = level.change(gone, new, self._levels.get(2 * stride), after)
         return True
 
     def arrange(self, features: Tensor) -> Tensor:
@@ -170,8 +173,36 @@ class IncrementalCoordinates:
 
     def restore(self, features: Tensor) -> Tensor:
         """(N, C) features in the caller's order."""
-        self._finished = True
-        return features[self._slots]
+        self._finished, self._last = True, features
+        return features[self._slots] if self.answers_all else features[:0]
+
+    @property
+    def slots(self) -> Tensor:
+        """(N,) int64 of the caller's rows in this pass."""
+        return self._slots
+
+    @property
+    def capacity(self) -> int:
+        """Slots are below this; where it is another, they are other slots."""
+        return self._levels[1].none
+
+    @property
+    def used(self) -> int:
+        """Slots that are or were in use."""
+        return self._levels[1].used if self._levels else 0
+
+    @property
+    def changed(self) -> Tensor:
+        """(N,) bool, of the caller's rows: the network's output may be another than in the pass before."""
+        if self.is_whole:
+            return torch.ones_like(self._slots, dtype=torch.bool)
+        changed = torch.zeros(self.capacity, dtype=torch.bool, device=self._slots.device)
+        changed[self._changed[id(self._last)]] = True
+        return changed[self._slots]
+
+    def outputs(self, slots: Tensor) -> Tensor:
+        """(n, C) of the network, in the type that is computed in."""
+        return self._last[slots]
 
     def _level(self, stride: int) -> "_Level":
         if stride not in self._levels:
@@ -261,7 +292,7 @@ class _Level:
         self.engine, self.shift, self.none = engine, shift, max(_SLACK * n, _FEWEST_SLOTS)
         self.keys, self.slots = keys, torch.arange(n, device=device)
         self.used, self.gone = n, 0
-        self._free = [torch.arange(n, self.none, device=device)]
+        self._free = self.slots[:0]  # below `used`
         self._tables: dict[int, _Table] = {}
         self.octant = torch.empty(self.none, dtype=torch.int64, device=device)
         self.octant[:n] = _octant(keys)
@@ -293,7 +324,11 @@ class _Level:
 
     def find(self, keys: Tensor) -> Tensor:
         """(n,) int32 slots of ascending keys; `none` where there is no such voxel."""
-        return self._slot_of(self._rows(keys, self.keys.new_zeros(1), 1).view(-1))
+        return self._slot_of(self.rows_of(keys))
+
+    def rows_of(self, keys: Tensor) -> Tensor:
+        """(n,) int32 places of ascending keys among those of this level; their number where there is none."""
+        return self._rows(keys, self.keys.new_zeros(1), 1).view(-1)
 
     def _rows(self, base: Tensor, step: Tensor, depth: int) -> Tensor:
         if len(self.keys) == 0 or len(base) == 0:
@@ -304,15 +339,22 @@ class _Level:
         slots = torch.cat([self.slots, self.slots.new_tensor([self.none])]).int()
         return slots.index_select(0, rows.reshape(-1)).view(rows.shape)
 
-    def difference(self, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """The slots of the voxels that are not among these ascending keys, and those keys that are none's."""
-        row = self._rows(keys, keys.new_zeros(1), 1).view(-1)
+    def difference(self, keys: Tensor, row: Tensor) -> tuple[Tensor, Tensor]:
+        """The slots of the voxels that are not among these keys, and those keys that are none's.
+
+        row: what `rows_of` the keys says.
+        """
         stays = torch.zeros(len(self.keys) + 1, dtype=torch.bool, device=keys.device)
         stays[row.long()] = True
         return self.slots[~stays[:-1]], keys[row == len(self.keys)]
 
-    def change(self, gone: Tensor, new: Tensor, parents: "_Level | None") -> tuple[Tensor, Tensor]:
-        """Free these slots, give slots to these ascending keys. Returns what this asks of the parents."""
+    def change(
+        self, gone: Tensor, new: Tensor, parents: "_Level | None", after: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Free these slots, give slots to these ascending keys. Returns what this asks of the parents.
+
+        after: all keys as they are to be, and what `rows_of` them says now; None: not known.
+        """
         self.is_new[self.new] = False
         self.gone = len(gone)
         parent_of_gone = self.parent[gone].long()
@@ -320,12 +362,15 @@ class _Level:
             parents.children[parent_of_gone, self.octant[gone]] = self.none
         for table in self._tables.values():
             table.remove(gone, self)
-        self._free.insert(0, gone)
-        free = torch.cat(self._free)
-        self.new, self._free = free[: len(new)], [free[len(new) :]]
+        self.new = self._next_slots(gone, len(new))
+        self._free = torch.cat([gone, self._free])[len(new) :]
         self.used = max(self.used, int(self.new.max()) + 1) if len(new) else self.used
-        if len(gone) or len(new):
-            self._rewrite(gone, new)
+        if after is not None:
+            self.keys, slots = after[0], self._slot_of(after[1]).long()
+            slots[slots == self.none] = self.new
+            self.slots = slots
+        elif len(gone) or len(new):
+            self._merge(gone, new)
         self.is_new[self.new] = True
         self.octant[self.new] = _octant(new)
         for table in self._tables.values():
@@ -347,7 +392,7 @@ class _Level:
         empty = (parents.children[candidates] == self.none).all(1)
         parents.orphaned = candidates[~empty]
         gone, come = candidates[empty], parent_keys[missing]
-        slots = torch.cat([gone, *parents._free])[: len(come)]
+        slots = parents._next_slots(gone, len(come))
         if len(slots) < len(come):  # there are too few, and it will be begun anew
             return gone, come
         parents.children[slots] = self.none
@@ -359,7 +404,13 @@ class _Level:
         parents.children[above, self.octant[linked]] = linked.int()
         return gone, come
 
-    def _rewrite(self, gone: Tensor, new: Tensor) -> None:
+    def _next_slots(self, gone: Tensor, count: int) -> Tensor:
+        """Those that `change` gives to so many new voxels; fewer, if there are too few."""
+        free = torch.cat([gone, self._free])
+        end = min(self.none, self.used + max(0, count - len(free)))
+        return torch.cat([free, torch.arange(self.used, end, device=free.device)])[:count]
+
+    def _merge(self, gone: Tensor, new: Tensor) -> None:
         """The ascending keys, and their slots."""
         self._marks[gone] = True
         stay = ~self._marks[self.slots]

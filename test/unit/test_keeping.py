@@ -48,7 +48,7 @@ def same_answers(one, other) -> None:
     np.testing.assert_array_equal(one.instance_id, other.instance_id)
 
 
-@pytest.mark.parametrize("rotations", [1, 2])
+@pytest.mark.parametrize("rotations", [1, 2, 3])
 def test_with_threshold_0_updates_are_those_of_whole_passes(rotations):
     keeping, whole = pipeline(rotations, threshold=0.0), pipeline(rotations, incremental="off")
     memory = memory_of_whole = Memory()
