@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros.datasets.labelled_voxels import save_gridded
-from ssen_ros.errors import CloudError
+from ssen_ros.errors import CloudError, shown_names
 from ssen_ros.io.clouds import read_ply
 from ssen_ros.io.samples import Sample
 from ssen_ros.jobs import by_name, write_missing
@@ -68,7 +68,7 @@ def _integers(path: Path | str, columns: Mapping[str, np.ndarray], name: str) ->
     found = next((other for other in _NAMES[name] if other in columns), None)
     if found is None:
         raise CloudError(
-            f"{path}: no vertex property {name!r} among {', '.join(columns)}; expected one; see "
+            f"{path}: no vertex property {name!r} among {shown_names(columns)}; expected one; see "
             "`ssen import ply --help` for its values"
         )
     values = np.nan_to_num(columns[found].astype(np.float64), nan=-1.0)

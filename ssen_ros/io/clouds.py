@@ -28,6 +28,7 @@ from ssen_ros.structures import Cloud
 
 log = logging.getLogger(__name__)
 
+_LONGEST = 1000  # characters of what is told of a file; parts of it come back in that
 _LZF_MOST = 90  # bytes that one packed byte can stand for: three stand for 264 at most
 
 LABELLED_PLY_DTYPE = np.dtype(
@@ -108,9 +109,9 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except CloudError as error:
-        raise CloudError(f"{path}: {error}") from error
+        raise CloudError(f"{path}: {str(error)[:_LONGEST]}") from error
     except _DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0][:_LONGEST] if str(error) else type(error).__name__
         raise CloudError(f"{path}: not a readable {path.suffix} cloud ({reason}); {_remedy(path)}") from error
 
 
@@ -277,8 +278,8 @@ def _from_columns(columns: Mapping[str, np.ndarray]) -> Cloud:
     missing = [name for name in ("x", "y", "z") if name not in columns]
     if missing:
         raise CloudError(
-            f"no {', '.join(missing)} among its fields {', '.join(columns)}; expected x, y and z in metres; "
-            "add them"
+            f"no {', '.join(missing)} among its fields {shown_names(columns)}; expected x, y and z in "
+            "metres; add them"
         )
     points = np.stack([columns[name] for name in ("x", "y", "z")], axis=1)
     return _checked(points, _column_colors(columns))

@@ -149,7 +149,7 @@ class IncrementalCoordinates:
         else:
             table = self._table(layer.kernel_size, in_stride, out_stride, rows)
             output = self.engine.convolve(
-                features, packed, KernelMap(table, len(features)), bias, added, relu
+                features, packed, KernelMap(table, len(features), checked=True), bias, added, relu
             )
         work = len(output) * layer.kernel3d.numel()
         self.work += work

@@ -20,7 +20,7 @@ from ssen_ros.errors import SsenError
 SECONDS = float(os.environ.get("SSEN_FUZZ_S", "10"))
 FIRST = int(os.environ.get("SSEN_FUZZ_FIRST", "0"))
 LONGEST_S, MOST_MB = 5.0, 500
-REGRESSIONS: tuple[int, ...] = ()
+REGRESSIONS = (50161,)
 
 
 def resident_mb(name="VmRSS"):

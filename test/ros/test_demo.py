@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from PIL import Image
 from rclpy.serialization import deserialize_message, serialize_message
 from rich.console import Console
@@ -23,9 +24,10 @@ from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros.commands.demo import _LiveScreen, walk_process
-from ssen_ros.ros.commands.listening import MapListener
+from ssen_ros.ros.commands.listening import MapListener, stage_times_s
 from ssen_ros.ros.commands.running import private_environment
 from ssen_ros.ros.conversions import CloudWriter, time_from_ns, to_instance_array, to_labelled_map
+from ssen_ros.ros.diagnostics import Health, Observation, read_diagnostics, to_diagnostics
 from ssen_ros.ros.outputs import instance_cloud, semantic_cloud
 from ssen_ros.ros.simulator_node import SimulatorConfig
 from ssen_ros.simulation import SimulatedSlam
@@ -216,6 +218,14 @@ def test_a_correction_takes_the_place_of_what_it_corrects_and_another_run_that_o
     assert heard.messages == (semantic, things, corrected), "merely late"
     heard.add("instances", InstanceArray(header=Header(stamp=time_from_ns(STAMP_NS - 10**10))))
     assert heard.messages is None, "another run"
+
+
+def test_the_times_of_a_report_are_those_of_the_last_pass():
+    health = Health(timings_s={"semantic": 0.5, "total": 2.0})
+    for running_s in (None, 7.0):
+        seen = Observation("active", health, running_s=running_s)
+        status = read_diagnostics(to_diagnostics(Time(), "/ssen", seen), "/ssen")
+        assert stage_times_s(status) == {"semantic": 0.5, "total": 2.0}
 
 
 def test_the_live_table_shows_what_arrived(tmp_path):

@@ -49,6 +49,10 @@ def inconsistent(instances, clouds):
     return wrong
 
 
+def _last(stamps, at):
+    return len(stamps) - 1 - stamps[::-1].index(at)
+
+
 @pytest.mark.slow
 def test_whatever_comes_outputs_agree_and_memory_stays(bench):
     from ssen_ros.msg import InstanceArray
@@ -89,11 +93,11 @@ def test_whatever_comes_outputs_agree_and_memory_stays(bench):
         bench.spin_for(0.1)
         assert node.running, node.log[-2000:]
         memory.append((len(received["instances"]), process.memory_info().rss))
-        newest = {
-            t: {ns_from_time(m.header.stamp): m for m in messages[-20:]} for t, messages in received.items()
-        }
-        for at in set.intersection(*map(set, newest.values())):
-            last = {topic: messages[at] for topic, messages in newest.items()}
+        stamps = {t: [ns_from_time(m.header.stamp) for m in messages] for t, messages in received.items()}
+        for at in set.intersection(*(set(of_topic[-20:]) for of_topic in stamps.values())):
+            if len({of_topic.count(at) for of_topic in stamps.values()}) > 1:
+                continue  # a second pass over one map is on its way
+            last = {t: messages[_last(stamps[t], at)] for t, messages in received.items()}
             if last["instances"].map_version:
                 compared += 1
                 assert not (wrong := inconsistent(last["instances"], last)), wrong

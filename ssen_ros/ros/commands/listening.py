@@ -82,4 +82,5 @@ class MapListener:
 def stage_times_s(status: Mapping[str, str]) -> dict[str, float]:
     """Stage -> seconds of the last pass that a report knows of."""
     times = {key.removesuffix("_ms"): value for key, value in status.items() if key.endswith("_ms")}
+    times.pop("running", None)  # of the pass that is being made
     return {stage: float(ms) / 1000.0 for stage, ms in times.items()}
