@@ -175,11 +175,9 @@ def assert_told(change, before, after):
 
 
 DECAY_S, BOX_M = 2.0, 0.14
-# Seconds from one cloud to the next; what is late, or has no stamp, comes at the time of the newest.
+# Tenths of a second from one cloud to the next; what is late, or has no stamp, comes when the newest did.
 walk = st.lists(
-    st.tuples(
-        cloud, st.sampled_from([0.0, 1.0, 2.0, 2.5]), st.sampled_from(["ok", "late", "none"]), coordinate
-    ),
+    st.tuples(cloud, st.sampled_from([0, 10, 20, 25]), st.sampled_from(["ok", "late", "none"]), coordinate),
     max_size=6,
 )
 
@@ -189,32 +187,32 @@ def test_what_is_old_or_far_is_forgotten_as_if_never_seen(walk, rule):
     """The oracle holds {sub-cell: best} and the time at which each voxel was last seen."""
     decay_s, box_m = rule
     voxel_map = VoxelMap(VOXEL_SIZE, "incremental", Forgetting(decay_s, box_m))
-    kept, seen_s, now_s, version = {}, {}, 0.0, 0
-    for points_colors, step_s, stamp, x in walk:
-        stamp_s = 0.0 if stamp == "none" else 10.0 if not now_s else now_s + step_s
-        late_s = 0.9 if stamp == "late" and now_s else 0.0
-        now_s = max(now_s, stamp_s - late_s)
+    kept, seen, now, version = {}, {}, 0, 0  # times are whole tenths: floats would round at the edge
+    for points_colors, step, stamp, x in walk:
+        stamped = 0 if stamp == "none" else 100 if not now else now + step
+        late = 9 if stamp == "late" and now else 0
+        now = max(now, stamped - late)
 
         def near(voxel, x=x):
             middle = [(c + 0.5) * VOXEL_SIZE - r for c, r in zip(voxel, (x, 0.0, 0.0), strict=True)]
             return not box_m or max(map(abs, middle)) <= box_m / 2
 
         before, state = kept, voxel_map.state
-        seen_s = {v: s or now_s for v, s in seen_s.items()}
-        seen_s = {v: s for v, s in seen_s.items() if near(v) and (not decay_s or now_s - s <= decay_s)}
+        seen = {v: s or now for v, s in seen.items()}
+        seen = {v: s for v, s in seen.items() if near(v) and (not decay_s or now - s <= 10 * decay_s)}
         coming = {k: b for k, b in naive_subcells(*points_colors, VOXEL_SIZE).items() if near(k[0])}
-        kept = {k: b for k, b in before.items() if k[0] in seen_s}
+        kept = {k: b for k, b in before.items() if k[0] in seen}
         kept = {k: min(s[k] for s in (kept, coming) if k in s) for k in {*kept, *coming}}
-        seen_s |= {k[0]: now_s for k in coming}
+        seen |= {k[0]: now for k in coming}
 
-        stamp_ns = round((stamp_s - late_s) * 1e9) if stamp_s else 0
+        stamp_ns = (stamped - late) * 100_000_000 if stamped else 0
         change = voxel_map.integrate(*points_colors, stamp_ns=stamp_ns, robot=np.array([x, 0.0, 0.0]))
         version += before != kept
         assert change.version == voxel_map.version == version
         assert_told(change, before, kept)
         assert_told(change_between(state, voxel_map.state), before, kept)
         assert_equals_naive(voxel_map.snapshot(), kept)
-        assert len(voxel_map) == len(seen_s)
+        assert len(voxel_map) == len(seen)
 
 
 @given(nonempty_cloud, cloud, st.floats(0, 5), st.lists(st.floats(0, 1), max_size=3))
