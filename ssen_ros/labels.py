@@ -23,13 +23,14 @@ STUFF_NAMES = frozenset({"wall", "floor", "ceiling"})  # structure: labelled, ne
 
 IGNORE_INDEX = -1  # a voxel without annotation: never trained on, never evaluated
 
-# (20, 3) uint8, RGB
+# (22, 3) uint8, RGB, of LABEL_NAMES: ScanNet's, and what is of none of its classes stays in the background
 PALETTE = np.array(
     [
         (174, 199, 232), (152, 223, 138), (31, 119, 180), (255, 187, 120), (188, 189, 34),
         (140, 86, 75), (255, 152, 150), (214, 39, 40), (197, 176, 213), (148, 103, 189),
         (196, 156, 148), (23, 190, 207), (247, 182, 210), (219, 219, 141), (255, 127, 14),
         (158, 218, 229), (44, 160, 44), (112, 128, 144), (227, 119, 194), (82, 84, 163),
+        (105, 112, 80), (214, 214, 205),
     ],
     dtype=np.uint8,
 )  # fmt: skip

@@ -5,7 +5,7 @@ import pytest
 
 from ssen_ros.config import SsenConfig
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 
 PLY_HEADER = (
     "ply\nformat {encoding} 1.0\ncomment VCGLIB generated\nelement vertex {vertices}\n"
@@ -79,7 +79,7 @@ def scannet_labels(tmp_path):
     return path
 
 
-class HeightSegmenter:
+class HeightSegmenter(Segmenting):
     """Floor below 5 cm, chair above; an object's embedding is its position, the unit 1/3 m."""
 
     voxel_size = 0.05
