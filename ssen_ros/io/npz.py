@@ -10,6 +10,7 @@ from numpy.lib import format as npy
 
 from ssen_ros.io.limits import require_affordable
 
+_LONGEST = 1000  # characters of an error: numpy repeats the header that it cannot read
 _BARE_ARRAY = b"\x93NUMPY"
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
@@ -36,10 +37,10 @@ def read_npz(path: Path | str, names: Collection[str] | None = None) -> Arrays:
     """
     try:
         return _read(Path(path), names)
-    except (OSError, ValueError):
+    except OSError:
         raise
     except Exception as error:  # zipfile, the decompressors and numpy each fail in ways of their own
-        raise ValueError(str(error) or type(error).__name__) from error
+        raise ValueError((str(error) or type(error).__name__)[:_LONGEST]) from error
 
 
 def _read(path: Path, names: Collection[str] | None) -> Arrays:

@@ -133,3 +133,14 @@ def test_a_sample_that_no_writer_made_is_refused(tmp_path, change):
     assert len(load_sample(archive(tmp_path / "good.npz", **arrays))) == 40
     with pytest.raises(CloudError, match=next(iter(change))):
         load_sample(archive(tmp_path / "bad.npz", **(arrays | change)))
+
+
+def test_a_header_that_is_none_is_told_in_short(tmp_path):
+    """numpy repeats what it cannot read, here 20,000 characters."""
+    header = ("{" + "x" * 20_000).encode()
+    content = b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as file:
+        file.writestr("points.npy", content)
+    with pytest.raises(ValueError) as refused:
+        read_npz(tmp_path / "bad.npz")
+    assert 10 < len(str(refused.value)) <= 1000
