@@ -88,13 +88,15 @@ def _record(folder: Path, number: int) -> None:
         writer.write("/cloud_map", k, b"\0\1\0\0" + bytes(5000))
         if k % 50 == 0:
             writer._flush()
-            (folder / "flushed").write_text(str(k))
+            (folder / f"flushed_{number}").write_text(str(k))
 
 
 def _recorded(folder: Path) -> int:
     bags = sorted(folder.glob("bag*"), key=lambda path: path.stat().st_mtime)
-    flushed = folder / "flushed"
-    if not bags or not flushed.exists() or not flushed.read_text():
+    if not bags:
+        return -1
+    flushed = folder / bags[-1].name.replace("bag", "flushed_")  # its own promise, not that of one before
+    if not flushed.exists() or not flushed.read_text():
         return -1
     held, promised = sum(1 for _ in BagReader(bags[-1]).raw()), int(flushed.read_text())
     assert held >= promised, f"{held} messages of {promised} that were flushed"
