@@ -17,13 +17,9 @@ EFFORT = 32
 
 @cache
 def _function():
-    library = native.library()
-    if library is None:
-        return None
-    function = library.ssen_hdbscan
-    function.restype = c_int32
-    function.argtypes = [c_void_p, c_int64, c_int32, c_int64, c_int32, c_int32, c_int32, c_void_p, c_void_p]
-    return function
+    arguments = [c_void_p, c_int64, c_int32, c_int64, c_int32, c_int32, c_int32, c_void_p, c_void_p]
+    library = native.declared({"ssen_hdbscan": (c_int32, arguments)})
+    return library and library.ssen_hdbscan
 
 
 def available() -> bool:

@@ -8,8 +8,10 @@ import ctypes
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import ssen_ros
 
@@ -42,6 +44,16 @@ def library() -> ctypes.CDLL | None:
     if found != INTERFACE:
         return _without(f"{path} has interface {found}, expected {INTERFACE}")
     loaded.ssen_watch.restype, loaded.ssen_watch.argtypes = None, [ctypes.c_void_p]
+    return loaded
+
+
+def declared(signatures: Mapping[str, tuple[Any, list]]) -> ctypes.CDLL | None:
+    """The library, told the (result, arguments) of these functions of it; None where it is missing."""
+    loaded = library()
+    if loaded is not None:
+        for name, (result, arguments) in signatures.items():
+            function = getattr(loaded, name)
+            function.restype, function.argtypes = result, arguments
     return loaded
 
 

@@ -21,12 +21,7 @@ Voxels = tuple[np.ndarray, np.ndarray, np.ndarray]  # (n,) int64 keys of those t
 @cache
 def library() -> CDLL | None:
     """The compiled library; None where it is missing, and `native.library` has said why."""
-    library = native.library()
-    if library is not None:
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    return library
+    return native.declared(_SIGNATURES)
 
 
 def representatives(

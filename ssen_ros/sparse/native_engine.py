@@ -64,12 +64,7 @@ _SIGNATURES = {
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    library = native.library()
-    if library is not None:
-        for name, (result, arguments) in _SIGNATURES.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    return library
+    return native.declared(_SIGNATURES)
 
 
 @cache
