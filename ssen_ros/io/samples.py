@@ -113,7 +113,11 @@ def _named(own_names: Mapping[int, str]) -> dict[str, np.ndarray]:
 
 
 def _own_names(instance: np.ndarray, name: np.ndarray) -> dict[int, str]:
-    if instance.dtype.kind not in "iu" or name.dtype.kind != "U" or not instance.shape == name.shape == (len(name),):
+    if (
+        instance.dtype.kind not in "iu"
+        or name.dtype.kind != "U"
+        or not instance.shape == name.shape == (len(name),)
+    ):
         raise ValueError(f"{' and '.join(_OWN)} are {instance.dtype} {instance.shape} and {name.dtype} "
                          f"{name.shape}, expected (K,) whole numbers and (K,) texts")  # fmt: skip
     return dict(zip(instance.tolist(), name.tolist()))

@@ -29,6 +29,7 @@ class OwnRoom:
 
     name: str
     sha256: str  # of the file
+    whole: Sample
     taught: Sample  # the whole room; what is held back has the label HELD
     held: LabelledVoxels  # the held part and what is about it, which has the label IGNORE_INDEX
 
@@ -58,12 +59,17 @@ def read_own_rooms(files: Mapping[str, Path], known: Sequence[str], voxel_size: 
         sample = with_labels_of(sample, class_names)
         if not (sample.semantic_label >= 0).any():
             raise DataError(
-                f"{files[name]}: none of its {len(sample)} points is annotated; correct it in `ssen view` and "
-                "export it"
+                f"{files[name]}: none of its {len(sample)} points is annotated; correct it in `ssen view` "
+                "and export it"
             )
         held = held_part(sample)
-        taught = replace(sample, semantic_label=np.where(held, np.int8(HELD), sample.semantic_label))
-        rooms.append(OwnRoom(name, _hash(files[name]), taught, _about(sample, held, voxel_size)))
+        taught = replace(
+            sample,
+            semantic_label=np.where(held, np.int8(HELD), sample.semantic_label),
+            instance_label=np.where(held, np.int16(-1), sample.instance_label),
+        )
+        around = _about(sample, held, voxel_size)
+        rooms.append(OwnRoom(name, sha256(files[name].read_bytes()).hexdigest(), sample, taught, around))
     return OwnRooms(tuple(rooms), class_names)
 
 
@@ -86,10 +92,18 @@ def held_part(sample: Sample) -> np.ndarray:
     axis = int(np.argmax(np.ptp(sample.points[annotated, :2], axis=0)))
     along = sample.points[:, axis]
     ends = [
-        _whole_objects(sample, annotated & (sign * along >= np.quantile(sign * along[annotated], 1 - _HELD_SHARE)))
+        _whole_objects(
+            sample, annotated & (sign * along >= np.quantile(sign * along[annotated], 1 - _HELD_SHARE))
+        )
         for sign in (1, -1)
     ]
     return max(ends, key=lambda held: len(np.unique(sample.semantic_label[held])))
+
+
+def held_alone(sample: Sample) -> Sample:
+    """The room with the labels of its held part alone."""
+    label = np.where(held_part(sample), sample.semantic_label, np.int8(IGNORE_INDEX))
+    return replace(sample, semantic_label=label)
 
 
 def _whole_objects(sample: Sample, held: np.ndarray) -> np.ndarray:
@@ -111,7 +125,3 @@ def _about(sample: Sample, held: np.ndarray, voxel_size: float) -> LabelledVoxel
     label = np.where(held, sample.semantic_label, np.int8(IGNORE_INDEX))[rows]
     part = Sample(sample.points[rows], sample.colors[rows], label, sample.instance_label[rows])
     return voxelize(part, voxel_size)
-
-
-def _hash(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from ssen_ros.io.samples import Sample
+from ssen_ros.labels import IGNORE_INDEX, UNKNOWN
 from ssen_ros.models import (
     load_checkpoint,
 )
@@ -47,6 +48,18 @@ def toy_room(seed: int = 0) -> Sample:
     palette = np.array([[90, 160, 60], [200, 40, 40], [120, 80, 40], [30, 30, 200]], np.uint8)
     colors = palette[np.repeat(np.arange(4), [len(p) for p, _, _ in parts])]
     return Sample(points, colors, semantic, instance)
+
+
+BENCH = 3  # instance
+
+
+def workshop() -> Sample:
+    """The toy room, whose box somebody has called a workbench."""
+    room = toy_room()
+    box = room.semantic_label == IGNORE_INDEX
+    label = np.where(box, np.int8(UNKNOWN), room.semantic_label)
+    instance = np.where(box, np.int16(BENCH), room.instance_label)
+    return replace(room, semantic_label=label, instance_label=instance, own_names={BENCH: "workbench"})
 
 
 # A network for these tests alone, in this process and in those that they start.

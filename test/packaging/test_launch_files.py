@@ -89,7 +89,8 @@ def test_every_argument_of_ssen_launch_reaches_the_node(launch, tmp_path, monkey
     (node,) = launch(
         "ssen.launch.py", cloud_topic="/rtabmap/cloud_map", namespace="robot1", log_level="debug",
         params_file="~/mine.yaml", weights="taught", semantic_weights="a.safetensors",
-        embedding_weights="b.safetensors", device="cuda:1", use_sim_time="true", autostart="false", namespaced_tf="true",
+        embedding_weights="b.safetensors", device="cuda:1", use_sim_time="true", autostart="false",
+        namespaced_tf="true",
     )  # fmt: skip
     assert node.namespace == "robot1"
     assert node.remappings == {
