@@ -48,10 +48,9 @@ class Judge:
             return Verdict((accuracy + iou) / 2, self._classified(network, self.known)[1])
         return Verdict(self._grouped(network, self.own), self._grouped(network, self.known))
 
-    def class_iou(self, checkpoint: Checkpoint, maps: Sequence[LabelledVoxels]) -> dict[str, float]:
-        """Of a semantic network, of each class; NaN for one that is neither there nor found."""
-        confusion = self._confusion(Network(checkpoint, self.device), maps)
-        return dict(zip(self.class_names, class_iou(confusion).tolist()))
+    def confusion(self, checkpoint: Checkpoint, maps: Sequence[LabelledVoxels]) -> np.ndarray:
+        """See confusion_matrix: of a semantic network, over all voxels of the maps."""
+        return self._confusion(Network(checkpoint, self.device), maps)
 
     def _classified(self, network: Network, maps: Sequence[LabelledVoxels]) -> tuple[float, float]:
         """Accuracy, and mIoU over the classes that are there."""

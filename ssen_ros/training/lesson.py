@@ -22,6 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ssen_ros.datasets.labelled_voxels import voxelize
+from ssen_ros.evaluation.semantic_iou import class_iou
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.labels import IGNORE_INDEX
 from ssen_ros.models import Checkpoint, Network, network_of
@@ -45,8 +46,11 @@ MAY_FALL = 0.01  # of what was known
 KEEP = 1.0  # weight of answering as before, beside the user's labels
 
 _JUDGED = 6  # times in a whole lesson
-_PATIENCE = 3  # of them without gain, and the lesson ends
+_PATIENCE = 3  # of them clearly worse than the best, and the lesson ends
+_CLEARLY = 0.01
 _HELD_ROOMS = 8  # of the replay, but no more than a quarter
+_BELOW = 0.1  # nats
+_LEAST = 1e-4  # share of a class
 _SPARE = 1.3  # times as many points as a crop needs are cut out of a large room before it is drawn
 
 
@@ -104,8 +108,7 @@ def give_lesson(
         torch.set_num_threads(config.num_threads)
     torch.manual_seed(config.seed)
     lesson = _Lesson(checkpoint, own, config)
-    model = network_of(lesson.spec)
-    start_from(model, lesson.spec, checkpoint)
+    model = lesson.network()
     _in_training(model.to(lesson.device)).coordinates = coordinates_on(lesson.device, config.precision)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     folder, state = RunFolder(out_dir, lesson.spec, config), _State()
@@ -163,13 +166,13 @@ def give_lesson(
 
 
 def _look_back(judge: Judge, checkpoint: Checkpoint, state: _State, progress: float, note: Any) -> None:
-    """Judge the network as it is, and keep it if it is the best so far."""
+    """Judge the network as it is, and keep it unless one before was clearly better."""
     verdict = judge(Checkpoint(checkpoint.spec, checkpoint.model.eval()))
     _in_training(checkpoint.model)
     state.marks, state.stale = int(progress * _JUDGED), state.stale + 1
-    if verdict.both > state.best:
+    if verdict.both > state.best - _CLEARLY:
         model = checkpoint.model.state_dict()
-        state.best, state.stale = verdict.both, 0
+        state.best, state.stale = max(verdict.both, state.best), 0
         state.best_model = {name: tensor.clone() for name, tensor in model.items()}
     note(vars(verdict))
 
@@ -201,12 +204,27 @@ class _Lesson:
         known = [self._replayed(len(names) - 1 - k) for k in range(held)]
         self.replay.restrict(names[: len(names) - held])
         self.judge = Judge(
-            [room.held for room in own.rooms], [voxelize(room, config.voxel_size) for room in known],
+            [room.judged for room in own.rooms], [voxelize(room, config.voxel_size) for room in known],
             own.class_names, config.delta_intra, self.device,
         )  # fmt: skip
 
     def _replayed(self, index: int) -> Sample:
         return with_labels_of(self.replay.sample(index), self._own.class_names)
+
+    def network(self) -> MinkUNet:
+        """The network before; a new class begins as what its voxels were taken for, and a little below."""
+        model = network_of(self.spec)
+        start_from(model, self.spec, self._before)
+        new = range(self._before.spec.out_channels, self.spec.out_channels)
+        if new:
+            rooms = [voxelize(room.taught, self._config.voxel_size) for room in self._own.rooms]
+            taken_for = self.judge.confusion(self._before, rooms)
+            with torch.no_grad():
+                for c in new:
+                    old = int(taken_for[c, : new.start].argmax())
+                    model.final.kernel[:, c] = model.final.kernel[:, old]
+                    model.final.bias[:, c] = model.final.bias[:, old] - _BELOW
+        return model
 
     def draw(self, step: int) -> Batch:
         """Scenes of the user's rooms and of the replay, in turn."""
@@ -252,14 +270,16 @@ class _Lesson:
         verdicts = {share: self.judge(checkpoint) for share, checkpoint in mixed.items()}
         for share, verdict in verdicts.items():
             log.info("%s, share %g: %s", self.spec.task, share, verdict)
-        before = verdicts[0.0]
+        before = self.judge(self._before)
         allowed = [share for share in SHARES if not verdicts[share].known < before.known - MAY_FALL]
-        share = max(allowed, key=lambda share: np.nan_to_num(verdicts[share].own))
+        share = max(allowed, key=lambda share: np.nan_to_num(verdicts[share].own), default=0.0)
         checkpoint, new = mixed[share], set(self._own.class_names) - set(self._before.spec.class_names)
         iou: dict[str, float] = {}
         if new and self.spec.task == "semantic":
             rooms = [voxelize(room.whole, self._config.voxel_size) for room in self._own.rooms]
-            iou = self.judge.class_iou(checkpoint, rooms)
+            iou = dict(
+                zip(self._own.class_names, class_iou(self.judge.confusion(checkpoint, rooms)).tolist())
+            )
         return Taught(checkpoint, before, verdicts[share], share, steps, {n: iou[n] for n in iou if n in new})
 
     def _provenance(self, steps: int) -> dict[str, Any]:
@@ -294,11 +314,11 @@ def _balance(before: Checkpoint, own: OwnRooms) -> tuple[dict[str, float], dict[
     shares, weights = (dict(before.provenance.get(n) or {}) for n in ("class_shares", "class_weight"))
     if before.spec.task != "semantic" or not shares or not weights:
         return {}, {}
-    factor = np.median([weights[name] * max(shares[name], 1e-6) ** 0.5 for name in weights])
+    factor = np.median([weights[name] * share**0.5 for name, share in shares.items() if share > _LEAST])
     most = max(weights.values())
     for name, found in zip(own.class_names, own.class_shares()):
         if name not in weights:
-            shares[name] = max(float(found) / 2, 1e-4)
+            shares[name] = max(float(found) / 2, _LEAST)
             weights[name] = min(float(factor) * shares[name] ** -0.5, most)
     ordered = [{name: of[name] for name in own.class_names} for of in (shares, weights)]
     return ordered[0], ordered[1]

@@ -31,7 +31,7 @@ class OwnRoom:
     sha256: str  # of the file
     whole: Sample
     taught: Sample  # the whole room; what is held back has the label HELD
-    held: LabelledVoxels  # the held part and what is about it, which has the label IGNORE_INDEX
+    judged: LabelledVoxels  # the held part and what is about it, which has the label IGNORE_INDEX
 
 
 @dataclass(frozen=True)
@@ -54,23 +54,34 @@ def read_own_rooms(files: Mapping[str, Path], known: Sequence[str], voxel_size: 
     samples = {name: load_room(path) for name, path in files.items()}
     new = sorted({own for sample in samples.values() for own in sample.own_names.values()} - set(known))
     class_names = (*known, *new)
-    rooms = []
+    samples = {name: with_labels_of(sample, class_names) for name, sample in samples.items()}
     for name, sample in samples.items():
-        sample = with_labels_of(sample, class_names)
         if not (sample.semantic_label >= 0).any():
             raise DataError(
                 f"{files[name]}: none of its {len(sample)} points is annotated; correct it in `ssen view` "
                 "and export it"
             )
-        held = held_part(sample)
-        taught = replace(
-            sample,
-            semantic_label=np.where(held, np.int8(HELD), sample.semantic_label),
-            instance_label=np.where(held, np.int16(-1), sample.instance_label),
-        )
-        around = _about(sample, held, voxel_size)
-        rooms.append(OwnRoom(name, sha256(files[name].read_bytes()).hexdigest(), sample, taught, around))
+    held = {name: held_part(sample) for name, sample in samples.items()}
+    judged = np.unique(np.concatenate([s.semantic_label[held[name]] for name, s in samples.items()]))
+    unheld = np.setdiff1d(np.arange(len(known), len(class_names)), judged)
+    rooms = [
+        _own_room(files[name], name, sample, held[name], unheld, voxel_size)
+        for name, sample in samples.items()
+    ]
     return OwnRooms(tuple(rooms), class_names)
+
+
+def _own_room(
+    file: Path, name: str, sample: Sample, held: np.ndarray, unheld: np.ndarray, voxel_size: float
+) -> OwnRoom:
+    """`unheld` are new classes of which nothing is held: by what is taught of them they are judged too."""
+    taught = replace(
+        sample,
+        semantic_label=np.where(held, np.int8(HELD), sample.semantic_label),
+        instance_label=np.where(held, np.int16(-1), sample.instance_label),
+    )
+    judged = _about(sample, held | np.isin(sample.semantic_label, unheld), voxel_size)
+    return OwnRoom(name, sha256(file.read_bytes()).hexdigest(), sample, taught, judged)
 
 
 def with_labels_of(sample: Sample, class_names: Sequence[str]) -> Sample:
@@ -116,12 +127,12 @@ def _whole_objects(sample: Sample, held: np.ndarray) -> np.ndarray:
     return held & np.isin(sample.semantic_label, elsewhere)
 
 
-def _about(sample: Sample, held: np.ndarray, voxel_size: float) -> LabelledVoxels:
+def _about(sample: Sample, judged: np.ndarray, voxel_size: float) -> LabelledVoxels:
     rows = np.zeros(len(sample), bool)
-    if held.any():
-        low, high = (edge(sample.points[held, :2], axis=0) for edge in (np.min, np.max))
+    if judged.any():
+        low, high = (edge(sample.points[judged, :2], axis=0) for edge in (np.min, np.max))
         ground = sample.points[:, :2]
         rows = ((ground >= low - _AROUND_M) & (ground <= high + _AROUND_M)).all(axis=1)
-    label = np.where(held, sample.semantic_label, np.int8(IGNORE_INDEX))[rows]
+    label = np.where(judged, sample.semantic_label, np.int8(IGNORE_INDEX))[rows]
     part = Sample(sample.points[rows], sample.colors[rows], label, sample.instance_label[rows])
     return voxelize(part, voxel_size)

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from ssen_ros.io.samples import Sample
-from ssen_ros.labels import IGNORE_INDEX, UNKNOWN
+from ssen_ros.labels import UNKNOWN
 from ssen_ros.models import (
     load_checkpoint,
 )
@@ -54,12 +54,16 @@ BENCH = 3  # instance
 
 
 def workshop() -> Sample:
-    """The toy room, whose box somebody has called a workbench."""
-    room = toy_room()
-    box = room.semantic_label == IGNORE_INDEX
-    label = np.where(box, np.int8(UNKNOWN), room.semantic_label)
-    instance = np.where(box, np.int16(BENCH), room.instance_label)
-    return replace(room, semantic_label=label, instance_label=instance, own_names={BENCH: "workbench"})
+    """The toy room with a yellow thing in it that somebody has called a workbench."""
+    room, count = toy_room(), 3000
+    bench = np.random.default_rng(7).uniform([1.2, 0.2, 0.1], [1.8, 0.8, 0.8], (count, 3))
+    return Sample(
+        np.concatenate([room.points, bench.astype(np.float32)]),
+        np.concatenate([room.colors, np.full((count, 3), (250, 230, 20), np.uint8)]),
+        np.concatenate([room.semantic_label, np.full(count, UNKNOWN, np.int8)]),
+        np.concatenate([room.instance_label, np.full(count, BENCH, np.int16)]),
+        {BENCH: "workbench"},
+    )
 
 
 # A network for these tests alone, in this process and in those that they start.
