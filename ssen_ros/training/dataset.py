@@ -97,11 +97,11 @@ class RoomDataset:
     ) -> tuple[LabelledVoxels, Placement]:
         """A room, any or this one, as `draw_scene` has it."""
         sample = self.sample(int(rng.integers(len(self))) if room is None else room)
-        return draw_scene(rng, sample, config)
+        return draw_scene(rng, sample, config, self.voxel_size)
 
 
 def draw_scene(
-    rng: np.random.Generator, sample: Sample, config: TrainConfig
+    rng: np.random.Generator, sample: Sample, config: TrainConfig, voxel_size: float
 ) -> tuple[LabelledVoxels, Placement]:
     """The room augmented, voxelized, and cropped as a map still growing would be, and how its points were
     placed."""
@@ -110,7 +110,7 @@ def draw_scene(
     points = placement.apply(sample.points[kept])
     colors = augment_colors(rng, sample.colors[kept], config.augmentation)
     augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
-    voxels = voxelize(augmented, config.voxel_size)
+    voxels = voxelize(augmented, voxel_size)
     return crop(rng, voxels, config.max_voxels, config.crop_share), placement
 
 

@@ -236,7 +236,7 @@ class _Lesson:
                 room = nearby(rng, room, self._config)
             else:
                 room = self._replayed(int(rng.integers(len(self.replay))))
-            voxels, _ = draw_scene(rng, room, self._config)
+            voxels, _ = draw_scene(rng, room, self._config, self._config.voxel_size)
             masks.append(self._shown(rng, voxels))
             drawn.append(voxels)
         if self.spec.task == "embedding":

@@ -25,7 +25,7 @@ from ssen_ros.training.teach import REPORT, teach
 from ssen_ros.training.train import train
 
 TASKS = ("semantic", "embedding")
-SMALL = dict(steps=8, max_voxels=500, num_threads=1, log_steps=1, learning_rate=5e-3)
+SMALL = dict(steps=6, max_voxels=500, num_threads=1, log_steps=1, learning_rate=5e-3)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +39,10 @@ def trained(tmp_path_factory) -> dict[str, Path]:
     return {
         task: train(
             task,
-            small_config(folder / "rooms", steps=30, features=features[task], class_balance=0.5),
+            small_config(folder / "rooms", steps=steps, features=features[task], class_balance=0.5),
             folder / task,
         )
-        for task in TASKS
+        for task, steps in zip(TASKS, (30, 5))
     }
 
 
@@ -88,13 +88,14 @@ def test_the_networks_learn_a_new_class_and_the_folder_is_what_weights_takes(
 
 
 def test_interrupted_and_killed_it_goes_on_exactly(own, trained, replay, tmp_path, monkeypatch):
+    monkeypatch.setattr(lesson, "_PATIENCE", 99)
     teach(own, trained, replay, tmp_path / "whole", 60, **SMALL)
     draw = lesson._Lesson.draw
     ctrl_c, term = (partial(signal.raise_signal, number) for number in (signal.SIGINT, signal.SIGTERM))
     tasks = [
-        ("semantic", 3, ctrl_c, KeyboardInterrupt),
-        ("semantic", 5, power_cut, RuntimeError),
-        ("embedding", 3, term, KeyboardInterrupt),
+        ("semantic", 2, ctrl_c, KeyboardInterrupt),
+        ("semantic", 4, power_cut, RuntimeError),
+        ("embedding", 2, term, KeyboardInterrupt),
     ]
     out, resume = tmp_path / "parts", False
     for task, step, how, raised in tasks:
@@ -154,7 +155,7 @@ def lesson_rooms(own, before):
 
 
 def test_it_ends_when_nothing_is_gained(own, trained, replay, tmp_path, monkeypatch):
-    verdicts = iter([0.5, 0.495, 0.47, 0.48, 0.48, *[0.5] * 5])
+    verdicts = iter([0.5, 0.495, 0.47, 0.48, 0.48, *[0.5] * 6])
     monkeypatch.setattr(lesson.Judge, "__call__", lambda self, checkpoint: Verdict(next(verdicts), 0.5))
     before = load_checkpoint(trained["embedding"])
     config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 12})
