@@ -221,11 +221,11 @@ class _Lesson:
         if new:
             rooms = [voxelize(room.taught, self._config.voxel_size) for room in self._own.rooms]
             taken_for = self.judge.confusion(self._before, rooms)
-            with torch.no_grad():
-                for c in new:
-                    old = int(taken_for[c, : new.start].argmax())
-                    model.final.kernel[:, c] = model.final.kernel[:, old]
-                    model.final.bias[:, c] = model.final.bias[:, old] - _BELOW
+            state = model.state_dict()  # shares its memory with the model
+            for c in new:
+                old = int(taken_for[c, : new.start].argmax())
+                state["final.kernel"][:, c] = state["final.kernel"][:, old]
+                state["final.bias"][:, c] = state["final.bias"][:, old] - _BELOW
         return model
 
     def draw(self, step: int) -> Batch:
