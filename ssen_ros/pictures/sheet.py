@@ -7,7 +7,9 @@ import numpy as np
 from PIL import Image
 
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.pictures.render import BACKGROUND, render_panels
+from ssen_ros.palettes import colors_of
+from ssen_ros.pictures.render import render
+from ssen_ros.pictures.shot import BACKGROUND
 
 if TYPE_CHECKING:
     from ssen_ros.io.samples import Sample
@@ -30,7 +32,8 @@ def contact_sheet(samples: Iterable["Sample"], voxel_size: float) -> Image.Image
 
 
 def _strip(sample: "Sample", voxel_size: float) -> Image.Image:
-    panels = np.hstack(render_panels(_as_map(sample, voxel_size)))
+    labelled = _as_map(sample, voxel_size)
+    panels = render(labelled, [("", colors_of(labelled, mode)) for mode in ("colour", "classes", "instances")])
     height = round(panels.shape[0] * _STRIP / panels.shape[1])
     return Image.fromarray(panels).resize((_STRIP, height), Image.Resampling.LANCZOS)
 

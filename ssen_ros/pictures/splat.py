@@ -1,17 +1,19 @@
-"""Points to pixels with a z-buffer, in numpy: no GPU, no window, the same picture every time."""
+"""Voxels to pixels with a z-buffer, in numpy: no GPU, no window, the same picture every time."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from ssen_ros.pictures.camera import Camera
 
-_ROW_BITS = 32
-_DEPTH_STEPS_PER_M = 1e4  # depth is compared in tenths of a millimetre
+_ROW_BITS, _SIDE_BITS = 32, 2
+_DEPTH_STEPS_PER_M = 1e3  # depth is compared in millimetres
 _EMPTY = np.iinfo(np.int64).max
 _MAX_RADIUS = 24  # px
 _EDGE_STEP = 0.25  # m; a deeper step looks no darker
+_SIDES = np.array((0.84, 0.92, 1.0), np.float32)  # how bright the sides of a cube are: facing x, y, up
+_UP = 2
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Frame:
 
     row: np.ndarray  # (H, W) int64, row of the point, -1 where nothing is
     depth: np.ndarray  # (H, W) float32, m, inf where nothing is
+    shade: np.ndarray  # (H, W) float32 in 0..1: how bright the side is that is seen; 1 where nothing is
 
     def colors(self, point_colors: np.ndarray, background: tuple[int, int, int]) -> np.ndarray:
         """(H, W, 3) float32: the colour of the point at each pixel, from (N, 3) uint8."""
@@ -27,32 +30,68 @@ class Frame:
         return table[self.row].astype(np.float32)
 
 
-def splat(points: np.ndarray, camera: Camera, width: int, height: int, point_size: float) -> Frame:
-    """Draw each of (N, 3) points as a disc of `point_size` m; the nearest wins, then the lowest row."""
+@dataclass(frozen=True)
+class Stamp:
+    """What each point leaves on the picture; orthographic, so it is the same for all."""
+
+    offset: np.ndarray  # (K, 2) int64 px: u, v from the point's own pixel
+    depth: np.ndarray  # (K,) float64 m, from the point's own
+    side: np.ndarray  # (K,) int64, of _SIDES
+
+
+def ball(camera: Camera, size: float) -> Stamp:
+    """A flat disc of `size` m; one pixel at least."""
+    radius = min(max(size * camera.scale / 2.0, 0.5), _MAX_RADIUS)
+    dv, du = _around(radius)
+    inside = du**2 + dv**2 <= radius**2 + 0.25
+    offset = np.stack([du[inside], dv[inside]], axis=1)
+    return Stamp(offset, np.zeros(len(offset)), np.full(len(offset), _UP))
+
+
+def cube(camera: Camera, edge: float) -> Stamp:
+    """A cube of `edge` m, its sides along the axes of the map, each evenly lit."""
+    half = min(edge / 2.0, _MAX_RADIUS / camera.scale / 2.0)
+    dv, du = _around(min(half * camera.scale * 3**0.5 + 1.0, _MAX_RADIUS))
+    right, down, forward = camera.axes
+    start = (du[..., None] * right + dv[..., None] * down) / camera.scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = (-np.sign(forward) * half - start) / forward  # where the ray enters each pair of sides
+        far = (np.sign(forward) * half - start) / forward
+    near, far = np.where(np.isfinite(near), near, -np.inf), np.where(np.isfinite(far), far, np.inf)
+    enters, side = near.max(axis=-1), near.argmax(axis=-1)
+    hit = enters < far.min(axis=-1)
+    if not hit.any():
+        return ball(camera, edge)
+    return Stamp(np.stack([du[hit], dv[hit]], axis=1), enters[hit], side[hit])
+
+
+def splat(points: np.ndarray, camera: Camera, width: int, height: int, stamp: Stamp) -> Frame:
+    """Stamp each of (N, 3) points, m, on the picture; the nearest wins, then the lowest row."""
     pixels, depth = camera.project(points)
-    first = float(depth.min(initial=0.0))
-    steps = ((depth - first) * _DEPTH_STEPS_PER_M).astype(np.int64)
-    packed = (steps << _ROW_BITS) | np.arange(len(points))
-    buffer = np.full(width * height, _EMPTY, np.int64)
+    first = float(depth.min(initial=0.0) + stamp.depth.min())
     corner = np.floor(pixels).astype(np.int64)
-    for du, dv in _disc(point_size * camera.scale / 2.0):
+    row = np.arange(len(points))
+    buffer = np.full(width * height, _EMPTY, np.int64)
+    for (du, dv), deeper, side in zip(stamp.offset, stamp.depth, stamp.side):
+        steps = ((depth + deeper - first) * _DEPTH_STEPS_PER_M).astype(np.int64)
+        packed = (((steps << _SIDE_BITS) | int(side)) << _ROW_BITS) | row
         u, v = corner[:, 0] + du, corner[:, 1] + dv
         inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
         np.minimum.at(buffer, v[inside] * width + u[inside], packed[inside])
     buffer = buffer.reshape(height, width)
-    empty = buffer == _EMPTY
-    row = np.where(empty, -1, buffer & ((1 << _ROW_BITS) - 1))
-    seen = (buffer >> _ROW_BITS) / _DEPTH_STEPS_PER_M + first
-    return Frame(row, np.where(empty, np.inf, seen).astype(np.float32))
+    empty, high = buffer == _EMPTY, buffer >> _ROW_BITS
+    seen = (high >> _SIDE_BITS) / _DEPTH_STEPS_PER_M + first
+    return Frame(
+        row=np.where(empty, -1, buffer & ((1 << _ROW_BITS) - 1)),
+        depth=np.where(empty, np.inf, seen).astype(np.float32),
+        shade=np.where(empty, np.float32(1.0), _SIDES[np.minimum(high & ((1 << _SIDE_BITS) - 1), _UP)]),
+    )
 
 
-def _disc(radius: float) -> np.ndarray:
-    """(K, 2) pixel offsets of a disc; one pixel at least."""
-    radius = min(max(radius, 0.5), _MAX_RADIUS)
+def _around(radius: float) -> tuple[np.ndarray, np.ndarray]:
     reach = int(np.ceil(radius))
     dv, du = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    inside = du**2 + dv**2 <= radius**2 + 0.25
-    return np.stack([du[inside], dv[inside]], axis=1)
+    return dv, du
 
 
 def edge_shade(depth: np.ndarray, reach: int, tolerance: float, darkest: float = 0.4) -> np.ndarray:
@@ -71,6 +110,20 @@ def edge_shade(depth: np.ndarray, reach: int, tolerance: float, darkest: float =
         obscurance += np.clip(near - neighbour - tolerance, 0.0, _EDGE_STEP)
     shade = np.exp(-2.5 * obscurance / (len(offsets) * _EDGE_STEP))
     return np.maximum(shade, darkest).astype(np.float32)
+
+
+def nook_shade(depth: np.ndarray, reach: float, strength: float = 1.6, darkest: float = 0.6) -> np.ndarray:
+    """(H, W) float32 in darkest..1: darker where the surroundings, `reach` px wide, lie nearer to the viewer.
+
+    Unsharp masking of the depth (T. Luft, C. Colditz, O. Deussen, SIGGRAPH 2006): a soft shadow where things
+    stand on the floor or by a wall.
+    """
+    known = np.isfinite(depth)
+    weight = gaussian_filter(known.astype(np.float32), reach, truncate=2.5)
+    mean = gaussian_filter(np.where(known, depth, 0.0), reach, truncate=2.5) / np.maximum(weight, 1e-6)
+    deeper = np.where(known, depth, 0.0) - mean
+    shade = 1.0 - strength * np.clip(deeper, 0.0, 1.0)
+    return np.where(known, np.clip(shade, darkest, 1.0), 1.0).astype(np.float32)
 
 
 def slope_shade(depth: np.ndarray, axes: np.ndarray, scale: float, reach: int) -> np.ndarray:

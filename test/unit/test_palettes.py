@@ -1,6 +1,8 @@
 import numpy as np
 
-from ssen_ros.labels import PALETTE, UNLABELLED_COLOR, instance_colors, semantic_colors
+from ssen_ros.palettes import DEFAULT, PALETTES, UNLABELLED_COLOR, instance_colors, semantic_colors
+
+PALETTE = PALETTES[DEFAULT]
 
 
 def test_known_classes_have_the_palette_and_unlabelled_is_grey():
