@@ -1,6 +1,6 @@
 """The colours of classes, of objects and of what is neither: in pictures, in the browser and in messages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -65,8 +65,8 @@ def semantic_colors(semantic_label: np.ndarray, palette: str = DEFAULT) -> np.nd
 def instance_colors(instance_id: np.ndarray) -> np.ndarray:
     """(V, 3) uint8 colours of (V,) persistent ids: the same id has the same colour in every frame.
 
-    Ids below zero (noise, stuff) are nearly black. Hues advance by the golden ratio and lightness changes with
-    each id, so ids that follow each other are easy to tell apart. The space is OKLab (B. Ottosson, 2020).
+    Ids below zero (noise, stuff) are nearly black. Hues advance by the golden ratio and lightness changes
+    with each id, so ids that follow each other are easy to tell apart. The space is OKLab (B. Ottosson).
     """
     ids = np.asarray(instance_id, dtype=np.int64)
     hue = 2.0 * np.pi * ((ids * _GOLDEN) % 1.0)
@@ -106,7 +106,7 @@ def colors_of(labelled: LabelledMap, mode: str, palette: str = DEFAULT) -> np.nd
     raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
 
 
-Legend = list[tuple[str, tuple[int, int, int]]]  # (what it means, its colour)
+Legend = Sequence[tuple[str, tuple[int, int, int]]]  # (what it means, its colour)
 
 
 def legend_of(labelled: LabelledMap, mode: str, palette: str = DEFAULT) -> Legend:

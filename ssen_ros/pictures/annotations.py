@@ -22,7 +22,8 @@ _ALPHA = {True: 45, False: 235}  # of an edge, hidden or not
 _STEP = 3.0  # px, pieces of an edge that are hidden or not by themselves
 # Where a label may stand, in its own widths and heights from its place, the nearest first.
 _PLACES = sorted(
-    [(0.55 * i, 1.1 * j) for i in range(-3, 4) for j in range(-5, 6)], key=lambda p: (p[0] ** 2 * 4 + p[1] ** 2)
+    [(0.55 * i, 1.1 * j) for i in range(-3, 4) for j in range(-5, 6)],
+    key=lambda place: 4 * place[0] ** 2 + place[1] ** 2,
 )
 
 Rectangle = tuple[float, float, float, float]  # left, top, right, bottom

@@ -50,16 +50,14 @@ def render_map(labelled: "LabelledMap", palette: str = DEFAULT) -> np.ndarray:
 def render(
     labelled: "LabelledMap",
     panels: Sequence[Panel | tuple[str, np.ndarray]],
-    legend: Legend = [],
+    legend: Legend = (),
     width: int = PANEL_WIDTH,
 ) -> np.ndarray:
     """(H, W, 3) uint8: the map once for each panel, side by side, each `width` px wide, and the legend."""
     return arranged(take(labelled, width), panels, legend)
 
 
-def arranged(
-    shot: Shot, panels: Sequence[Panel | tuple[str, np.ndarray]], legend: Legend = []
-) -> np.ndarray:
+def arranged(shot: Shot, panels: Sequence[Panel | tuple[str, np.ndarray]], legend: Legend = ()) -> np.ndarray:
     """As `render`, of what a camera has taken already."""
     drawn = [Panel(*panel) for panel in panels]
     images = [with_objects(shot.panel(p.colors), shot, p.instances) for p in drawn]

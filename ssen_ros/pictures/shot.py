@@ -54,10 +54,11 @@ class Shot:
         return halved(self.frame.colors(table, BACKGROUND) * self.light[:, :, None])
 
 
-def take(labelled: "LabelledMap", width: int = PANEL_WIDTH) -> Shot:
-    """Look down into the map from where the least of it has to be cut away; `width` px wide.
+def take(labelled: "LabelledMap", width: int = PANEL_WIDTH, azimuth: float | None = None) -> Shot:
+    """Look down into the map; `width` px wide.
 
-    The ceiling, and the walls between the camera and a room, are left out.
+    The camera stands at `azimuth` (rad, from +X), by default where the least has to be cut away. The ceiling,
+    and the walls between the camera and a room, are left out.
     """
     heights = PANEL_HEIGHTS[0] * width // PANEL_WIDTH, PANEL_HEIGHTS[1] * width // PANEL_WIDTH
     if len(labelled) == 0:
@@ -69,7 +70,8 @@ def take(labelled: "LabelledMap", width: int = PANEL_WIDTH) -> Shot:
     is_wall = _is_of(labelled, _WALL_NAMES)
     plan = make_plan(labelled.points, is_wall & ~things)
     turned = direction(plan)
-    azimuths = [turned + quarter + aside for quarter in np.arange(4) * np.pi / 2 for aside in ASIDE]
+    around = [turned + quarter + aside for quarter in np.arange(4) * np.pi / 2 for aside in ASIDE]
+    azimuths = around if azimuth is None else [azimuth]
     masks = [visible_rows(plan, azimuth, keep=things & ~is_wall) for azimuth in azimuths]
     best = int(np.argmax([mask.sum() for mask in masks]))
     ceiling = _is_of(labelled, frozenset({"ceiling"})) & (plan.height > _CEILING_FROM)
@@ -87,7 +89,7 @@ def take(labelled: "LabelledMap", width: int = PANEL_WIDTH) -> Shot:
     light = (
         frame.shade
         * edge_shade(frame.depth, reach=2, tolerance=2.0 * size)
-        * nook_shade(frame.depth, 0.12 * double.scale)
+        * nook_shade(frame.depth, round(0.12 * double.scale))
         * slope_shade(frame.depth, axes, double.scale, reach)
     )
     return Shot(rows, camera, frame, light)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import uniform_filter
 
 from ssen_ros.pictures.camera import Camera
 
@@ -69,16 +69,22 @@ def splat(points: np.ndarray, camera: Camera, width: int, height: int, stamp: St
     """Stamp each of (N, 3) points, m, on the picture; the nearest wins, then the lowest row."""
     pixels, depth = camera.project(points)
     first = float(depth.min(initial=0.0) + stamp.depth.min())
-    corner = np.floor(pixels).astype(np.int64)
-    row = np.arange(len(points))
+    reach = int(np.abs(stamp.offset).max())  # the buffer has a margin, so that no stamp is cut
+    width, height = width + 2 * reach, height + 2 * reach
+    corner = np.floor(pixels).astype(np.int64) + reach
+    steps = ((depth - first) * _DEPTH_STEPS_PER_M).astype(np.int64)
+    row = np.lexsort((np.arange(len(points)), steps))[::-1]  # the nearest last: of those that are assigned
+    steps, (u, v) = steps[row], corner[row].T  # to one pixel at once the last stays
+    near = (u >= reach) & (u < width - reach) & (v >= reach) & (v < height - reach)
+    row, steps, pixel = row[near], steps[near], (v * width + u)[near]
     buffer = np.full(width * height, _EMPTY, np.int64)
     for (du, dv), deeper, side in zip(stamp.offset, stamp.depth, stamp.side):
-        steps = ((depth + deeper - first) * _DEPTH_STEPS_PER_M).astype(np.int64)
-        packed = (((steps << _SIDE_BITS) | int(side)) << _ROW_BITS) | row
-        u, v = corner[:, 0] + du, corner[:, 1] + dv
-        inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        np.minimum.at(buffer, v[inside] * width + u[inside], packed[inside])
-    buffer = buffer.reshape(height, width)
+        deeper = round(float(deeper) * _DEPTH_STEPS_PER_M)
+        packed = ((((steps + deeper) << _SIDE_BITS) | int(side)) << _ROW_BITS) | row
+        at = pixel + int(dv * width + du)
+        nearer = packed < buffer[at]
+        buffer[at[nearer]] = packed[nearer]
+    buffer = buffer.reshape(height, width)[reach : height - reach, reach : width - reach]
     empty, high = buffer == _EMPTY, buffer >> _ROW_BITS
     seen = (high >> _SIDE_BITS) / _DEPTH_STEPS_PER_M + first
     return Frame(
@@ -112,17 +118,14 @@ def edge_shade(depth: np.ndarray, reach: int, tolerance: float, darkest: float =
     return np.maximum(shade, darkest).astype(np.float32)
 
 
-def nook_shade(depth: np.ndarray, reach: float, strength: float = 1.6, darkest: float = 0.6) -> np.ndarray:
+def nook_shade(depth: np.ndarray, reach: int, strength: float = 1.6, darkest: float = 0.6) -> np.ndarray:
     """(H, W) float32 in darkest..1: darker where the surroundings, `reach` px wide, lie nearer to the viewer.
 
     Unsharp masking of the depth (T. Luft, C. Colditz, O. Deussen, SIGGRAPH 2006): a soft shadow where things
     stand on the floor or by a wall.
     """
-    known = np.isfinite(depth)
-    weight = gaussian_filter(known.astype(np.float32), reach, truncate=2.5)
-    mean = gaussian_filter(np.where(known, depth, 0.0), reach, truncate=2.5) / np.maximum(weight, 1e-6)
-    deeper = np.where(known, depth, 0.0) - mean
-    shade = 1.0 - strength * np.clip(deeper, 0.0, 1.0)
+    known, mean = _blurred(depth, reach, times=2)
+    shade = 1.0 - strength * np.clip(np.where(known, depth, 0.0) - mean, 0.0, 1.0)
     return np.where(known, np.clip(shade, darkest, 1.0), 1.0).astype(np.float32)
 
 
@@ -131,14 +134,21 @@ def slope_shade(depth: np.ndarray, axes: np.ndarray, scale: float, reach: int) -
 
     The normal comes from the depth, smoothed over `reach` px; `axes` are the camera's, `scale` px per m.
     """
-    known = np.isfinite(depth)
-    weight = uniform_filter(known.astype(np.float32), 2 * reach + 1)
-    mean = uniform_filter(np.where(known, depth, 0.0), 2 * reach + 1) / np.maximum(weight, 1e-6)
+    known, mean = _blurred(depth, reach)
     slope_v, slope_u = (scale * g for g in np.gradient(mean))  # m per m
     # The normal is slope_u * right + slope_v * down - forward; only its z counts.
     z = slope_u * axes[0, 2] + slope_v * axes[1, 2] - axes[2, 2]
     upward = z / np.sqrt(slope_u**2 + slope_v**2 + 1.0)
     return np.where(known, 0.72 + 0.28 * np.clip(upward, 0.0, 1.0), 1.0).astype(np.float32)
+
+
+def _blurred(depth: np.ndarray, reach: int, times: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Where anything is, and the mean depth of that within `reach` px around each pixel."""
+    known = np.isfinite(depth)
+    weight, total = known.astype(np.float32), np.where(known, depth, np.float32(0.0))
+    for _ in range(times):  # boxes: as fast for any reach
+        weight, total = (uniform_filter(image, 2 * reach + 1) for image in (weight, total))
+    return known, total / np.maximum(weight, 1e-6)
 
 
 def halved(image: np.ndarray) -> np.ndarray:

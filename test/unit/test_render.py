@@ -10,8 +10,8 @@ from ssen_ros.palettes import DEFAULT, PALETTES, STUFF_COLOR, instance_colors, s
 from ssen_ros.pictures.annotations import LEGEND_LINE, TITLE_HEIGHT
 from ssen_ros.pictures.camera import fit_camera, view_axes
 from ssen_ros.pictures.cutaway import make_plan, visible_rows
-from ssen_ros.pictures.render import GAP, render, render_map, save_png
-from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH, take
+from ssen_ros.pictures.render import GAP, render_map, save_png
+from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH
 from ssen_ros.pictures.splat import ball, cube, splat
 from ssen_ros.structures import Box, Instance
 
