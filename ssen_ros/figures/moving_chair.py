@@ -66,7 +66,7 @@ def a_chair(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scene(points: np.ndarray, colors: np.ndarray, along: float) -> Sample:
-    """Two rows of copies of the chair, and one on its own between them: at 0 at their begin, at 1 at their end."""
+    """Two rows of copies of the chair, and one between them: at their begin at 0, at their end at 1."""
     spots = [(along * (PLACES - 1) * APART[0], 0.0)]
     spots += [(k * APART[0], row * APART[1]) for row in (-1, 1) for k in range(PLACES)]
     ends = np.array([[0.0, -APART[1]], [(PLACES - 1) * APART[0], APART[1]]]) + [[-MARGIN], [MARGIN]]
@@ -81,8 +81,8 @@ def scene(points: np.ndarray, colors: np.ndarray, along: float) -> Sample:
         points=np.vstack([floor, *moved]).astype(np.float32),
         colors=np.vstack([np.clip(_FLOOR_COLOR + grain, 0, 255).astype(np.uint8), *[colors] * chairs]),
         semantic_label=np.repeat([FLOOR, CHAIR], [len(floor), chairs * each]).astype(np.int8),
-        instance_label=np.r_[np.full(len(floor), -1), np.repeat(np.arange(chairs) + MOVING, each)].astype(
-            np.int16
+        instance_label=np.repeat(
+            np.r_[-1, MOVING : MOVING + chairs].astype(np.int16), [len(floor), *[each] * chairs]
         ),
     )
 
@@ -118,7 +118,7 @@ class Projection:
 
 
 def project(moments: Sequence[Moment]) -> Projection:
-    """Onto the three widest axes of all moments together; then turned, so that rows lie as the rows of chairs."""
+    """Onto the three widest axes of all moments together; then turned, so that rows lie as the chairs'."""
     together = np.vstack([moment.embeddings for moment in moments]).astype(np.float64)
     mean = together.mean(axis=0)
     spread, axes = np.linalg.eigh(np.cov(together.T))
@@ -140,10 +140,8 @@ def measure(moments: Sequence[Moment], projection: Projection, width: int) -> di
     """How much of a chair's place its embedding tells: R² of linear fits, and how many chairs were found."""
     fixed = [_means(moments[0])[k][1:] for k in range(2)]
     moving = [np.stack([_means(moment)[k][0] for moment in moments]) for k in range(2)]
-    found = [
-        sum(iou >= 0.5 for _, iou in matched(m.room.truth, m.room.found.instance_id).values())
-        for m in moments
-    ]
+    pairs = [matched(moment.room.truth, moment.room.found.instance_id) for moment in moments]
+    found = [sum(iou >= 0.5 for _, iou in of_moment.values()) for of_moment in pairs]
     chairs = 2 * PLACES + 1
     return {
         "embedding_width": width,
@@ -178,9 +176,7 @@ def figure_6(moments: Sequence[Moment], embedding_width: int, column: int = 420)
         beside([titled(images[row], title if k == 0 else "") for k, images in enumerate(columns)])
         for row, title in enumerate(titles)
     ]
-    frames = [
-        beside([titled(image, title) for image, title in zip(images[1:], titles[1:])]) for images in drawn
-    ]
+    frames = [beside(list(map(titled, images[1:], titles[1:]))) for images in drawn]
     data = measure(moments, projection, embedding_width)
     return Figure(6, data, stacked(rows), (*frames, *frames[-2:0:-1]))
 
@@ -199,11 +195,8 @@ def _draw(
     embedded = projection(moment.embeddings)
     own = embedded[moving[moment.thing_rows]]
     cloud, pixel = _cloud(embedded, colors[moment.thing_rows], shot, everywhere, own.mean(axis=0))
-    (of_scene,), _ = shot.camera.project(place[None])
-    return tuple(
-        _circled(image, at)
-        for image, at in ((shot.panel(input), of_scene), (shot.panel(colors), of_scene), (cloud, pixel))
-    )
+    (at,), _ = shot.camera.project(place[None])
+    return _circled(shot.panel(input), at), _circled(shot.panel(colors), at), _circled(cloud, pixel)
 
 
 def _cloud(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -87,8 +87,8 @@ def confidence_by_contact(found: LabelledMap) -> dict[str, Any]:
     """Whether voxels far from their cluster's mean lie where objects touch, as the paper says of Fig. 1.
 
     Returns:
-        {"objects", "voxels" of them, and of those nearer than `contact_m` to another object and of the others:
-        how many, their median confidence, and the share that is below one half ("black")}.
+        {"objects", "voxels" of them, and of those nearer than `contact_m` to another object and of the
+        others: how many, their median confidence, and the share that is below one half ("black")}.
     """
     rows = np.flatnonzero(found.instance_id >= 0)
     points, ids, confidence = found.points[rows], found.instance_id[rows], found.confidence[rows]
@@ -131,24 +131,32 @@ def figure_1(name: str, found: LabelledMap) -> Figure:
 # --- truth and prediction --------------------------------------------------------------------------
 
 
-def overlaps(truth: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(true objects,), (found ones,) and the (A, B) voxels that they have in common; below zero is nothing."""
+class Overlaps(NamedTuple):
+    """Which voxels true and found objects have in common."""
+
+    true_ids: np.ndarray  # (A,)
+    found_ids: np.ndarray  # (B,)
+    common: np.ndarray  # (A, B) int64, voxels
+    true_sizes: np.ndarray  # (A,) int64, voxels
+    found_sizes: np.ndarray  # (B,)
+
+
+def overlaps(truth: np.ndarray, found: np.ndarray) -> Overlaps:
+    """Of the (V,) true and found objects of each voxel; below zero is none."""
     true_ids, true_row = np.unique(np.append(truth, -1), return_inverse=True)
     found_ids, found_row = np.unique(np.append(found, -1), return_inverse=True)
     table = np.zeros((len(true_ids), len(found_ids)), np.int64)
     np.add.at(table, (true_row[:-1], found_row[:-1]), 1)
-    return true_ids[true_ids >= 0], found_ids[found_ids >= 0], table[np.ix_(true_ids >= 0, found_ids >= 0)]
+    a, b = true_ids >= 0, found_ids >= 0
+    return Overlaps(
+        true_ids[a], found_ids[b], table[np.ix_(a, b)], table.sum(axis=1)[a], table.sum(axis=0)[b]
+    )
 
 
 def matched(truth: np.ndarray, found: np.ndarray) -> dict[int, tuple[int, float]]:
     """{found object: (the true one, IoU)} of pairs, the best IoU first, each object once."""
-    true_ids, found_ids, common = overlaps(truth, found)
-    sizes = (
-        np.array([(array == id).sum() for id in ids])
-        for array, ids in ((truth, true_ids), (found, found_ids))
-    )
-    a, b = (size.reshape(-1) for size in sizes)
-    iou = common / np.maximum(a[:, None] + b[None, :] - common, 1)
+    true_ids, found_ids, common, true_sizes, found_sizes = overlaps(truth, found)
+    iou = common / (true_sizes[:, None] + found_sizes - common)
     pairs: dict[int, tuple[int, float]] = {}
     taken: set[int] = set()
     for flat in np.argsort(-iou, axis=None, kind="stable"):
@@ -167,7 +175,7 @@ def truth_colors(room: SeenRoom) -> np.ndarray:
 
 
 def prediction_colors(room: SeenRoom) -> np.ndarray:
-    """(V, 3) uint8: each found object in the colour of the true one that it is matched with, or one of its own.
+    """(V, 3) uint8: each found object in the colour of the true one that it is matched with, or its own.
 
     So a right answer has the colours of the truth.
     """
@@ -227,15 +235,14 @@ def divided(room: SeenRoom) -> list[dict[str, Any]]:
 
     A part is a found object that holds a tenth of the true one's voxels, and more of it than of any other.
     """
-    true_ids, found_ids, common = overlaps(room.truth, room.found.instance_id)
+    true_ids, found_ids, common, sizes, _ = overlaps(room.truth, room.found.instance_id)
+    names = {one.id: one.class_name for one in room.found.instances}
     rows = []
-    for i, true in enumerate(true_ids.tolist()):
-        size = int((room.truth == true).sum())
-        own = common[i] == common.max(axis=0, initial=0)
-        parts = found_ids[own & (common[i] >= PART * size)]
+    for true, of_it, size in zip(true_ids.tolist(), common, sizes.tolist()):
+        own = of_it == common.max(axis=0, initial=0)
+        parts = found_ids[own & (of_it >= PART * size)].tolist()
         if size >= LEAST and len(parts) > 1:
-            names = {one.id: one.class_name for one in room.found.instances}
-            rows.append({"object": true, "voxels": size, "parts": [names.get(int(p), "?") for p in parts]})
+            rows.append({"object": true, "voxels": size, "parts": [names.get(part, "?") for part in parts]})
     return sorted(rows, key=lambda row: (-len(row["parts"]), -row["voxels"]))
 
 
@@ -251,16 +258,10 @@ def figure_4(rooms: Mapping[str, SeenRoom], most: int = 3, width: int = 540) -> 
     for name, room, row in chosen[:most]:
         near = room.near(row["object"])
         titles = ("input", "truth", "prediction", "distance to the mean") if not strips else ("",) * 4
-        notes = (name, "one object", f"{len(row['parts'])} parts", "black: far")
-        shown = (
-            near.found.colors,
-            _alone(near, row["object"]),
-            prediction_colors(near),
-            colors_of(near.found, "confidence"),
-        )
-        strips.append(
-            arranged(take(near.found, width), [Panel(t, c, n) for t, c, n in zip(titles, shown, notes)])
-        )
+        notes = name, "one object", f"{len(row['parts'])} parts", "black: far"
+        truth, prediction = _alone(near, row["object"]), prediction_colors(near)
+        colors = near.found.colors, truth, prediction, colors_of(near.found, "confidence")
+        strips.append(arranged(take(near.found, width), list(map(Panel, titles, colors, notes))))
     data = {
         "objects": sum(found_and_missed(room)["true_objects"] for room in rooms.values()),
         "divided": len(cases),

@@ -24,8 +24,8 @@ class Published:
     at_most: bool = False  # it says no more than this bound
 
 
-# Those that SSEN's authors excerpt in their Fig. 3, by the table of 3D-BoNet (arXiv 1906.01140). Of SSEN itself
-# the text gives no number but "at least two times faster than BoNet".
+# Those that SSEN's authors excerpt in their Fig. 3, by the table of 3D-BoNet (arXiv 1906.01140). Of SSEN
+# itself the text gives no number but "at least two times faster than BoNet".
 PUBLISHED = (
     Published("ASIS", 56757, _THEIR_MACHINE),
     Published("SGPN", 49433, _THEIR_MACHINE),

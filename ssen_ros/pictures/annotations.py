@@ -43,7 +43,7 @@ def with_objects(image: np.ndarray, shot: Shot, instances: Iterable[Instance]) -
     canvas = Image.fromarray(image).convert("RGBA")
     canvas.alpha_composite(boxes.resize(canvas.size, Image.Resampling.BOX))
     draw = ImageDraw.Draw(canvas, "RGBA")
-    placed = _places(draw, shot, shown)
+    placed = label_places(draw, shot, shown)
     for instance, start, place in placed:  # lines first, so that none crosses a label
         middle = (place[0] + place[2]) / 2, (place[1] + place[3]) / 2
         if not (place[0] <= start[0] <= place[2] and place[1] <= start[1] <= place[3]):
@@ -119,7 +119,7 @@ def _draw_box(draw: ImageDraw.ImageDraw, shot: Shot, instance: Instance) -> None
             draw.line([tuple(pixels[k]), tuple(pixels[k + 1])], fill=color, width=3)
 
 
-def _places(
+def label_places(
     draw: ImageDraw.ImageDraw, shot: Shot, instances: Sequence[Instance]
 ) -> list[tuple[Instance, tuple[float, float], Rectangle]]:
     """(object, where it is, where its label goes), px, of those that find a place."""

@@ -2,14 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from ssen_ros.errors import SsenError
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.labels import CEILING, CLASS_NAMES, LABEL_NAMES
 from ssen_ros.palettes import DEFAULT, PALETTES, STUFF_COLOR, instance_colors, semantic_colors
-from ssen_ros.pictures.annotations import LEGEND_LINE, TITLE_HEIGHT
+from ssen_ros.pictures.annotations import LEGEND_LINE, TITLE_HEIGHT, label_places
 from ssen_ros.pictures.camera import fit_camera, view_axes
-from ssen_ros.pictures.cutaway import make_plan, visible_rows
+from ssen_ros.pictures.cutaway import direction, make_plan, visible_rows
 from ssen_ros.pictures.render import GAP, render_map, save_png
 from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH
 from ssen_ros.pictures.splat import ball, cube, splat
@@ -196,3 +197,51 @@ def test_a_pillow_that_is_too_old_is_named_with_the_remedy(toy, monkeypatch):
     monkeypatch.setattr("PIL.ImageFont.load_default", load_default)
     with pytest.raises(SsenError, match="Pillow 10.1 or newer.*pip install 'pillow>=10.1'"):
         render_map(toy)
+
+
+def test_any_panels_are_drawn_beside_each_other(toy):
+    black, red = (np.full((len(toy), 3), color, np.uint8) for color in ((0, 0, 0), (255, 0, 0)))
+    image = render(toy, [("black", black), ("red", red)], width=120)
+    assert image.shape[1] == 2 * 120 + GAP
+    assert fraction(image[:, :120], (255, 0, 0)) == 0 < fraction(image[:, 120 + GAP :], (255, 0, 0))
+    plain = render(toy, [("", red)], width=120)
+    assert plain.shape[0] == image.shape[0] - TITLE_HEIGHT, "without a title there is no line for one"
+
+
+def test_the_other_palette_is_scannets(toy):
+    semantic = panels(render_map(toy, "scannet")[:-LEGEND])[1]
+    assert fraction(semantic, PALETTES["scannet"][FLOOR]) > 0.005 > fraction(semantic, PALETTE[FLOOR])
+
+
+def test_labels_do_not_overlap():
+    """Twelve objects in one place: those that find room have it for themselves."""
+    block = grid((0, 0.5), (0, 0.5), (0, 0.5))
+    crowd = room_map(
+        [(FLOOR_POINTS, FLOOR, -1, (9, 9, 9)), *[(block, CHAIR, 10 + i, (90, 90, 90)) for i in range(12)]]
+    )
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    shot = take(crowd)
+    placed = [place for _, _, place in label_places(draw, shot, crowd.instances)]
+    assert len(placed) == 12
+    for i, a in enumerate(placed):
+        assert 0 <= a[0] and a[2] <= shot.size[0] and 0 <= a[1] and a[3] <= shot.size[1]
+        for b in placed[:i]:
+            assert a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1]
+
+
+def test_the_ceiling_is_hidden_and_the_floor_below_the_map_is_drawn():
+    ceiling = grid((0, 4), (0, 4), (1.8, 1.85))
+    hole = (np.abs(FLOOR_POINTS[:, :2] - 2) < 0.3).all(axis=1)
+    parts = [(FLOOR_POINTS[~hole], FLOOR, -1, (9, 200, 9)), (ceiling, CEILING, -1, (200, 9, 9))]
+    shot = take(replace(room_map(parts), class_names=LABEL_NAMES))
+    assert (shot.rows < (~hole).sum()).all(), "nothing of the ceiling"
+    ground = shot.frame.row >= len(shot.rows)
+    assert ground.any(), "through the hole one sees the ground"
+
+
+def test_the_camera_looks_along_no_wall():
+    turned = 0.6
+    c, s = np.cos(turned), np.sin(turned)
+    points = grid((0, 5), (0, 3), (0, 0.05)) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], np.float32)
+    found = direction(make_plan(points, np.zeros(len(points), bool)))
+    assert min(abs(found - turned), abs(found - turned + np.pi / 2)) < np.radians(3)
