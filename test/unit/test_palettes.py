@@ -24,7 +24,7 @@ FREQUENT = (
     "desk", "otherfurniture", "unknown",
 )  # fmt: skip
 
-# How linear RGB looks without red or green cones: Machado, Oliveira, Fernandes, IEEE TVCG 15 (2009), severity 1.
+# How linear RGB looks without red or green cones: Machado, Oliveira, Fernandes, IEEE TVCG 15 (2009).
 VISION = {
     "normal": np.eye(3),
     "protanopia": np.array(

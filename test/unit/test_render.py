@@ -11,8 +11,8 @@ from ssen_ros.palettes import DEFAULT, PALETTES, STUFF_COLOR, instance_colors, s
 from ssen_ros.pictures.annotations import LEGEND_LINE, TITLE_HEIGHT, label_places
 from ssen_ros.pictures.camera import fit_camera, view_axes
 from ssen_ros.pictures.cutaway import direction, make_plan, visible_rows
-from ssen_ros.pictures.render import GAP, render_map, save_png
-from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH
+from ssen_ros.pictures.render import GAP, render, render_map, save_png
+from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH, take
 from ssen_ros.pictures.splat import ball, cube, splat
 from ssen_ros.structures import Box, Instance
 
@@ -216,9 +216,8 @@ def test_the_other_palette_is_scannets(toy):
 def test_labels_do_not_overlap():
     """Twelve objects in one place: those that find room have it for themselves."""
     block = grid((0, 0.5), (0, 0.5), (0, 0.5))
-    crowd = room_map(
-        [(FLOOR_POINTS, FLOOR, -1, (9, 9, 9)), *[(block, CHAIR, 10 + i, (90, 90, 90)) for i in range(12)]]
-    )
+    crowd = [(block, CHAIR, 10 + i, (90, 90, 90)) for i in range(12)]
+    crowd = room_map([(FLOOR_POINTS, FLOOR, -1, (9, 9, 9)), *crowd])
     draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     shot = take(crowd)
     placed = [place for _, _, place in label_places(draw, shot, crowd.instances)]
