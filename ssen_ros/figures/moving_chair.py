@@ -27,6 +27,7 @@ PLACES = 6  # chairs in a row
 APART = 0.80, 1.12  # m from chair to chair in a row, and from row to row
 MARGIN = 0.7  # m of floor around them
 LARGEST = 1.2  # m, what is longer is no single chair
+LEAST = 500  # points of it; what has fewer was hardly seen
 AZIMUTH = np.radians(-62.0)  # of the camera, so that a row goes from left to right
 SHOWN = 4  # columns of the still picture
 GREEN = np.array((52, 199, 89), np.uint8)  # the chair that moves, in the input
@@ -52,10 +53,12 @@ def a_chair(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """
     ids = np.unique(sample.instance_label[sample.semantic_label == CHAIR])
     chairs = [np.flatnonzero(sample.instance_label == id) for id in ids if id >= 0]
-    single = [rows for rows in chairs if np.ptp(sample.points[rows], axis=0).max() < LARGEST]
+    single = [
+        rows for rows in chairs if len(rows) >= LEAST and np.ptp(sample.points[rows], axis=0).max() < LARGEST
+    ]
     if not single:
         raise SsenError(
-            "figure 6: the room has no chair of its own; give another one with --seeds or as a file"
+            f"figure 6: no chair of {LEAST} points in the room; give another room by --seeds or --rooms"
         )
     rows = max(single, key=len)
     points = sample.points[rows]

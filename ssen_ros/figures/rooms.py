@@ -14,11 +14,11 @@ from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import of_the_twenty
 from ssen_ros.palettes import NOISE_COLOR, STUFF_COLOR, colors_of, instance_colors
 from ssen_ros.pictures.render import Panel, arranged, stacked
-from ssen_ros.pictures.shot import PANEL_WIDTH, take
+from ssen_ros.pictures.shot import take
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.structures import Cloud, VoxelSnapshot
 
-CONTACT = 0.12  # m from another object, within which a voxel counts as near it
+CONTACT = 0.1  # m from another object, within which a voxel counts as near it
 PART = 0.1  # of an object's voxels, that a cluster holds to count as a part of it
 LEAST = 60  # voxels of an object; smaller ones are not told of
 AROUND = 0.6  # m that Fig. 4 shows round an object
@@ -210,7 +210,7 @@ def found_and_missed(room: SeenRoom) -> dict[str, Any]:
     }
 
 
-def figure_5(rooms: Mapping[str, SeenRoom], width: int = PANEL_WIDTH) -> Figure:
+def figure_5(rooms: Mapping[str, SeenRoom], width: int = 500) -> Figure:
     """Input, truth and prediction, a row a room."""
     data = {name: found_and_missed(room) for name, room in rooms.items()}
     strips = []

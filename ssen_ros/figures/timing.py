@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ssen_ros.errors import SsenError
 from ssen_ros.figures.figure import Figure
 
 SCANS = 312  # of ScanNet's validation split, of which the published times are
@@ -62,11 +61,8 @@ def figure_3(ours: dict[str, dict[str, Any]]) -> Figure:
 
 def _draw(data: dict[str, Any]) -> np.ndarray:
     """(H, W, 3) uint8: all methods on an axis of powers of ten, and the stages of ours."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # late: optional, and slow to import
-        from matplotlib.figure import Figure as Drawing
-    except ImportError as error:
-        raise SsenError(f"figure 3 needs matplotlib ({error}); pip install 'ssen-ros[figures]'") from error
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # late: optional, and slow to import
+    from matplotlib.figure import Figure as Drawing
 
     ours = data["ours"]
     rows = [(one["method"] + "\n" + one["machine"], one["seconds_a_scan"], one["at_most"], "#b8bcc4")
