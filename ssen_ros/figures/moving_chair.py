@@ -77,8 +77,8 @@ def scene(points: np.ndarray, colors: np.ndarray, along: float) -> Sample:
     floor = (np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) * VOXEL_SIZE
     floor = np.column_stack([floor, np.full(len(floor), -0.5 * VOXEL_SIZE)])
     grain = np.random.default_rng(0).normal(0.0, 6.0, (len(floor), 1))
-    moved = [points + np.float32([round(x / VOXEL_SIZE) * VOXEL_SIZE, round(y / VOXEL_SIZE) * VOXEL_SIZE, 0])
-             for x, y in spots]  # fmt: skip
+    steps = np.round([(x, y, 0.0) for x, y in spots] / np.float64(VOXEL_SIZE))  # whole voxels
+    moved = [points + step for step in (steps * VOXEL_SIZE).astype(np.float32)]
     chairs, each = len(spots), len(points)
     return Sample(
         points=np.vstack([floor, *moved]).astype(np.float32),
@@ -93,7 +93,10 @@ def scene(points: np.ndarray, colors: np.ndarray, along: float) -> Sample:
 def move(
     points: np.ndarray, colors: np.ndarray, pipeline: SsenPipeline, steps: int, told: Callable[[int], None]
 ) -> list[Moment]:
-    """One pass of the method for each of so many places of the chair."""
+    """One pass of the method for each of so many places of the chair.
+
+    Raises SsenError where the networks see no thing in one of the chairs.
+    """
     moments = []
     for k, along in enumerate(np.linspace(0.0, 1.0, steps)):
         told(k)
@@ -101,6 +104,12 @@ def move(
         result = segment_once(sample.points, sample.colors, pipeline)
         found = LabelledMap.from_step(result, tuple(pipeline.segmenter.class_names))
         room = SeenRoom(found, truth_of(sample, result.snapshot))
+        seen = len(np.setdiff1d(room.truth[result.segmentation.thing_rows], [-1]))
+        if seen < 2 * PLACES + 1:
+            raise SsenError(
+                f"figure 6: the semantic network sees things in {seen} of {2 * PLACES + 1} chairs; give another "
+                "room by --seeds or --rooms"
+            )
         moments.append(Moment(room, result.segmentation.thing_rows, result.segmentation.embeddings))
     return moments
 

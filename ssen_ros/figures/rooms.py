@@ -188,6 +188,11 @@ def prediction_colors(room: SeenRoom) -> np.ndarray:
     return np.where(things[:, None], instance_colors(number), _without_objects(room))
 
 
+def faded(colors: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """(V, 3) uint8: the colours, black where the (V,) confidence is none."""
+    return (colors * np.clip(confidence, 0.0, 1.0)[:, None]).astype(np.uint8)
+
+
 def _without_objects(room: SeenRoom) -> np.ndarray:
     """(V, 3) uint8: structure, and what is part of no object."""
     nothing = replace(room.found, instance_id=np.full(len(room.found), -1, np.int32))
@@ -260,7 +265,7 @@ def figure_4(rooms: Mapping[str, SeenRoom], most: int = 3, width: int = 540) -> 
         titles = ("input", "truth", "prediction", "distance to the mean") if not strips else ("",) * 4
         notes = name, "one object", f"{len(row['parts'])} parts", "black: far"
         truth, prediction = _alone(near, row["object"]), prediction_colors(near)
-        colors = near.found.colors, truth, prediction, colors_of(near.found, "confidence")
+        colors = near.found.colors, truth, prediction, faded(prediction, near.found.confidence)
         strips.append(arranged(take(near.found, width), list(map(Panel, titles, colors, notes))))
     data = {
         "objects": sum(found_and_missed(room)["true_objects"] for room in rooms.values()),

@@ -66,7 +66,8 @@ def ground(plan: Plan, spacing: float) -> np.ndarray:
     ends = plan.origin + np.array(inside.shape) * plan.column
     axes = [np.arange(np.ceil(a / spacing), np.floor(b / spacing)) for a, b in zip(plan.origin, ends)]
     places = (np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) * spacing
-    places = places[inside[tuple(((places - plan.origin) / plan.column).astype(np.int64).T)]]
+    x, y = ((places - plan.origin) / plan.column).astype(np.int64).T
+    places = places[inside[x, y]]
     return np.column_stack([places, np.full(len(places), plan.floor)]).astype(np.float32)
 
 

@@ -59,7 +59,7 @@ def render(
 
 def arranged(shot: Shot, panels: Sequence[Panel | tuple[str, np.ndarray]], legend: Legend = ()) -> np.ndarray:
     """As `render`, of what a camera has taken already."""
-    drawn = [Panel(*panel) for panel in panels]
+    drawn = [panel if isinstance(panel, Panel) else Panel(*panel) for panel in panels]
     images = [with_objects(shot.panel(p.colors), shot, p.instances) for p in drawn]
     if any(panel.title or panel.note for panel in drawn):
         images = [titled(image, panel.title, panel.note) for image, panel in zip(images, drawn)]
