@@ -53,10 +53,6 @@ def add_figure(commands: Any) -> None:
         help="rooms made on the spot, the last left out [as many validation rooms as the figure takes]",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="folder to write to")
-    parser.add_argument(
-        "--paper-networks", action="store_true",
-        help="3: the paper's architecture and voxels as well, with random weights; minutes",
-    )  # fmt: skip
     parser.add_argument("--steps", type=positive_int, default=24, metavar="N", help="6: places of the chair")
     add_pipeline_options(parser)
     parser.add_argument("--json", action="store_true", help="print the figure's numbers instead of its files")
@@ -93,24 +89,9 @@ def _times(args: argparse.Namespace, pipeline: "SsenPipeline") -> "Figure":
     import matplotlib  # noqa: F401  where it is missing, one hears of it before minutes are spent
 
     from ssen_ros.benchmarks.scans import time_scans
-    from ssen_ros.benchmarks.update import benchmark_update
-    from ssen_ros.figures.figure import machine
     from ssen_ros.figures.timing import figure_3
 
-    samples = [sample for _, sample in _samples(args)]
-    shipped = time_scans(samples, pipeline)
-    size = f"{100 * pipeline.segmenter.voxel_size:g} cm"
-    where = {"machine": f"{machine()}, {shipped['threads']} threads"}
-    ours = {f"ours, {size}": shipped | where}
-    if args.paper_networks:
-        voxels = round(sum(len(sample.points) for sample in samples) / len(samples))  # one a voxel of 2 cm
-        rows = benchmark_update(voxels, "MinkUNet34C", config_of(args), repetitions=1)["rows"]
-        stages = {row["stage"]: row["seconds"] for row in rows}
-        stages["voxelize"] += stages.pop("snapshot")
-        del stages["total"]
-        told = {"scans": 1, "voxels": voxels, "device": shipped["device"], "threads": shipped["threads"]}
-        ours["ours, the paper's networks, 2 cm"] = told | {"stages": stages} | where
-    return figure_3(ours)
+    return figure_3(time_scans((sample for _, sample in _samples(args)), pipeline))
 
 
 def _divided(args: argparse.Namespace, pipeline: "SsenPipeline") -> "Figure":

@@ -107,8 +107,8 @@ def move(
         seen = len(np.setdiff1d(room.truth[result.segmentation.thing_rows], [-1]))
         if seen < 2 * PLACES + 1:
             raise SsenError(
-                f"figure 6: the semantic network sees things in {seen} of {2 * PLACES + 1} chairs; give another"
-                " room by --seeds or --rooms"
+                f"figure 6: the semantic network sees things in {seen} of {2 * PLACES + 1} chairs; give"
+                " another room by --seeds or --rooms"
             )
         moments.append(Moment(room, result.segmentation.thing_rows, result.segmentation.embeddings))
     return moments
