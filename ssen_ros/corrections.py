@@ -63,8 +63,8 @@ KINDS = {
     "cut": "part the object by an upright plane through two points",
     "paint": "the voxels at the points join the object; without one they are a new object of the class, or "
     "of none: those of a wall, floor or ceiling, and of no class",
-    "box": "the object is all things in the upright box with two points as opposite corners; without one they "
-    "are a new object",
+    "box": "the object is all things in the upright box with two points as opposite corners; without one "
+    "they are a new object",
     "undo": "take the last correction back",
 }
 

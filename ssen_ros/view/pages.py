@@ -15,12 +15,29 @@ _SWATCH = (
 )
 
 
+# Fingers need more room than a mouse: 40 px, and letters that a phone does not zoom in on.
+TOUCH_STYLE = """<style>
+@media (pointer: coarse), (max-width: 576px) {
+  .mantine-Button-root { min-height: 40px; }
+  .mantine-Select-input, .mantine-TextInput-input { min-height: 40px !important; font-size: 16px; }
+  .mantine-Tabs-tab { min-height: 40px; }
+  .mantine-Checkbox-input { width: 28px; height: 28px; }
+}
+</style>"""
+
+
 def table(rows: Iterable[tuple[object, object]]) -> str:
     return _TABLE.format("".join(_ROW.format(escape(str(a)), escape(str(b))) for a, b in rows))
 
 
 def note(text: str) -> str:
     return f"<div style='font-size:0.85em;padding:2px 0'>{escape(text)}</div>"
+
+
+def hint(text: str) -> str:
+    """What the user is to do next."""
+    style = "background:#ffd600;color:#222;font-weight:600;padding:4px 8px;border-radius:4px"
+    return f"<div style='{style}'>{escape(text)}</div>" if text else ""
 
 
 def legend(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:

@@ -4,7 +4,9 @@ The voxels are divided into tiles. A tile that has not changed is not sent again
 alone have changed, as when another mode is chosen, only they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +20,7 @@ from ssen_ros.labels import (
     instance_colors,
     semantic_colors,
 )
+from ssen_ros.structures import Box
 
 MODES = ("colour", "classes", "instances", "confidence", "embedding", "unknown")
 
@@ -175,8 +178,9 @@ def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, r
     near = np.flatnonzero((off < radius**2) & (along > 0))
     if len(near) == 0:
         return -1
-    front = near[along[near] < along[near].min() + 2 * radius]
-    return int(front[off[front].argmin()])
+    behind = along[near] - along[near].min()
+    front = behind < 2 * radius
+    return int(near[front][(off[near] + behind**2)[front].argmin()])
 
 
 def box_lines(labelled: LabelledMap) -> Lines:
@@ -184,14 +188,22 @@ def box_lines(labelled: LabelledMap) -> Lines:
 
     A box goes round the middles of its voxels; here, where voxels have a size, it is larger by one.
     """
-    boxes = [
-        corners(replace(i.box, size=i.box.size + labelled.voxel_size))[EDGES] for i in labelled.instances
-    ]
+    boxes = [replace(i.box, size=i.box.size + labelled.voxel_size) for i in labelled.instances]
     shade = [1.0 if i.state == "active" else _MISSING_SHADE for i in labelled.instances]
     colors = instance_colors(np.array([i.id for i in labelled.instances], np.int64))
-    colors = (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8)
-    points = np.array(boxes, np.float32).reshape(-1, 2, 3)
-    return Lines(points, np.repeat(colors, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+    return lines_of(boxes, (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8))
+
+
+def lines_of(boxes: Sequence[Box], colors: Any) -> Lines:
+    """`colors`: one for all, or (n, 3) uint8."""
+    points = np.array([corners(box)[EDGES] for box in boxes], np.float32).reshape(-1, 2, 3)
+    each = np.broadcast_to(np.asarray(colors, np.uint8), (len(boxes), 3))
+    return Lines(points, np.repeat(each, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+
+
+def box_of(low: np.ndarray, high: np.ndarray) -> Box:
+    """The upright box between its lowest and its highest corner, (3,) m each."""
+    return Box((low + high) / 2, high - low, 0.0)
 
 
 def _tiles(points: np.ndarray, colors: np.ndarray, size: float) -> dict[TileKey, Tile]:

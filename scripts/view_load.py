@@ -1,0 +1,156 @@
+"""What a large map asks of the view: bytes and processor time of each kind of update, memory, frames a second.
+
+    python scripts/view_load.py [--voxels 1000000] [--objects 60]
+
+One browser, Chromium without a GPU, looks at a made-up map. Bytes and processor time of the view's side do not
+depend on the graphics; the frames do: they are drawn by the processor, by SwiftShader.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "test" / "helpers"))
+
+from browser import Page, chromium, wait_for
+
+from ssen_ros.boxes import fit_box
+from ssen_ros.corrections import Edit
+from ssen_ros.labelled_map import LabelledMap
+from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES, STUFF_NAMES
+from ssen_ros.structures import Instance
+from ssen_ros.view.viewer import Viewer
+
+VOXEL_SIZE = 0.04  # m
+THINGS = [name for name in CLASS_NAMES if name not in STUFF_NAMES]
+
+
+def made_up(voxels: int, objects: int) -> LabelledMap:
+    """A square hall with walls, and boxes in rows on its floor, of so many voxels in all."""
+    side = int(np.sqrt(voxels / 1.6))  # voxels: the floor and its walls, then the boxes
+    floor = np.stack([*np.meshgrid(np.arange(side), np.arange(side), indexing="ij")], -1).reshape(-1, 2)
+    floor = np.column_stack([floor, np.zeros(len(floor), int)])
+    up = np.arange(1, 65)
+    wall = np.array([(0, y, z) for y in range(side) for z in up] + [(x, 0, z) for x in range(side) for z in up])
+    rest = max(0, voxels - len(floor) - len(wall))
+    edge = max(4, int(np.sqrt(rest / objects / 5)))  # five faces
+    rows = int(np.ceil(np.sqrt(objects)))
+    box = [(x, y, z) for x in range(edge) for y in range(edge) for z in range(edge)
+           if x in (0, edge - 1) or y in (0, edge - 1) or z == edge - 1]  # fmt: skip
+    places = [(np.array(divmod(i, rows)) + 0.3) * side / rows for i in range(objects)]
+    things = [np.array(box) + (*place.astype(int), 1) for place in places]
+    parts = [floor, wall, *things]
+    number = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    cells = np.concatenate(parts)
+    order = np.lexsort(cells.T[::-1])
+    cells, number = cells[order], number[order]
+    points = ((cells + 0.5) * VOXEL_SIZE).astype(np.float32)
+    label_of = [LABEL_NAMES.index(n) for n in ("floor", "wall", *(THINGS[i % len(THINGS)] for i in range(objects)))]
+    label = np.array(label_of, np.int32)[number]
+    id = np.where(number > 1, number - 1, -1).astype(np.int32)
+    found = []
+    for i in range(1, objects + 1):
+        of_it = points[id == i]
+        name = LABEL_NAMES[label_of[i + 1]]
+        found.append(
+            Instance(i, label_of[i + 1], name, 0.8, fit_box(of_it), of_it.mean(axis=0), len(of_it), 1, 2)
+        )
+    colors = np.random.default_rng(0).integers(60, 220, (len(points), 3), dtype=np.uint8)
+    confidence = np.full(len(points), 0.9, np.float32)
+    return LabelledMap(points, colors, label, id, confidence, tuple(found), VOXEL_SIZE, 1, 2, LABEL_NAMES)
+
+
+class Table:
+    """A desk where nothing is corrected."""
+
+    title, class_names = "made up", LABEL_NAMES
+
+    def correct(self, edit: Edit) -> str:
+        return ""
+
+    def export(self, labelled: LabelledMap) -> tuple:
+        return ()
+
+
+def updates(labelled: LabelledMap) -> Iterator[tuple[str, LabelledMap]]:
+    """What a node may publish after the map itself."""
+    yield "the same again", replace(labelled, version=2)
+    first = replace(labelled.instances[0], class_name="workbench")
+    yield "an object renamed", replace(labelled, instances=(first, *labelled.instances[1:]))
+    grown = labelled.points.copy()
+    grown[labelled.instance_id == 1] += 0.004
+    yield "an object moved", replace(labelled, points=grown)
+    order = np.random.default_rng(1).permutation(len(labelled)) < len(labelled) // 20
+    label = np.where(order, 0, labelled.semantic_label).astype(np.int32)
+    yield "a pass: every 20th label is another", replace(labelled, semantic_label=label)
+
+
+def orbit(page: Page, seconds: float) -> float:
+    """Frames a second while the map is turned with the mouse."""
+    page.run("window.frames_ = 0; (f = () => { window.frames_++; requestAnimationFrame(f); })()")
+    page.mouse("mousePressed", 500, 400)
+    start, i = time.monotonic(), 0
+    first = page.run("window.frames_")
+    while time.monotonic() - start < seconds:
+        i += 1
+        page.mouse("mouseMoved", 500 + 5 * (i % 40), 400, held=True)
+        time.sleep(0.05)
+    frames = page.run("window.frames_") - first
+    took = time.monotonic() - start
+    page.mouse("mouseReleased", 500, 400)
+    return frames / took
+
+
+def memory_mb(process: psutil.Process) -> float:
+    """Unique memory of a process and all that it started."""
+    family = [process, *process.children(recursive=True)]
+    return sum(one.memory_full_info().uss for one in family if one.is_running()) / 1e6
+
+
+def timed(do: Callable[[], None]) -> float:
+    start = time.process_time()
+    do()
+    return time.process_time() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voxels", type=int, default=1_000_000)
+    parser.add_argument("--objects", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of turning the map")
+    args = parser.parse_args()
+    labelled = made_up(args.voxels, args.objects)
+    before_mb = memory_mb(psutil.Process())
+    viewer = Viewer(Table(), port=18090)
+    print(f"{len(labelled)} voxels, {len(labelled.instances)} objects")
+    with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as page:
+        page.count_received()
+        page.open(viewer.url)
+        wait_for(lambda: viewer.clients == 1, "the page")
+        time.sleep(5.0)
+        for name, update in [("the map", labelled), *updates(labelled)]:
+            before, spent_s = page.received, timed(lambda: viewer.show(update))
+            time.sleep(8.0)
+            page.run("1")
+            print(f"{name}: {spent_s:.3f} s of the view's processor, {(page.received - before) / 1e6:.3f} MB sent",
+                  flush=True)  # fmt: skip
+        viewer.show(labelled)
+        time.sleep(5.0)
+        page.run("1")
+        print(f"turning it: {orbit(page, args.seconds):.2f} frames/s (SwiftShader)")
+        mine = psutil.Process()
+        browser = next(p for p in mine.children() if "chrom" in p.name())
+        theirs = memory_mb(browser)
+        print(f"memory: view {memory_mb(mine) - theirs - before_mb:.0f} MB, Chromium {theirs:.0f} MB")
+    viewer.close()
+
+
+if __name__ == "__main__":
+    main()
