@@ -1,18 +1,20 @@
-"""What a large map asks of the view: bytes and processor time of each kind of update, memory, frames a second.
+"""What a large map asks of the view: bytes and processor time of each update, memory, and frames a second.
 
-    python scripts/view_load.py [--voxels 1000000] [--objects 60]
+    python scripts/view_load.py [--voxels 1000000] [--objects 60] [--frames]
 
-One browser, Chromium without a GPU, looks at a made-up map. Bytes and processor time of the view's side do not
-depend on the graphics; the frames do: they are drawn by the processor, by SwiftShader.
+Bytes and the view's processor time do not depend on the graphics: they are measured with a client that draws
+nothing. With --frames Chromium turns the map without a GPU: its frames are SwiftShader's.
 """
 
 import argparse
+import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -38,7 +40,7 @@ def made_up(voxels: int, objects: int) -> LabelledMap:
     floor = np.stack([*np.meshgrid(np.arange(side), np.arange(side), indexing="ij")], -1).reshape(-1, 2)
     floor = np.column_stack([floor, np.zeros(len(floor), int)])
     up = np.arange(1, 65)
-    wall = np.array([(0, y, z) for y in range(side) for z in up] + [(x, 0, z) for x in range(side) for z in up])
+    wall = np.array([(*at, z) for i in range(side) for at in ((0, i), (i, 0)) for z in up])[64:]  # one corner
     rest = max(0, voxels - len(floor) - len(wall))
     edge = max(4, int(np.sqrt(rest / objects / 5)))  # five faces
     rows = int(np.ceil(np.sqrt(objects)))
@@ -52,7 +54,8 @@ def made_up(voxels: int, objects: int) -> LabelledMap:
     order = np.lexsort(cells.T[::-1])
     cells, number = cells[order], number[order]
     points = ((cells + 0.5) * VOXEL_SIZE).astype(np.float32)
-    label_of = [LABEL_NAMES.index(n) for n in ("floor", "wall", *(THINGS[i % len(THINGS)] for i in range(objects)))]
+    names = "floor", "wall", *(THINGS[i % len(THINGS)] for i in range(objects))
+    label_of = [LABEL_NAMES.index(name) for name in names]
     label = np.array(label_of, np.int32)[number]
     id = np.where(number > 1, number - 1, -1).astype(np.int32)
     found = []
@@ -114,41 +117,76 @@ def memory_mb(process: psutil.Process) -> float:
     return sum(one.memory_full_info().uss for one in family if one.is_running()) / 1e6
 
 
-def timed(do: Callable[[], None]) -> float:
-    start = time.process_time()
-    do()
-    return time.process_time() - start
+def client(port: int, received: Any) -> None:
+    """Receives what a browser would, and draws nothing."""
+    import viser
+    from websockets.sync.client import connect
+
+    protocol = f"viser-v{viser.__version__}"
+    with connect(
+        f"ws://127.0.0.1:{port}", subprotocols=[protocol], max_size=None, compression=None
+    ) as socket:
+        for message in socket:
+            with received.get_lock():
+                received.value += len(message)
+
+
+def settled(received: Any) -> int:
+    """Bytes in all, once no more come."""
+    before = -1
+    while before != received.value:
+        before = received.value
+        time.sleep(2.0)
+    return before
+
+
+def measure_updates(viewer: Viewer, labelled: LabelledMap) -> None:
+    received = multiprocessing.get_context("spawn").Value("q", 0)
+    args = (int(viewer.url.rpartition(":")[2]), received)
+    process = multiprocessing.get_context("spawn").Process(target=client, args=args, daemon=True)
+    process.start()
+    wait_for(lambda: received.value > 0, "the client")
+    bytes_before = settled(received)
+    for name, update in [("the map", labelled), *updates(labelled)]:
+        before = time.process_time()
+        viewer.show(update)
+        total = settled(received)
+        spent_s = time.process_time() - before
+        print(f"{name}: {spent_s:.2f} s of processor, {(total - bytes_before) / 1e6:.3f} MB sent", flush=True)
+        bytes_before = total
+    viewer._panel.mode.value = "instances"
+    total = settled(received)
+    print(f"another mode: {(total - bytes_before) / 1e6:.3f} MB sent")
+    process.terminate()
+
+
+def measure_frames(viewer: Viewer, seconds: float) -> None:
+    with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as page:
+        page.open(viewer.url)
+        wait_for(lambda: page.run("!!document.querySelector('canvas')"), "the page")
+        time.sleep(15.0)
+        print(f"turning it: {orbit(page, seconds):.2f} frames/s (SwiftShader)", flush=True)
+        browser = next(p for p in psutil.Process().children() if "chrom" in p.name())
+        print(f"Chromium has {memory_mb(browser):.0f} MB")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--voxels", type=int, default=1_000_000)
     parser.add_argument("--objects", type=int, default=60)
+    parser.add_argument("--frames", action="store_true", help="have Chromium draw it, too")
     parser.add_argument("--seconds", type=float, default=20.0, help="of turning the map")
     args = parser.parse_args()
     labelled = made_up(args.voxels, args.objects)
     before_mb = memory_mb(psutil.Process())
     viewer = Viewer(Table(), port=18090)
     print(f"{len(labelled)} voxels, {len(labelled.instances)} objects")
-    with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as page:
-        page.count_received()
-        page.open(viewer.url)
-        wait_for(lambda: viewer.clients == 1, "the page")
-        time.sleep(5.0)
-        for name, update in [("the map", labelled), *updates(labelled)]:
-            before, spent_s = page.received, timed(lambda: viewer.show(update))
-            time.sleep(8.0)
-            page.run("1")
-            print(f"{name}: {spent_s:.3f} s of the view's processor, {(page.received - before) / 1e6:.3f} MB sent",
-                  flush=True)  # fmt: skip
-        viewer.show(labelled)
-        time.sleep(5.0)
-        page.run("1")
-        print(f"turning it: {orbit(page, args.seconds):.2f} frames/s (SwiftShader)")
-        mine = psutil.Process()
-        browser = next(p for p in mine.children() if "chrom" in p.name())
-        theirs = memory_mb(browser)
-        print(f"memory: view {memory_mb(mine) - theirs - before_mb:.0f} MB, Chromium {theirs:.0f} MB")
+    measure_updates(viewer, labelled)
+    print(f"{len(viewer._canvas.tiles)} tiles; the view has {memory_mb(psutil.Process()) - before_mb:.0f} MB")
+    if args.frames:
+        measure_frames(viewer, args.seconds)
     viewer.close()
 
 

@@ -32,7 +32,7 @@ class Panel:
     def __init__(self, gui: Any, class_names: tuple[str, ...]):
         self._class_names = class_names
         gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
-        gui.add_html(pages.TOUCH_STYLE)
+        gui.add_html(pages.STYLE)
         self.mode = gui.add_dropdown("Show", MODES)
         self.legend = gui.add_html("")
         tabs = gui.add_tab_group()
@@ -58,26 +58,27 @@ class Panel:
             self.status = gui.add_html(pages.status({}))
 
     def _build_object(self, gui: Any) -> None:
-        self.hint = gui.add_html("")
-        self.facts = gui.add_html(pages.note("Waiting for the first map."))
+        """What changes its height stands below: a button shall not move away from the hand."""
         self.object = gui.add_dropdown("Object", (NO_CHOICE,))
-        self.groups = [(gui.add_button_group("", tuple(LOOK)), LOOK)]
+        self.groups = [(gui.add_button_group("", tuple(LOOK), hint="keys K, J, G"), LOOK)]
         self.name = gui.add_dropdown("Class", (NO_CHOICE, *class_choices(self._class_names)))
         self.quick = gui.add_button_group("Quick", _numbered(FIRST_QUICK), hint="the class; keys 1 to 9")
-        with gui.add_folder("Own class", expand_by_default=False):
-            self.own_name = gui.add_text("Name", "")
-            self.set_name = gui.add_button("Give it this class")
         self.groups += [
             (gui.add_button_group("Correct", tuple(CORRECT), hint="keys N, X, Z"), CORRECT),
             (gui.add_button_group("Shape", tuple(SHAPE), hint="keys M, P, C; then click"), SHAPE),
             (gui.add_button_group("Paint", tuple(PAINT), hint="keys B, V; then click or drag"), PAINT),
         ]
+        self.hint = gui.add_html("")
         with gui.add_folder("Brush and box") as self.paint_folder:
             self.gives = gui.add_dropdown("Gives", (JOIN, LEAVE, NONE, *class_choices(self._class_names)))
             self.radius = gui.add_slider("Radius, m", 0.04, 1.0, 0.02, 0.16, hint="keys R, F")
             self.box_height = gui.add_slider("Height, m", 0.04, 3.0, 0.02, 1.0, hint="of the box")
             self.groups.append((gui.add_button_group("", tuple(MAKE), hint="keys Enter, Escape"), MAKE))
         self.paint_folder.visible = False
+        self.facts = gui.add_html(pages.note("Waiting for the first map."))
+        with gui.add_folder("Own class", expand_by_default=False):
+            self.own_name = gui.add_text("Name", "")
+            self.set_name = gui.add_button("Give it this class")
         self.export = gui.add_button("Export the labelled room")
         with gui.add_folder("Keys", expand_by_default=False):
             gui.add_html(pages.table(_keys()))

@@ -412,7 +412,7 @@ class Viewer:
         middle = np.asarray(one.box.center, np.float64)
         away = client.camera.position - middle
         flat = away[:2] / (np.linalg.norm(away[:2]) or 1.0)
-        reach = 1.0 + float(np.linalg.norm(one.box.size))
+        reach = 2.0 + 1.2 * float(np.linalg.norm(one.box.size))
         with client.atomic():
             client.camera.position = middle + reach * np.array([*flat * 0.5, 1.0])  # over the walls
             client.camera.look_at = middle

@@ -20,8 +20,8 @@ PROGRAM = next((found for name in PROGRAMS if (found := shutil.which(name))), No
 
 
 @contextmanager
-def chromium(folder: Path, width: int = 1280, height: int = 800) -> Iterator["Page"]:
-    """One page of a browser of its own, whose profile lies in `folder`."""
+def chromium(folder: Path, width: int = 1280, height: int = 800, phone: bool = False) -> Iterator["Page"]:
+    """One page of a browser of its own, whose profile lies in `folder`; `phone`: for fingers."""
     from websockets.sync.client import connect
 
     command = [
@@ -41,7 +41,8 @@ def chromium(folder: Path, width: int = 1280, height: int = 800) -> Iterator["Pa
             page.send("Page.enable")
             page.send("Runtime.enable")
             page.send("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                      deviceScaleFactor=1, mobile=False)  # fmt: skip
+                      deviceScaleFactor=1, mobile=phone)  # fmt: skip
+            page.send("Emulation.setTouchEmulationEnabled", enabled=phone)
             yield page
     finally:
         process.terminate()
@@ -117,6 +118,13 @@ class Page:
 
     def click_on(self, text: str) -> None:
         """The button or option of this text."""
+        self.click(*self.place_of(text))
+
+    def tap_on(self, text: str) -> None:
+        self.tap(*self.place_of(text))
+
+    def place_of(self, text: str) -> list[float]:
+        """The middle of the button or option of this text, once it is in sight and stands still."""
         found = (
             "[...document.querySelectorAll('button,[role=option],[role=tab]')]"
             f".filter(e => e.offsetParent !== null).find(e => e.innerText.trim() === {json.dumps(text)})"
@@ -124,8 +132,7 @@ class Page:
         wait_for(lambda: self.run(f"!!{found}"), f"{text!r} on the page")
         self.run(f"{found}.scrollIntoView({{block: 'nearest'}})")
         place = f"(r => [r.x + r.width / 2, r.y + r.height / 2])({found}.getBoundingClientRect())"
-        x, y = wait_for(lambda: self._settled(place), f"{text!r} to stand still")
-        self.click(x, y)
+        return wait_for(lambda: self._settled(place), f"{text!r} to stand still")
 
     def _settled(self, place: str) -> list[float] | None:
         """Where something is, once it no longer moves."""
