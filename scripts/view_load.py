@@ -1,6 +1,6 @@
 """What a large map asks of the view: bytes and processor time of each update, memory, and frames a second.
 
-    python scripts/view_load.py [--voxels 1000000] [--objects 60] [--frames]
+    python scripts/view_load.py [--voxels 1000000] [--objects 60] [--points 300] [--frames]
 
 Bytes and the view's processor time do not depend on the graphics: they are measured with a client that draws
 nothing. With --frames Chromium turns the map without a GPU: its frames are SwiftShader's.
@@ -177,11 +177,14 @@ def main() -> None:
     parser.add_argument("--voxels", type=int, default=1_000_000)
     parser.add_argument("--objects", type=int, default=60)
     parser.add_argument("--frames", action="store_true", help="have Chromium draw it, too")
+    parser.add_argument("--points", type=int, default=1500, help="thousands, that are drawn at most")
     parser.add_argument("--seconds", type=float, default=20.0, help="of turning the map")
     args = parser.parse_args()
     labelled = made_up(args.voxels, args.objects)
     before_mb = memory_mb(psutil.Process())
     viewer = Viewer(Table(), port=18090)
+    viewer._panel.most_points.value = args.points
+    viewer._change_look()
     print(f"{len(labelled)} voxels, {len(labelled.instances)} objects")
     measure_updates(viewer, labelled)
     print(f"{len(viewer._canvas.tiles)} tiles; the view has {memory_mb(psutil.Process()) - before_mb:.0f} MB")

@@ -17,7 +17,7 @@ _SWATCH = (
 )
 
 
-# On a phone the panel is a sheet below the map (viser, seen on 1.1.1, leaves it narrow and high); fingers need
+# On a phone the panel is a sheet below the map (viser 1.1.1 leaves it narrow and high); fingers need
 # buttons of 40 px, and fields with letters that the browser does not zoom in on.
 STYLE = """<style id="ssen-style">
 .ssen-text { padding: 1px 0.6em; }
@@ -52,7 +52,11 @@ def legend(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
         f"<span style='white-space:nowrap;margin-right:10px'>{_SWATCH.format(color)}{escape(name)}</span>"
         for name, color in entries
     )
-    return f"<div class='ssen-text' style='font-size:0.8em;line-height:1.6'>{' '.join(spans)}</div>" if entries else ""
+    return (
+        f"<div class='ssen-text' style='font-size:0.8em;line-height:1.6'>{' '.join(spans)}</div>"
+        if entries
+        else ""
+    )
 
 
 def summary(labelled: LabelledMap) -> str:

@@ -53,6 +53,9 @@ class Panel:
             self.labels = gui.add_checkbox("Labels", True)
             self.ceiling = gui.add_checkbox("Ceiling", False)
             self.height = gui.add_slider("Height shown", 0.0, 1.0, 0.01, 1.0, hint="cut the map from above")
+            self.most_points = gui.add_slider(
+                "Points, thousand", 50, 3000, 50, 1500, hint="of a larger map fewer and larger ones are drawn"
+            )
             self.point_size = gui.add_slider("Point size", 0.3, 2.0, 0.1, 1.0)
         with tabs.add_tab("Status"):
             self.status = gui.add_html(pages.status({}))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.boxes import EDGES, corners
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import (
@@ -42,6 +43,7 @@ class Look:
     top_m: float = np.inf  # m, z in the map frame: nothing above it is shown
     boxes: bool = True
     labels: bool = True
+    most_points: int = 1_500_000  # of a larger map, fewer and larger points are drawn
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Scene:
     tiles: dict[TileKey, Tile] = field(default_factory=dict)
     boxes: Lines = Lines(np.empty((0, 2, 3), np.float32), np.empty((0, 2, 3), np.uint8))
     labels: dict[int, Label] = field(default_factory=dict)  # by the id of the object
+    step: int = 1  # voxels along the edge of a point
 
 
 @dataclass(frozen=True)
@@ -91,10 +94,12 @@ class Changes:
 
 def make_scene(labelled: LabelledMap, look: Look) -> Scene:
     rows = shown(labelled, look)
+    rows, step = thinned(labelled, rows, look.most_points)
     size = TILE_VOXELS * labelled.voxel_size
     points, colors = labelled.points[rows], colors_of(labelled, look.mode)[rows]
     return Scene(
         tiles=_tiles(points, colors, size),
+        step=step,
         boxes=box_lines(labelled) if look.boxes else Scene().boxes,
         labels=_labels(labelled) if look.labels else {},
     )
@@ -106,6 +111,16 @@ def shown(labelled: LabelledMap, look: Look) -> np.ndarray:
     if not look.ceiling and "ceiling" in labelled.class_names:
         keep &= labelled.semantic_label != labelled.class_names.index("ceiling")
     return np.flatnonzero(keep)
+
+
+def thinned(labelled: LabelledMap, rows: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+    """One of the rows for each cube of so many voxels along an edge that no more than `most` are left."""
+    coords = np.floor(labelled.points[rows] / labelled.voxel_size).astype(np.int64)
+    step, kept = 1, rows
+    while len(kept) > most:
+        step += 1
+        kept = rows[np.sort(np.unique(voxel_keys.pack(coords // step), return_index=True)[1])]
+    return kept, step
 
 
 def difference(before: Scene, after: Scene) -> Changes:
@@ -207,15 +222,15 @@ def box_of(low: np.ndarray, high: np.ndarray) -> Box:
 
 
 def _tiles(points: np.ndarray, colors: np.ndarray, size: float) -> dict[TileKey, Tile]:
-    cell = np.floor(points / size).astype(np.int64)
-    order = np.lexsort(cell.T)
-    cell, points, colors = cell[order], points[order], colors[order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(cell, axis=0) != 0).any(axis=1)]) if len(cell) else []
+    tile_of = voxel_keys.pack(np.floor(points / size).astype(np.int64))
+    order = np.argsort(tile_of, kind="stable")
+    points, colors = points[order], colors[order]
+    found, starts = np.unique(tile_of[order], return_index=True)
     tiles = {}
-    for start, end in zip(starts, [*starts[1:], len(cell)]):
-        origin = (cell[start] + 0.5) * size
-        local = (points[start:end] - origin).astype(np.float16)
-        x, y, z = cell[start].tolist()
+    for cell, start, end in zip(voxel_keys.unpack(found), starts, [*starts[1:], len(points)]):
+        origin = (cell + 0.5) * size
+        local = (points[start:end] - origin.astype(np.float32)).astype(np.float16)
+        x, y, z = cell.tolist()
         tiles[x, y, z] = Tile(origin, local, colors[start:end])
     return tiles
 

@@ -114,7 +114,7 @@ class Viewer:
     def _connect(self) -> None:
         """Have the viewer told of all that the user does."""
         panel, gui = self._panel, self._server.gui
-        for handle in (panel.mode, panel.boxes, panel.labels, panel.ceiling, panel.height):
+        for handle in (panel.mode, panel.boxes, panel.labels, panel.ceiling, panel.height, panel.most_points):
             handle.on_update(lambda _: self._change_look())
         panel.point_size.on_update(lambda _: self._resize_points())
         panel.object.on_update(self._on_object_chosen)
@@ -132,10 +132,12 @@ class Viewer:
         self._rows = shown(labelled, self._look)
         self._points = labelled.points[self._rows]
         scene = make_scene(labelled, self._look)
-        changes, self._scene = difference(self._scene, scene), scene
+        changes, before, self._scene = difference(self._scene, scene), self._scene, scene
         panel = self._panel
         with self._server.atomic():
             self._canvas.apply(changes, self._point_size())
+            if scene.step != before.step:
+                self._canvas.resize_points(self._point_size())
             panel.legend.content = pages.legend(legend_of(labelled, self._look.mode))
             panel.timeline.content = pages.timeline(self._story.events)
             panel.plot.data = self._story.times
@@ -165,7 +167,8 @@ class Viewer:
 
     def _point_size(self) -> float:
         """m"""
-        return self._panel.point_size.value * (self._labelled.voxel_size if self._labelled else 0.0)
+        size = self._labelled.voxel_size if self._labelled else 0.0
+        return self._panel.point_size.value * self._scene.step * size
 
     def _resize_points(self) -> None:
         with self._lock:
@@ -190,7 +193,10 @@ class Viewer:
                 low, high = np.percentile(self._labelled.points[:, 2], (1, 99.5))
                 top_m = float(low + panel.height.value * (high - low))
             mode = panel.mode.value if panel.mode.value in MODES else MODES[0]
-            self._look = Look(mode, panel.ceiling.value, top_m, panel.boxes.value, panel.labels.value)
+            self._look = Look(
+                mode, panel.ceiling.value, top_m, panel.boxes.value, panel.labels.value,
+                int(panel.most_points.value * 1000),
+            )  # fmt: skip
             self._refresh()
 
     def _on_object_chosen(self, event: Any) -> None:

@@ -98,6 +98,18 @@ def test_the_tiles_hold_every_voxel_that_is_to_be_seen_in_its_place():
     np.testing.assert_allclose(points[order], expected[wanted], atol=0.001)
 
 
+def test_of_a_map_that_is_too_large_fewer_and_larger_points_are_drawn():
+    whole = labelled(count=3000)
+    look = Look(ceiling=True)
+    for most in (len(whole), len(whole) - 1, 200):
+        scene = make_scene(whole, replace(look, most_points=most))
+        points = np.concatenate([t.origin + t.points for t in scene.tiles.values()])
+        assert len(points) <= most and (scene.step == 1) == (most == len(whole))
+        cells, count = np.unique(np.floor(points / (0.04 * scene.step)), axis=0, return_counts=True)
+        assert (count == 1).all(), "one for each cube"
+        assert len(cells) == len(np.unique(np.floor(whole.points / (0.04 * scene.step)), axis=0))
+
+
 def test_only_the_tile_that_changed_is_sent_and_of_another_mode_only_colours():
     before = labelled()
     points = before.points.copy()
