@@ -146,14 +146,15 @@ def measure_updates(viewer: Viewer, labelled: LabelledMap) -> None:
     process = multiprocessing.get_context("spawn").Process(target=client, args=args, daemon=True)
     process.start()
     wait_for(lambda: received.value > 0, "the client")
-    bytes_before = settled(received)
     for name, update in [("the map", labelled), *updates(labelled)]:
+        viewer._panel.mode.value = "classes" if "label" in name else "colour"
+        bytes_before = settled(received)
         before = time.process_time()
         viewer.show(update)
         total = settled(received)
         spent_s = time.process_time() - before
         print(f"{name}: {spent_s:.2f} s of processor, {(total - bytes_before) / 1e6:.3f} MB sent", flush=True)
-        bytes_before = total
+    bytes_before = settled(received)
     viewer._panel.mode.value = "instances"
     total = settled(received)
     print(f"another mode: {(total - bytes_before) / 1e6:.3f} MB sent")

@@ -309,6 +309,12 @@ class Viewer:
         self._tool = tool
         self._refresh_object()
 
+    def _put_down(self, tool: Tool) -> None:
+        """Unless another one has been taken meanwhile."""
+        with self._lock:
+            if self._tool is tool:
+                self._take(Tool())
+
     def _on_action(self, name: str, event: Any) -> None:
         """A button or a key."""
         if name in BRUSH_SIZES:
@@ -363,15 +369,15 @@ class Viewer:
         if edit is None:
             return ""
         self._choose_new = edit.kind in ("paint", "box") and not edit.ids
+        tool = self._tool
         try:
             done = self._desk.correct(edit)
         finally:
-            with self._lock:
-                if self._tool.kind not in tools.OF_NO_OBJECT:
-                    self._take(Tool())
+            if tool.kind not in tools.OF_NO_OBJECT:
+                self._put_down(tool)
         with self._lock:
-            if self._tool.kind == "box":
-                self._take(Tool())
+            if edit.kind == "box":
+                self._put_down(tool)
             if edit.kind == "rename":
                 self._quick = self._quick.with_used(edit.class_name)
             if self._labelled is not None:
