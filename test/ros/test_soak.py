@@ -59,7 +59,7 @@ def settled(bench, received):
 
 
 def disagreement(bench, received, again):
-    """What the outputs contradict each other in, twice: a topic that closes may take its last message along."""
+    """What the outputs contradict each other in, twice: a topic that closes may lose its last message."""
     for anew in (lambda: None, again):
         anew()
         last = settled(bench, received)
