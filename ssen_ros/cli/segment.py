@@ -44,6 +44,7 @@ def add_segment(commands: Any) -> None:
         "segment",
         _segment,
         text,
+        reads_files=True,
         epilog=f"parameters for --set:\n{parameter_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
