@@ -1,4 +1,4 @@
-"""Listens to what a node publishes, and writes the stamp of every update into a file. A process of its own."""
+"""Listens to what a node publishes, and notes the stamp of every update in a file. A process of its own."""
 
 import sys
 from pathlib import Path
