@@ -5,6 +5,7 @@ minute; `make test` a tenth of that for some seconds to one with the stub (SSEN_
 """
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ SECONDS = float(os.environ.get("SSEN_LOAD_S", "4"))
 LONG = SECONDS >= 60
 POINTS, LISTENERS = (3_000_000, 20) if LONG else (300_000, 3)
 PERIOD_S = 0.1
-FASTEST_END_S = 5.0  # from SIGINT
+PATIENCE_S = 900 if LONG else 60
+MOST_CPU_S = 0.5  # from SIGINT to the end: with a tenth of a CPU that takes five seconds
 LISTENER = Path(__file__).parent / "listener.py"
 
 
@@ -38,6 +40,12 @@ def hall(bench, points):
         place[rows] = (1.5 * k, 2.0, 0.1) + rng.random((len(place[rows]), 3)) * (0.6, 0.6, 0.8)
         color[rows] = (bench.CHAIR, k + 1, 0)
     return place, color
+
+
+def _cpu_of_children_s():
+    """Of those that have ended and been waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def counters(report):
@@ -54,8 +62,8 @@ def test_large_clouds_come_fast_and_many_listen(bench, tmp_path):
     ]
     publish = bench.cloud_publisher()
     reports = bench.collect(DiagnosticArray, "/diagnostics", QoSProfile(depth=10))
+    bench.spin_until(lambda: all(path.exists() for path in heard) and "listening to" in node.log, PATIENCE_S)
     bench.ready(node, publish)
-    bench.spin_until(lambda: all(path.exists() for path in heard))
     listeners[0].signal(signal.SIGSTOP)  # one that hangs holds nobody up
     (points, colors), stamps = hall(bench, POINTS), count(1)
     process, most, sent = psutil.Process(node._process.pid), 0, 0
@@ -68,7 +76,7 @@ def test_large_clouds_come_fast_and_many_listen(bench, tmp_path):
         bench.spin_for(max(0.001, PERIOD_S - (time.monotonic() - begin)))
     began_s = time.monotonic()
     last = f"{sent * 10**9}"
-    bench.spin_until(lambda: all(last in path.read_text().split() for path in heard[1:]), 900 if LONG else 60)
+    bench.spin_until(lambda: all(last in path.read_text().split() for path in heard[1:]), PATIENCE_S)
     late_s = time.monotonic() - began_s
     report = bench.wait_for(clouds_pending=0)
     found = counters(report)
@@ -83,9 +91,8 @@ def test_large_clouds_come_fast_and_many_listen(bench, tmp_path):
     assert all(read_diagnostics(one, "/ssen") for one in reports)
     listeners[0].signal(signal.SIGCONT)
     bench.spin_until(lambda: last in heard[0].read_text().split())
-    begin = time.monotonic()
     node.signal(signal.SIGINT)
-    assert node.wait(30) == 0 and time.monotonic() - begin < FASTEST_END_S
+    assert node.wait() == 0
 
 
 @pytest.mark.slow
@@ -108,14 +115,15 @@ def test_a_node_that_gets_hardly_any_cpu_ends_in_time(bench):
             os.sched_setaffinity(int(thread.name), cpu)
             os.setpriority(os.PRIO_PROCESS, int(thread.name), os.getpriority(os.PRIO_PROCESS, 0) + 10)
         bench.spin_for(0.5)
-        begin = time.monotonic()
+        begin, before_s = time.monotonic(), sum(psutil.Process(node._process.pid).cpu_times()[:2])
+        of_others_s = _cpu_of_children_s()
         node.signal(signal.SIGINT)
-        assert node.wait(60) == 0
-        took_s = time.monotonic() - begin
+        assert node.wait(120) == 0
+        took_s, cpu_s = time.monotonic() - begin, _cpu_of_children_s() - of_others_s - before_s
     finally:
         for one in busy:
             one.kill()
             one.wait()
     orderly = "no time for an orderly end" not in node.log
-    print(f"ended {took_s:.1f} s after SIGINT, {'in order' if orderly else 'at once, when the time was up'}")
-    assert not LONG or took_s < FASTEST_END_S
+    print(f"ended {took_s:.1f} s after SIGINT, {cpu_s:.2f} s of CPU, {'in order' if orderly else 'at once'}")
+    assert cpu_s < MOST_CPU_S
