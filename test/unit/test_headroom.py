@@ -12,7 +12,7 @@ from ssen_ros.errors import CloudError
 from ssen_ros.forgetting import Forgetting
 from ssen_ros.models.tiling import run_in_parts
 from ssen_ros.pipeline import Segmenting, SsenPipeline
-from ssen_ros.voxel_map import VoxelMap
+from ssen_ros.voxel_map import MapState, VoxelMap
 
 MB = 10**6
 
@@ -93,6 +93,10 @@ def test_a_cloud_for_which_there_is_no_memory_leaves_the_map_as_it_was(free):
     assert voxel_map.state is before
     voxel_map.integrate(points[:1000], colors[:1000])
     assert voxel_map.version == 2
+    large = np.arange(3_000_000)
+    voxel_map.restore(MapState(large, large, voxels=len(large) // 8))
+    with pytest.raises(MemoryError, match="a cloud of 10 points needs about 48 MB"):  # for the map is copied
+        voxel_map.integrate(points[:10], colors[:10])
 
 
 def test_a_network_that_would_not_fit_is_not_even_tried_on_the_whole_map(free):
