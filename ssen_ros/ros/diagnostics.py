@@ -36,7 +36,8 @@ class Health:
     received_at_s: float | None = None  # of the last cloud that could be used; monotonic clock
     longest_callback_s: float = 0.0  # of the subscription
     pass_failed: bool = False  # the last pass
-    memory_short: bool = False  # for the last cloud, or the last pass
+    short_for_cloud: bool = False  # there was not memory enough for the last cloud
+    short_for_pass: bool = False  # likewise, for the last pass
     instances: int = 0
     below_floor: int = 0  # voxels that were left out of the last pass
     floor_seen: bool = True  # in the last pass
@@ -50,14 +51,14 @@ class Health:
         return median(self.totals_s) if self.totals_s else 0.0
 
     def received(self, has_color: bool, has_frame: bool) -> None:
-        self.received_at_s, self.memory_short = time.monotonic(), False
+        self.received_at_s, self.short_for_cloud = time.monotonic(), False
         self.has_color, self.has_frame = has_color, has_frame
 
     def taken(self, callback_s: float) -> None:
         self.longest_callback_s = max(self.longest_callback_s, callback_s)
 
     def passed(self, result: StepResult) -> None:
-        self.pass_failed = self.memory_short = False
+        self.pass_failed = self.short_for_pass = False
         self.instances = len(result.instances)
         floor = result.memory.floor
         self.below_floor, self.floor_seen = result.strays, floor is not None and floor.seen
@@ -66,11 +67,11 @@ class Health:
         self.totals_s.append(result.timings_s.get("total", 0.0))
 
     def failed(self, message: str, memory_short: bool = False) -> None:
-        self.pass_failed, self.memory_short = True, memory_short
+        self.pass_failed, self.short_for_pass = True, memory_short
         self._note(message)
 
     def rejected(self, message: str, memory_short: bool = False) -> None:
-        self.rejected_at_s, self.memory_short = time.monotonic(), memory_short
+        self.rejected_at_s, self.short_for_cloud = time.monotonic(), memory_short
         self._note(message)
 
     def _note(self, error: str) -> None:
@@ -170,7 +171,7 @@ def _errors(seen: Observation) -> list[str]:
     errors = []
     if seen.health.pass_failed:
         errors.append("the last pass failed")
-    if seen.health.memory_short:
+    if seen.health.short_for_cloud or seen.health.short_for_pass:
         errors.append("memory is short, see last_error")
     if 0 < seen.counters.received == seen.counters.rejected:
         errors.append("no cloud could be used so far")
