@@ -101,6 +101,7 @@ def test_a_node_that_gets_hardly_any_cpu_ends_in_time(bench):
     """Two that never rest, on the one CPU that it may use, leave it a twentieth of that."""
     node = bench.start("ssen_ros.ros.ssen_node") if LONG else bench.start()
     publish = bench.cloud_publisher()
+    bench.spin_until(lambda: "listening to" in node.log, PATIENCE_S)
     bench.ready(node, publish)
     publish(*hall(bench, 20_000))
     cpu = {min(os.sched_getaffinity(0))}
