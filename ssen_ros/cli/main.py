@@ -20,6 +20,7 @@ from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
 from ssen_ros.cli.view import add_view
 from ssen_ros.errors import SsenError, missing_module
+from ssen_ros.io.limits import allowing
 
 log = logging.getLogger(__name__)
 _LONGEST = 500  # characters of what was raised
@@ -32,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        return args.run(args)
+        with allowing(args.max_bytes):
+            return args.run(args)
     except (SsenError, OSError) as error:
         log.debug("raised here", exc_info=True)
         print(f"ssen {args.command}: {' '.join(str(error).split())[: 4 * _LONGEST]}", file=sys.stderr)
