@@ -147,6 +147,36 @@ class PassesConfig:
 
 
 @dataclass(frozen=True)
+class FusionConfig:
+    hold: float = param(
+        0.5,
+        "a voxel keeps its label until the log-probability of another leads by so much; less is asked for as "
+        "what lies around it changes, nothing where much has or the voxel itself; larger: labels flicker less, "
+        "and lag behind what the networks see; 0: labels are those of the newest pass",
+        low=0.0,
+        high=100.0,
+        changes=LIVE,
+    )
+    object_hold: float = param(
+        0.1,
+        "an object keeps its class until another leads by so much in the votes of its voxels, per voxel; 0: "
+        "the class with the most votes",
+        low=0.0,
+        high=100.0,
+        changes=LIVE,
+    )
+    quiet_passes: int = param(
+        4,
+        "further passes over a map that has stopped to change, made while nothing else is due: the first as "
+        "the map lies, each other from further yaws, and their mean counts; 0: none",
+        unit="passes",
+        low=0,
+        high=100,
+        changes=LIVE,
+    )
+
+
+@dataclass(frozen=True)
 class ClusteringConfig:
     mode: str = param(
         "fast",
@@ -259,6 +289,7 @@ class SsenConfig:
     map: MapConfig = field(default_factory=MapConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     passes: PassesConfig = field(default_factory=PassesConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
