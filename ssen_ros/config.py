@@ -157,14 +157,6 @@ class FusionConfig:
         high=100.0,
         changes=LIVE,
     )
-    object_hold: float = param(
-        0.1,
-        "an object keeps its class until another leads by so much in the votes of its voxels, per voxel; 0: "
-        "the class with the most votes",
-        low=0.0,
-        high=100.0,
-        changes=LIVE,
-    )
     quiet_passes: int = param(
         4,
         "further passes over a map that has stopped to change, made while nothing else is due: the first as "
@@ -251,6 +243,14 @@ class InstancesConfig:
         "has swallowed its neighbours does not paint them over; 0: always",
         low=0.0,
         high=1.0,
+        changes=LIVE,
+    )
+    class_hold: float = param(
+        0.3,
+        "an object keeps its class until another leads by so much in the votes of its voxels, faded sums of "
+        "log-probabilities, per voxel; 0: it is of the class with the most votes",
+        low=0.0,
+        high=100.0,
         changes=LIVE,
     )
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)
