@@ -150,17 +150,18 @@ class PassesConfig:
 class FusionConfig:
     hold: float = param(
         0.5,
-        "a voxel keeps its label until the log-probability of another leads by so much; less is asked for as "
-        "what lies around it changes, nothing where much has or the voxel itself; larger: labels flicker less, "
-        "and lag behind what the networks see; 0: labels are those of the newest pass",
+        "a voxel keeps its label until another leads by so much in log-probability; less is asked for where "
+        "something changes nearby, nothing where the voxel itself does; larger: labels flicker less, and lag "
+        "behind what the networks see; 0: labels are those of the newest pass",
         low=0.0,
         high=100.0,
         changes=LIVE,
     )
     quiet_passes: int = param(
         4,
-        "further passes over a map that has stopped to change, made while nothing else is due: the first as "
-        "the map lies, each other from further yaws, and their mean counts; 0: none",
+        "passes over a map that no longer changes, made while nothing else is due: the first is whole, each "
+        "other sees the map from further yaws, and the mean over them counts; 0: none, but a whole one where "
+        "passes.incremental leaves approximations",
         unit="passes",
         low=0,
         high=100,

@@ -18,14 +18,13 @@ from itertools import product
 import numpy as np
 
 from ssen_ros import voxel_keys
-from ssen_ros.config import FusionConfig
 from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M
 from ssen_ros.structures import Evidence, VoxelSnapshot
 
 TILE = 16  # voxels: surroundings are counted in cubes of this edge
 REACH = 2  # tiles to every side that are a voxel's surroundings: nearly as far as the networks see
-STALE_SHARE = 0.05  # of the surroundings: where more has changed, nothing is left of older answers
-FREE_SHARE = 0.6  # of the surroundings: where more has changed meanwhile, no label is held
+STALE_SHARE = 0.02  # of the surroundings: where more has changed, nothing is left of older answers
+FREE_SHARE = 0.4  # of the surroundings: where more has changed meanwhile, no label is held
 
 _LEAST = -1e4  # of a log-probability that is kept: float16 reaches no farther than -65504
 
@@ -46,10 +45,16 @@ class Fused:
     evidence: Evidence | None  # for the next pass
 
 
-def fuse(known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, config: FusionConfig) -> Fused:
-    """Join the (V, C) float32 log-probabilities of one pass to what is known of those before it."""
+def fuse(
+    known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, hold: float, sides: int
+) -> Fused:
+    """Join the (V, C) float32 log-probabilities of one pass to what is known of those before it.
+
+    `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: passes
+    in the quiet after which the map has settled. With 0 and 0 nothing is fused.
+    """
     pass_label = answer.argmax(axis=1).astype(np.int32)
-    if config.hold == config.quiet_passes == 0:
+    if hold == sides == 0:
         return Fused(answer, pass_label, pass_label, None)
     keys = voxel_keys.pack(snapshot.voxel_coords)
     if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
@@ -64,10 +69,10 @@ def fuse(known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, co
         share = changed_share(keys, changed, gone)
         passes = 0 if len(gone) or changed.any() else known.passes
         answer, mean = _aged(answer, known, row, share)
-        label, meanwhile = _held(answer, known, row, share, config.hold)
+        label, meanwhile = _held(answer, known, row, share, hold)
     evidence = Evidence(
         keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16), meanwhile, passes,
-        settled=passes >= config.quiet_passes,
+        settled=passes >= sides,
     )  # fmt: skip
     return Fused(answer, label, pass_label, evidence)
 

@@ -54,9 +54,9 @@ class Segmenting(Networks, Protocol):
         """
         return None
 
-    def turned(self, turn: int) -> Networks:
-        """The same networks, with other views of the map for each turn; turn 0 is as they are."""
-        return self
+    def turned(self, turn: int) -> Networks | None:
+        """The same networks, with other views of the map for each turn from 1 on; None: there are none."""
+        return None
 
     @property
     def device(self) -> Any:
@@ -112,6 +112,7 @@ class SsenPipeline:
         """
         self._check_voxel_size(snapshot)
         config = self.config  # read once: another thread may put another in its place
+        sides = config.fusion.quiet_passes if self.segmenter.turned(1) else 0
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
@@ -121,9 +122,9 @@ class SsenPipeline:
                 keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
             networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
-                from_side = self.segmenter.turned(memory.turn) if memory.turn else networks
-                answer = self._classify(from_side, snapshot, floor.height)
-                fused = fuse(memory.evidence, snapshot, answer, config.fusion)
+                side = self.segmenter.turned(memory.turn) if memory.turn else None
+                answer = self._classify(side or networks, snapshot, floor.height)
+                fused = fuse(memory.evidence, snapshot, answer, config.fusion.hold, sides)
             with _timed(timings_s, "embedding"):
                 thing_rows = np.flatnonzero(self._is_thing[fused.label])
                 segmentation = Segmentation(

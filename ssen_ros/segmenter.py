@@ -150,9 +150,7 @@ class Segmenter:
         return networks
 
     @torch.inference_mode()
-    def semantic(
-        self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0
-    ) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
         `floor` is the z of the map's floor, m; without it, it is looked for. `part`: of the angle between two
@@ -168,8 +166,8 @@ class Segmenter:
         return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
 
     def turned(self, turn: int) -> "TurnedNetworks":
-        """The same networks, whose views lie between those of all turns before it; turn 0 is as they are."""
-        part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 0, 1/2, 1/4, 3/4, 1/8, ...
+        """The same networks, whose views lie between those of all turns before; turn 0 would be as they are."""
+        part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
         return TurnedNetworks(self, part)
 
     def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:

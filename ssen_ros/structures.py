@@ -85,6 +85,11 @@ class Segmentation:
     embeddings: np.ndarray  # (T, d) float32
     pass_label: np.ndarray | None = None  # (V,) int32, the likeliest class by this pass alone
 
+    @property
+    def newest_label(self) -> np.ndarray:
+        """(V,) int32: what this pass alone would say."""
+        return self.semantic_label if self.pass_label is None else self.pass_label
+
     def __post_init__(self):
         v, t = len(self.semantic_label), len(self.thing_rows)
         _check("log_probabilities", self.log_probabilities, (v, None), np.float32)
