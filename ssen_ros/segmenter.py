@@ -166,7 +166,7 @@ class Segmenter:
         return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
 
     def turned(self, turn: int) -> "TurnedNetworks":
-        """The same networks, whose views lie between those of all turns before; turn 0 would be as they are."""
+        """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
         part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
         return TurnedNetworks(self, part)
 

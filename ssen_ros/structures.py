@@ -77,7 +77,7 @@ class VoxelSnapshot:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the two networks say about one snapshot, together with what they said before (`ssen_ros.fusion`)."""
+    """What the two networks say about one snapshot, joined to what they said before (`ssen_ros.fusion`)."""
 
     log_probabilities: np.ndarray  # (V, C) float32, of the classes
     semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
@@ -270,7 +270,7 @@ class Evidence:
     colors: np.ndarray  # (V, 3) uint8 RGB: what the networks were last given
     mean: np.ndarray  # (V, C) float16 log-probabilities of the classes
     label: np.ndarray  # (V,) int16
-    # (V,) float16: since the networks last said so, how much of what lies around has changed (a sum of shares)
+    # (V,) float16: since the networks last said so, how much of what lies around has changed; a sum of shares
     meanwhile: np.ndarray
     passes: int = 0  # made in the quiet since the map last changed; the mean is over these, if there are any
     settled: bool = True  # no more of them are due

@@ -272,27 +272,28 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
 def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
     if "evidence_keys" not in arrays:
         return None
-    found = {name: arrays[f"evidence_{name}"] for name in _EVIDENCE}
-    _ascending("evidence_keys", found["keys"], _VOXEL_BITS)
-    voxels = len(found["keys"])
-    for name, (kind, *row) in _EVIDENCE.items():
-        shape = (voxels, *(classes if n is None else n for n in row))
-        if found[name].dtype != kind or found[name].shape != shape:
-            raise ValueError(
-                f"evidence_{name} is {found[name].dtype} {found[name].shape}, expected {np.dtype(kind)} {shape}"
-            )
-    label, meanwhile, passes = found["label"], found["meanwhile"], int(arrays["evidence_passes"])
-    if voxels and not 0 <= label.min() <= label.max() < classes:
-        raise ValueError(
-            f"evidence_label goes from {label.min()} to {label.max()}, expected 0 to {classes - 1}"
-        )
-    if not (
-        np.isfinite(found["points"]).all() and (meanwhile >= 0).all() and not np.isnan(found["mean"]).any()
+    keys, points, colors, mean, label, meanwhile = (arrays[f"evidence_{name}"] for name in _EVIDENCE)
+    _ascending("evidence_keys", keys, _VOXEL_BITS)
+    for (name, (kind, *row)), array in zip(
+        _EVIDENCE.items(), (keys, points, colors, mean, label, meanwhile), strict=True
     ):
-        raise ValueError("evidence has a number that is none")
+        shape = (len(keys), *(classes if n is None else n for n in row))
+        if array.dtype != kind or array.shape != shape:
+            found, expected = f"{array.dtype} {array.shape}", f"{np.dtype(kind)} {shape}"
+            raise ValueError(f"evidence_{name} is {found}, expected {expected}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"evidence_{name} has a value that is no number")
+    if not (np.abs(points) <= _FARTHEST_M).all() or (mean > 1).any() or (meanwhile < 0).any():
+        raise ValueError(
+            "evidence of places out of reach, of probabilities above 1, or of less than no change"
+        )
+    if len(label) and not 0 <= label.min() <= label.max() < classes:
+        raise ValueError(f"evidence_label is {label.min()} to {label.max()}, expected 0 to {classes - 1}")
+    passes = int(arrays["evidence_passes"])
     if not 0 <= passes < 2**31:
         raise ValueError(f"evidence_passes is {passes}, expected 0 to 2^31")
-    return Evidence(**found, passes=passes, settled=bool(arrays["evidence_settled"]))
+    settled = bool(arrays["evidence_settled"])
+    return Evidence(keys, points, colors, mean, label, meanwhile, passes, settled)
 
 
 def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
