@@ -138,7 +138,8 @@ class PassesConfig:
     )
     memory_mb: float = param(
         4096.0,
-        "what the networks may keep; every pass over a map that needs more is whole, and nothing is kept",
+        "what the networks may keep; where a map needs more, some of them keep nothing and compute all of it "
+        "each time: first the embedding network, then one view after the other",
         unit="MB",
         low=0.0,
         high=1e6,

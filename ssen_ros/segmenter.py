@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
-_KEPT_PER_VOXEL = 2000.0  # bytes of a network, before that is known
+_KEPT_PER_VOXEL = 2000.0  # bytes, before that is known
 _ROWS = 1 << 16  # worked on at once
 _AXES = 1024  # voxels between the axes that views are turned about
 
@@ -71,7 +71,7 @@ class Segmenter:
                 "the same, as far as both go"
             )
         self.rotations, self._offset = rotations, prior * log_shares(semantic)
-        self.kept_per_voxel = (rotations + 1) * _KEPT_PER_VOXEL  # bytes of `KeepingNetworks`
+        self.kept_per_voxel = _KEPT_PER_VOXEL  # bytes of each of `KeepingNetworks`
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
         )
@@ -137,15 +137,16 @@ class Segmenter:
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice.
+        Of as many of them as there is memory for: each view is one, and the embedding network is the last.
+        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice for any.
         """
-        if self._embedding.engine == "minkowski":
-            return None
-        if voxels * self.kept_per_voxel > config.memory_mb * 1e6:
+        affordable = int(config.memory_mb * 1e6 / max(1.0, voxels * self.kept_per_voxel))
+        if self._embedding.engine == "minkowski" or affordable == 0:
             return None
         networks = kept.networks if kept else None
         if networks is None or not networks.fit(self, config):
             networks = KeepingNetworks(self, config)
+        networks.keep(affordable)
         networks.begin(whole=kept is None or kept.passes != networks.passes)
         return networks
 
@@ -236,6 +237,11 @@ class KeepingNetworks:
         """Whether they are this segmenter's, as it is now, and keep what this configuration says."""
         return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
 
+    def keep(self, count: int) -> None:
+        """Keep what so many of the networks compute, but at least one; let go what the others have kept."""
+        for number, network in enumerate(self._networks):
+            network.keep(number < max(1, count))
+
     def begin(self, whole: bool) -> None:
         """The next pass."""
         self.passes += 1
@@ -244,9 +250,14 @@ class KeepingNetworks:
 
     @property
     def share(self) -> float:
-        """Of a whole pass's multiplications, how many this pass made."""
-        kept = [network.kept for network in self._networks if network.asked]
-        return sum(k.work for k in kept) / max(1, sum(k.whole_work for k in kept))
+        """Of a whole pass's multiplications, how many this pass made.
+
+        A network that has never kept anything counts as much as the first.
+        """
+        asked = [network for network in self._networks if network.asked]
+        whole = [network.whole_work or self._views[0].whole_work for network in asked]
+        made = sum(one.kept.work if one.keeps else work for one, work in zip(asked, whole))
+        return made / max(1, sum(whole))
 
     @property
     def nbytes(self) -> int:
@@ -259,20 +270,28 @@ class KeepingNetworks:
         by_view = []
         for k, network in enumerate(self._views):
             view, row = self._segmenter.view(snapshot, k)
-            if len(network(view, np.arange(len(view)), floor)):  # memory is short, and nothing is kept
-                return self._segmenter.semantic(snapshot, floor)
+            found = network(view, np.arange(len(view)), floor)
             chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
-            by_view.append((network.kept, network.kept.slots[chosen], network.kept.changed[chosen]))
+            if network.keeps:
+                if len(found):  # memory is short, and nothing is kept
+                    return self._segmenter.semantic(snapshot, floor)
+                by_view.append(
+                    (network.kept.outputs, network.kept.slots[chosen], network.kept.changed[chosen])
+                )
+            else:
+                rows = torch.arange(len(view), device=self._device)[chosen]
+                by_view.append((found.__getitem__, rows, torch.ones_like(rows, dtype=torch.bool)))
         slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
-        if self._answers is None or len(self._answers) != by_view[0][0].capacity:
-            self._answers = torch.empty(by_view[0][0].capacity, len(self._segmenter.class_names))
+        capacity = self._views[0].kept.capacity
+        if self._answers is None or len(self._answers) != capacity:
+            self._answers = torch.empty(capacity, len(self._segmenter.class_names))
             self._pairs = torch.full((len(by_view), len(self._answers)), -1)
             self._answers, self._pairs = self._answers.to(self._device), self._pairs.to(self._device)
         for pairs, (_, slots, _) in zip(self._pairs, by_view):  # in a view a point may fall to another voxel
             changed |= pairs[slot] != slots
             pairs[slot] = slots
         rows = changed.nonzero().view(-1)
-        logits = (kept.outputs(slots[rows]).float() for kept, slots, _ in by_view)
+        logits = (outputs(slots[rows]).float() for outputs, slots, _ in by_view)
         self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
         return self._answers[slot].cpu().numpy()
 
@@ -280,7 +299,8 @@ class KeepingNetworks:
         """As Segmenter's."""
         embeddings = self._embedding(snapshot, thing_rows, floor).cpu().numpy()
         if len(snapshot) > _TYPICAL:
-            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
+            keeping = sum(network.keeps for network in self._networks)
+            self._segmenter.kept_per_voxel = self.nbytes / keeping / len(snapshot)
         return embeddings
 
 
@@ -290,8 +310,14 @@ class _Keeping:
     def __init__(self, network: Network, config: PassesConfig):
         self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
         self.kept = network.incremental(config.threshold, config.whole_share)
-        self.asked = False
+        self.asked, self.keeps = False, True
+        self.whole_work = 0  # multiplications of the last whole pass whose outputs were kept
         self._far = FAR if config.threshold else 0.0
+
+    def keep(self, keeps: bool) -> None:
+        if self.keeps and not keeps:
+            self.kept.forget()
+        self.keeps = keeps
 
     def begin(self, whole: bool) -> None:
         self.asked = False  # in this pass
@@ -301,10 +327,14 @@ class _Keeping:
         placed = "xyz" in self._network.spec.features  # else what it sees lies nowhere
         self.asked, now = True, Anchor.over(floor, snapshot.points[rows] if placed else snapshot.points[:0])
         moved = math.dist(now.centre, self._anchor.centre)
+        if not self.keeps:
+            return self._network(snapshot, rows, now)
         if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
             self._anchor = now
             self.kept.begin(whole=True)
-        return self._network(snapshot, rows, self._anchor, self.kept)
+        found = self._network(snapshot, rows, self._anchor, self.kept)
+        self.whole_work = self.kept.whole_work
+        return found
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
