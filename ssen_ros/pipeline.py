@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ssen_ros import corrections, instances, stopping
+from ssen_ros.closure import follow
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
@@ -111,6 +112,8 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
+            with _timed(timings_s, "follow"):
+                memory = follow(memory, snapshot)
             keeping = None
             if config.passes.incremental == "auto":
                 keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
@@ -153,6 +156,7 @@ class SsenPipeline:
         """
         config, names = self.config, self.segmenter.class_names
         snapshot, segmentation, clusters = seen.snapshot, seen.segmentation, seen.clusters
+        memory = follow(memory, snapshot)
         hand = memory.corrections.hand
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:

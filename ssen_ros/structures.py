@@ -266,6 +266,7 @@ class Memory:
     floor: Floor | None = None  # that the last update went by
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved
+    map: VoxelSnapshot | None = None  # that all this is known of; None: not known. Never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -1,0 +1,53 @@
+"""What is known of a map goes along where SLAM moves the map: objects, and what people have corrected."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ssen_ros.motion import Moves, moved, moves_between
+from ssen_ros.structures import Box, Corrections, Known, Memory, VoxelSnapshot
+
+
+def follow(memory: Memory, snapshot: VoxelSnapshot) -> Memory:
+    """The memory of an earlier map as one of the map of the snapshot: all voxels where they are now.
+
+    Where nothing has moved only `map` differs. Asked again it does nothing.
+    """
+    before, memory = memory.map, replace(memory, map=snapshot)
+    if before is None or before is snapshot or not (memory.known or memory.corrections):
+        return memory
+    moves = moves_between(before, snapshot, [*(k.keys for k in memory.known), *_freed(memory.corrections)])
+    if moves is None:
+        return memory
+    log = [
+        replace(one, **{side: _carried(getattr(one, side), moves) for side in ("before", "after")})
+        for one in memory.corrections.log
+    ]
+    return replace(memory, known=_carried(memory.known, moves), corrections=Corrections(tuple(log)))
+
+
+def _freed(corrections: Corrections) -> list[np.ndarray]:
+    """Of each correction, the voxel keys that belong to no object since."""
+    hand = corrections.hand
+    free = hand.keys[hand.ids <= 0]
+    parts = [np.concatenate([k.keys for k in one.before]) for one in corrections.log]
+    return [part for part in (np.intersect1d(free, keys) for keys in parts) if len(part)]
+
+
+def _carried(known: tuple[Known, ...], moves: Moves) -> tuple[Known, ...]:
+    return tuple(_moved(one, moves) for one in known)
+
+
+def _moved(known: Known, moves: Moves) -> Known:
+    keys = moves.carry(known.keys)
+    if len(keys) == 0 or np.array_equal(keys, known.keys):
+        return known
+    instance, motion = known.instance, moves.motion_of(known.keys)
+    yaw = instance.box.yaw + np.arctan2(motion[1, 0], motion[0, 0])
+    instance = replace(
+        instance,
+        box=Box(moved(instance.box.center, motion), instance.box.size, float(yaw % np.pi)),
+        centroid=moved(instance.centroid, motion),
+        voxel_count=len(keys),
+    )
+    return replace(known, instance=instance, keys=keys)
