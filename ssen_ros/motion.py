@@ -22,10 +22,10 @@ REACH_RAD = np.radians(8)  # that it may have turned about z; about x and y it i
 LEAST_PRESENT = 0.75  # share of a piece's voxels still in the map from which on it has not moved
 LEAST_SCORE = 0.5  # of a motion; the score of one that fits is some 0.9
 LEAST_GAIN = 0.1  # of the score, over that of staying
-GOOD_SCORE = 0.85  # of a neighbour's motion, refined, that is not improved on by a search
+GOOD_SCORE = 0.8  # of a neighbour's motion, refined, that is not improved on by a search
 BLOCK = 32  # voxels, edge of the blocks of what is in no object
 
-_SAMPLE = 300  # voxels of a piece that are looked at
+_SAMPLE = 250  # voxels of a piece that are looked at
 _TOUCH = 1.5  # voxels from a point to its counterpart, at most
 _COLOR = 128.0  # levels by which the colours of counterparts may differ, at most
 _COARSE = 2  # voxels, edge of the cells of the coarse search
@@ -211,18 +211,16 @@ def find_motion(
     if len(piece.points) == 0 or len(scene.points) == 0:
         return None
     fit = _Fit(piece, scene, voxel_size)
-    stay = fit.scores([STAY])[0]
-    best = _best([fit.refined(guess) for guess in guesses])
-    if search and best[0] < max(GOOD_SCORE, stay + LEAST_GAIN):
+    stay, *scores = fit.scores([STAY, *guesses])
+    enough = max(LEAST_SCORE, stay + LEAST_GAIN)
+    score, motion = 0.0, STAY
+    if guesses:
+        score, motion = fit.refined(guesses[int(np.argmax(scores))], _STEPS[1:])
+    if search and score < max(GOOD_SCORE, enough):
         promising = fit.coarse()
-        order = np.argsort(-fit.scores(promising), kind="stable")[:2]
-        best = _best([best, *(fit.refined(promising[k]) for k in order)])
-    score, motion = best
-    return motion if score >= max(LEAST_SCORE, stay + LEAST_GAIN) else None
-
-
-def _best(found: Sequence[tuple[float, np.ndarray]]) -> tuple[float, np.ndarray]:
-    return max(found, key=lambda one: one[0], default=(0.0, STAY))
+        found = fit.refined(promising[int(fit.scores(promising).argmax())], _STEPS)
+        score, motion = max((score, motion), found, key=lambda one: one[0])
+    return motion if score >= enough else None
 
 
 class _Fit:
@@ -281,16 +279,18 @@ class _Fit:
         local = [_pose(_TURNS[a], offsets[o] * cell) for a, o in zip(turn, offset)]
         return [self._global(motion) for motion in local]
 
-    def refined(self, motion: np.ndarray) -> tuple[float, np.ndarray]:
-        """A better motion nearby, and its score."""
+    def refined(
+        self, motion: np.ndarray, steps: Sequence[tuple[float, float]]
+    ) -> tuple[float, np.ndarray]:
+        """A better motion nearby, in `steps` of ever less, and its score."""
         local = self._local(motion)
         score = self._scores([local])[0]
-        for step, degrees in _STEPS:
+        for step, degrees in steps:
             shifts = np.concatenate([np.eye(3), -np.eye(3)]) * step * self._size
-            steps = [_pose(0.0, shift) for shift in shifts]
-            steps += [_pose(np.radians(a), np.zeros(3)) for a in (-degrees, degrees)]
+            ways = [_pose(0.0, shift) for shift in shifts]
+            ways += [_pose(np.radians(a), np.zeros(3)) for a in (-degrees, degrees)]
             for _ in range(4):
-                around = [one @ local for one in steps]
+                around = [way @ local for way in ways]
                 scores = self._scores(around)
                 if scores.max() <= score:
                     break

@@ -112,7 +112,7 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
-            with _timed(timings_s, "follow"):
+            with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
             if config.passes.incremental == "auto":
@@ -279,7 +279,7 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     stopping.check()
     start = time.perf_counter()
     yield
-    timings_s[stage] = time.perf_counter() - start
+    timings_s[stage] = timings_s.get(stage, 0.0) + time.perf_counter() - start
 
 
 def _relabel(
