@@ -129,7 +129,9 @@ class SsenPipeline:
                     _embed(networks, snapshot, thing_rows, floor.height),
                 )
             with _timed(timings_s, "cluster"):
-                clusters = cluster_things(snapshot, segmentation, config.clustering)
+                clusters, islands = cluster_things(
+                    snapshot, segmentation, config.clustering, memory.islands
+                )
             with _timed(timings_s, "instances"):
                 seen = StepResult(
                     snapshot=snapshot,
@@ -147,7 +149,7 @@ class SsenPipeline:
                     strays=len(whole) - len(snapshot),
                 )
                 kept = keeping and Kept(keeping, keeping.passes, keeping.share)
-                return self.conclude(seen, replace(memory, floor=floor, kept=kept))
+                return self.conclude(seen, replace(memory, floor=floor, kept=kept, islands=islands))
 
     def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
         """A step from what the networks have seen on: its objects, joined to those of another memory.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros.config import ClusteringConfig
 from ssen_ros.labels import NO_COLOR
 
 
@@ -104,6 +105,17 @@ class Clusters:
     @property
     def count(self) -> int:
         return int(self.instance_label.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Island:
+    """Things that lie apart from all others, what the networks said of them, and the clusters that they form."""
+
+    keys: np.ndarray  # (n,) int64 voxel keys, ascending
+    embeddings: np.ndarray  # (n, d) float32
+    log_probabilities: np.ndarray  # (n, C) float32
+    config: ClusteringConfig  # that it was clustered by
+    clusters: Clusters | None = None
 
 
 @dataclass(frozen=True)
@@ -267,6 +279,7 @@ class Memory:
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved
     map: VoxelSnapshot | None = None  # that all this is known of; None: not known. Never saved
+    islands: tuple[Island, ...] = ()  # that its things were clustered in; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:

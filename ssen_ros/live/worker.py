@@ -183,8 +183,9 @@ class InferenceWorker:
         now = self._live_map.memory
         if now.corrections is work.memory.corrections:
             return result
+        found = result.memory
         return self._pipeline.conclude(
-            result, replace(now, floor=result.memory.floor, kept=result.memory.kept)
+            result, replace(now, floor=found.floor, kept=found.kept, islands=found.islands)
         )
 
     def _take_in_the_quiet(self) -> Pass | None:
