@@ -292,8 +292,10 @@ def _relabel(
     A cluster that has swallowed its neighbours shall not paint them over.
     """
     label = semantic_label.copy()
+    by_id = np.argsort(instance_id, kind="stable")
+    ids = instance_id[by_id]
     for one in known:
-        member = np.flatnonzero(instance_id == one.id)
+        member = by_id[slice(*np.searchsorted(ids, [one.id, one.id + 1]))]
         if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
             label[member] = one.instance.class_id
     return label

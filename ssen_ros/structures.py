@@ -286,6 +286,12 @@ class Memory:
         """Those that the last update told of."""
         return tuple(known.instance for known in self.known if known.told)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that passes keep for the next ones, beside the map and the objects themselves."""
+        arrays = [a for one in self.islands for a in (one.keys, one.embeddings, one.log_probabilities)]
+        return sum(a.nbytes for a in arrays) + (0 if self.kept is None else self.kept.networks.nbytes)
+
     def for_whole_pass(self) -> "Memory":
         """The same, but the networks shall compute everything anew."""
         return self if self.kept is None else replace(self, kept=replace(self.kept, passes=-1))
