@@ -1,4 +1,8 @@
-"""The things of a map fall into islands: sets that lie so far apart that no object is in two of them."""
+"""The things of a wide map fall into islands: sets that lie apart, each of which is clustered by itself.
+
+Networks that see some metres cannot tell two chairs of two rooms, and what an update changes in one room is no
+reason to cluster the others anew.
+"""
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -7,36 +11,33 @@ from scipy.sparse.csgraph import connected_components
 from ssen_ros import voxel_keys
 from ssen_ros.smoothing import STEPS_AHEAD
 
-CELL_M = 0.5  # things half as far apart as this times four, 1 m along an axis, are apart; 0.5 m, together
-WIDE_M = 6.0  # of an island along x or y: a wider one is parted at narrower gaps
-NARROWEST_M = 0.125
+WIDE_M = 8.0  # along x or y: what is wider is parted
+CELLS_M = 4.0, 2.0, 1.0, 0.5, 0.25, 0.125  # at gaps as wide as possible: of one empty cell of such an edge, or two
 
 
 def islands(voxel_coords: np.ndarray, voxel_size: float) -> list[np.ndarray]:
     """The (n,) int64 ascending rows of each island of (T, 3) voxels, in the order of their first rows.
 
-    Voxels are together where they are in one cell of CELL_M, or in cells that touch, directly or by way of
-    others. Half as large are the cells that part an island of more than WIDE_M, as far as NARROWEST_M.
+    Things no wider than WIDE_M are one island, and so are those that no gap parts. Neighbouring voxels are always
+    in one.
     """
-    rows = np.arange(len(voxel_coords))
-    found = _parted(voxel_coords, rows, voxel_size, CELL_M)
+    found = _parted(voxel_coords, np.arange(len(voxel_coords)), voxel_size, CELLS_M)
     return sorted(found, key=lambda island: island[0])
 
 
-def _parted(coords: np.ndarray, rows: np.ndarray, voxel_size: float, cell_m: float) -> list[np.ndarray]:
+def _parted(
+    coords: np.ndarray, rows: np.ndarray, voxel_size: float, cells_m: tuple[float, ...]
+) -> list[np.ndarray]:
     if not len(rows):
         return []
-    found = []
-    for island in _together(coords, rows, max(1, round(cell_m / voxel_size))):
-        extent = np.ptp(coords[island, :2], axis=0).max() * voxel_size
-        if extent > WIDE_M and cell_m / 2 >= NARROWEST_M:
-            found += _parted(coords, island, voxel_size, cell_m / 2)
-        else:
-            found.append(island)
-    return found
+    if not cells_m or np.ptp(coords[rows, :2], axis=0).max() * voxel_size <= WIDE_M:
+        return [rows]
+    parts = _together(coords, rows, max(1, round(cells_m[0] / voxel_size)))
+    return [island for part in parts for island in _parted(coords, part, voxel_size, cells_m[1:])]
 
 
 def _together(coords: np.ndarray, rows: np.ndarray, edge: int) -> list[np.ndarray]:
+    """The rows by the group of cells of so many voxels that they lie in; cells that touch are in one."""
     cells, of_row = np.unique(voxel_keys.pack(coords[rows] // edge), return_inverse=True)
     steps = voxel_keys.pack(STEPS_AHEAD) - voxel_keys.pack(np.zeros((1, 3), dtype=int))
     ahead = np.stack([voxel_keys.find(cells, cells + step) for step in steps], axis=1)
