@@ -1,11 +1,12 @@
-"""What is known of a map goes along where SLAM moves the map: objects, and what people have corrected."""
+"""What is known of a map goes along where SLAM moves the map: objects, answers, and what people have corrected."""
 
 from dataclasses import replace
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.motion import Moves, moved, moves_between
-from ssen_ros.structures import Box, Corrections, Known, Memory, VoxelSnapshot
+from ssen_ros.structures import Box, Corrections, Evidence, Known, Memory, VoxelSnapshot
 
 
 def follow(memory: Memory, snapshot: VoxelSnapshot) -> Memory:
@@ -23,7 +24,35 @@ def follow(memory: Memory, snapshot: VoxelSnapshot) -> Memory:
         replace(one, **{side: _carried(getattr(one, side), moves) for side in ("before", "after")})
         for one in memory.corrections.log
     ]
-    return replace(memory, known=_carried(memory.known, moves), corrections=Corrections(tuple(log)))
+    return replace(
+        memory,
+        known=_carried(memory.known, moves),
+        corrections=Corrections(tuple(log)),
+        evidence=_answers(memory.evidence, moves, snapshot),
+    )
+
+
+def _answers(evidence: Evidence | None, moves: Moves, now: VoxelSnapshot) -> Evidence | None:
+    """What the passes have said of each voxel, said of it where it is now; one that came with the move is new.
+
+    What has moved has not changed by that: it counts as seen at its place.
+    """
+    if evidence is None:
+        return None
+    arrived = np.flatnonzero(moves.origin >= 0)
+    row = voxel_keys.find(evidence.keys, moves.before[moves.origin[arrived]])
+    arrived, row = arrived[row >= 0], row[row >= 0]
+    has_moved = (moves.piece[moves.origin[arrived]] >= 0)[:, None]
+    return replace(
+        evidence,
+        keys=moves.now[arrived],
+        points=np.where(has_moved, now.points[arrived], evidence.points[row]),
+        colors=np.where(has_moved, now.colors[arrived], evidence.colors[row]),
+        mean=evidence.mean[row],
+        label=evidence.label[row],
+        meanwhile=evidence.meanwhile[row],
+        passes=0,
+    )
 
 
 def _freed(corrections: Corrections) -> list[np.ndarray]:

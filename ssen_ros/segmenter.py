@@ -4,6 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -149,19 +150,25 @@ class Segmenter:
         return networks
 
     @torch.inference_mode()
-    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
-        `floor` is the z of the map's floor, m; without it, it is looked for.
+        `floor` is the z of the map's floor, m; without it, it is looked for. `part`: of the angle between two
+        rotations, by which all are turned further.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = ((snapshot, None) if k == 0 else self.view(snapshot, k) for k in range(self.rotations))
+        views = (self.view(snapshot, k + part) for k in range(self.rotations))
         by_view = (self._log_probabilities(view, floor, row) for view, row in views)
         return self.mean(by_view).cpu().numpy()
 
-    def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray]:
-        """The snapshot as `turned` for the k-th of the rotations."""
-        return turned(snapshot, 2 * np.pi * k / self.rotations)
+    def view(self, snapshot: VoxelSnapshot, k: float) -> tuple[VoxelSnapshot, np.ndarray | None]:
+        """The snapshot as `turned` for the k-th of the rotations; as it lies it has no other rows."""
+        return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
+
+    def turned(self, turn: int) -> "TurnedNetworks":
+        """The same networks, whose views lie between those of all turns before; turn 0 would be as they are."""
+        part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
+        return TurnedNetworks(self, part)
 
     def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:
         """Log-probabilities (n, C) of the mean over the rotations; the first takes it up."""
@@ -191,6 +198,22 @@ class Segmenter:
         anchor = Anchor.over(floor, view.points)
         found = self.classify(self._semantic(view, np.arange(len(view)), anchor))
         return found if row is None else found[row]
+
+
+@dataclass(frozen=True)
+class TurnedNetworks:
+    """A segmenter's networks, of which the semantic one sees other views of the map."""
+
+    segmenter: Segmenter
+    part: float  # see `Segmenter.semantic`
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        return self.segmenter.semantic(snapshot, floor, self.part)
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """Segmenter's."""
+        return self.segmenter.embed(snapshot, thing_rows, floor)
 
 
 class KeepingNetworks:
@@ -238,8 +261,8 @@ class KeepingNetworks:
             view, row = self._segmenter.view(snapshot, k)
             if len(network(view, np.arange(len(view)), floor)):  # memory is short, and nothing is kept
                 return self._segmenter.semantic(snapshot, floor)
-            row = torch.from_numpy(row).to(self._device)
-            by_view.append((network.kept, network.kept.slots[row], network.kept.changed[row]))
+            chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
+            by_view.append((network.kept, network.kept.slots[chosen], network.kept.changed[chosen]))
         slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
         if self._answers is None or len(self._answers) != by_view[0][0].capacity:
             self._answers = torch.empty(by_view[0][0].capacity, len(self._segmenter.class_names))

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from ssen_ros import voxel_keys
 from ssen_ros.closure import follow
-from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
+from ssen_ros.config import ClusteringConfig, FusionConfig, InstancesConfig, SsenConfig
 from ssen_ros.corrections import Edit
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.structures import Memory
 from ssen_ros.voxel_map import VoxelMap
 
@@ -17,10 +18,10 @@ GREY, RED, BLUE = (100, 100, 100), (200, 0, 0), (0, 0, 200)
 SHIFT = (5, -3, 2)  # voxels; more than any object is thick
 
 
-class Stub:
+class Stub(Segmenting):
     """Floor grey, chairs red, tables blue; a cluster is what is of one colour within the same 2 m of x."""
 
-    voxel_size, class_names, device = SIZE, NAMES, "cpu"
+    voxel_size, class_names = SIZE, NAMES
     classes = {GREY: FLOOR, RED: CHAIR, BLUE: TABLE}
 
     def semantic(self, snapshot, floor):
@@ -30,9 +31,6 @@ class Stub:
     def embed(self, snapshot, thing_rows, floor):
         points = snapshot.points[thing_rows]
         return np.stack([2 * (points[:, 0] // 2), snapshot.colors[thing_rows, 0] / 50], axis=1).astype(np.float32)
-
-    def continued(self, *_):
-        return None
 
 
 def shell(low, size, color):
@@ -54,8 +52,12 @@ PARTS = {
 class Run:
     """Update after update of maps of these parts, some of them moved by voxels."""
 
-    def __init__(self, **config):
-        config = SsenConfig(clustering=ClusteringConfig(min_cluster_size=20), instances=InstancesConfig(**config))
+    def __init__(self, fused=False, **config):
+        config = SsenConfig(
+            fusion=FusionConfig() if fused else FusionConfig(hold=0.0, quiet_passes=0),
+            clustering=ClusteringConfig(min_cluster_size=20),
+            instances=InstancesConfig(**config),
+        )
         self.pipeline, self.memory, self.stamp_ns = SsenPipeline(Stub(), config), Memory(), 0
         self.update()
         self.ids = {name: self.at(name) for name in PARTS if name != "ground"}
@@ -109,6 +111,16 @@ def test_an_object_that_is_not_found_at_the_moment_moves_too():
     run.pipeline.segmenter.classes = Stub.classes
     run.update(SHIFT)
     assert run.at("third", SHIFT) == run.ids["third"] and run.result.events == ()
+
+
+def test_what_earlier_passes_have_said_goes_along():
+    """The networks doubt where the table has gone; nothing around it has changed, and it is held."""
+    run = Run(fused=True)
+    run.pipeline.segmenter.classes = Stub.classes | {BLUE: FLOOR}
+    run.update(SHIFT)
+    assert run.label("third", SHIFT) == TABLE and run.at("third", SHIFT) == run.ids["third"]
+    known = run.memory.evidence.keys
+    assert np.array_equal(known, voxel_keys.pack(run.result.snapshot.voxel_coords))
 
 
 def test_what_leaves_the_map_is_retired_though_the_others_move():
