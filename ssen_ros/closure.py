@@ -1,4 +1,4 @@
-"""What is known of a map goes along where SLAM moves the map: objects, answers, and what people have corrected."""
+"""Where SLAM moves the map, what is known of it goes along: objects, answers, corrections by hand."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def follow(memory: Memory, snapshot: VoxelSnapshot) -> Memory:
 
 
 def _answers(evidence: Evidence | None, moves: Moves, now: VoxelSnapshot) -> Evidence | None:
-    """What the passes have said of each voxel, said of it where it is now; one that came with the move is new.
+    """What the passes have said of each voxel, said of it where it is now.
 
     What has moved has not changed by that: it counts as seen at its place.
     """

@@ -64,9 +64,13 @@ def cluster_things(
 
 
 def _known(island: Island, before: Island | None) -> Clusters | None:
-    same = before is not None and before.config == island.config and all(
-        np.array_equal(getattr(before, name), getattr(island, name))
-        for name in ("keys", "embeddings", "log_probabilities")
+    same = (
+        before is not None
+        and before.config == island.config
+        and all(
+            np.array_equal(getattr(before, name), getattr(island, name))
+            for name in ("keys", "embeddings", "log_probabilities")
+        )
     )
     return before.clusters if same else None
 

@@ -1,7 +1,7 @@
 """The things of a wide map fall into islands: sets that lie apart, each of which is clustered by itself.
 
-Networks that see some metres cannot tell two chairs of two rooms, and what an update changes in one room is no
-reason to cluster the others anew.
+Networks that see some metres cannot tell the chairs of two rooms apart, and what an update changes in one
+room is no reason to cluster the others anew.
 """
 
 import numpy as np
@@ -12,14 +12,21 @@ from ssen_ros import voxel_keys
 from ssen_ros.smoothing import STEPS_AHEAD
 
 WIDE_M = 8.0  # along x or y: what is wider is parted
-CELLS_M = 4.0, 2.0, 1.0, 0.5, 0.25, 0.125  # at gaps as wide as possible: of one empty cell of such an edge, or two
+CELLS_M = (
+    4.0,
+    2.0,
+    1.0,
+    0.5,
+    0.25,
+    0.125,
+)  # at gaps as wide as possible: of one empty cell of such an edge, or two
 
 
 def islands(voxel_coords: np.ndarray, voxel_size: float) -> list[np.ndarray]:
     """The (n,) int64 ascending rows of each island of (T, 3) voxels, in the order of their first rows.
 
-    Things no wider than WIDE_M are one island, and so are those that no gap parts. Neighbouring voxels are always
-    in one.
+    Things no wider than WIDE_M are one island, and so are those that no gap parts. Neighbouring voxels are
+    always in one.
     """
     found = _parted(voxel_coords, np.arange(len(voxel_coords)), voxel_size, CELLS_M)
     return sorted(found, key=lambda island: island[0])

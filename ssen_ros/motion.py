@@ -1,9 +1,9 @@
 """Where the pieces of a map have gone when SLAM moved it, as it does when a loop closes.
 
-SLAM publishes the same map anew, moved by some tenths of a metre and a few degrees, differently here and there.
-A piece is what moves as one: an object, or a block of what lies around. Its motion is looked for where many of
-its voxels have gone: first that of its neighbours, then any of a coarse grid of poses, refined in ever
-smaller steps. Pure functions of voxels with colour; motions are (4, 4) float64 matrices, map now <- map before.
+SLAM publishes the same map anew, moved by some tenths of a metre and a few degrees, differently here and
+there. A piece is what moves as one: an object, or a block of what lies around. Its motion is looked for where
+many of its voxels have gone: first that of its neighbours, then any of a coarse grid of poses, refined in ever
+smaller steps. Pure functions of voxels with colour; a motion is a (4, 4) float64 matrix, now <- before.
 """
 
 from collections.abc import Sequence
@@ -83,9 +83,7 @@ def moved(points: np.ndarray, motion: np.ndarray) -> np.ndarray:
     return points @ motion[:3, :3].T + motion[:3, 3]
 
 
-def moves_between(
-    before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[np.ndarray]
-) -> Moves | None:
+def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[np.ndarray]) -> Moves | None:
     """What has become of each voxel of the map before; None where no object has moved.
 
     objects: the (n,) voxel keys of each, ascending. A voxel that is in several belongs to the first.
@@ -141,9 +139,13 @@ def _blocks(coords: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _origin(
-    before: VoxelSnapshot, now: VoxelSnapshot, keys_before: np.ndarray, keys_now: np.ndarray, finder: "_Finder"
+    before: VoxelSnapshot,
+    now: VoxelSnapshot,
+    keys_before: np.ndarray,
+    keys_now: np.ndarray,
+    finder: "_Finder",
 ) -> np.ndarray:
-    """(V,) the row of the map before that each voxel was: the nearest that moved here, or the one that stayed."""
+    """(V,) the row before of each voxel: of the one that stayed, or the nearest that moved here."""
     row = voxel_keys.find(keys_before, keys_now)
     stayed = (row >= 0) & (np.append(finder.piece, 0)[row] < 0)
     origin = np.where(stayed, row, -1)
@@ -182,7 +184,9 @@ class _Finder:
         center = self._before.points[rows].mean(axis=0)
         far = np.linalg.norm(np.array(self._centers).reshape(-1, 3) - center, axis=1)
         guesses = [self.motions[k] for k in np.argsort(far, kind="stable")[:_NEIGHBOURS]]
-        motion = find_motion(Piece.of(self._before, rows), self._scene(rows), self._now.voxel_size, guesses, search)
+        motion = find_motion(
+            Piece.of(self._before, rows), self._scene(rows), self._now.voxel_size, guesses, search
+        )
         if motion is not None:
             self.piece[rows] = len(self.motions)
             self.motions.append(motion)
@@ -227,7 +231,9 @@ class _Fit:
     """How well a piece, moved, lies on a scene: 1 where each point lies on one of its own colour."""
 
     def __init__(self, piece: Piece, scene: Piece, voxel_size: float):
-        rows = np.random.default_rng(0).permutation(len(piece.points))[:_SAMPLE]  # every n-th may lie in a plane
+        rows = np.random.default_rng(0).permutation(len(piece.points))[
+            :_SAMPLE
+        ]  # every n-th may lie in a plane
         self._center = piece.points.mean(axis=0, dtype=np.float64)
         self._points = piece.points[rows].astype(np.float64) - self._center
         self._colors = piece.colors[rows].astype(np.float32)
@@ -279,9 +285,7 @@ class _Fit:
         local = [_pose(_TURNS[a], offsets[o] * cell) for a, o in zip(turn, offset)]
         return [self._global(motion) for motion in local]
 
-    def refined(
-        self, motion: np.ndarray, steps: Sequence[tuple[float, float]]
-    ) -> tuple[float, np.ndarray]:
+    def refined(self, motion: np.ndarray, steps: Sequence[tuple[float, float]]) -> tuple[float, np.ndarray]:
         """A better motion nearby, in `steps` of ever less, and its score."""
         local = self._local(motion)
         score = self._scores([local])[0]

@@ -138,9 +138,7 @@ class SsenPipeline:
                     fused.pass_label,
                 )
             with _timed(timings_s, "cluster"):
-                clusters, islands = cluster_things(
-                    snapshot, segmentation, config.clustering, memory.islands
-                )
+                clusters, islands = cluster_things(snapshot, segmentation, config.clustering, memory.islands)
             with _timed(timings_s, "instances"):
                 kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
                 memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, islands=islands)

@@ -115,7 +115,7 @@ class Clusters:
 
 @dataclass(frozen=True, eq=False)
 class Island:
-    """Things that lie apart from all others, what the networks said of them, and the clusters that they form."""
+    """Things that lie apart from all others, what the networks said of them, and their clusters."""
 
     keys: np.ndarray  # (n,) int64 voxel keys, ascending
     embeddings: np.ndarray  # (n, d) float32

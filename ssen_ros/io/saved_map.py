@@ -3,8 +3,8 @@
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
 Scalars: `format` (2), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
 where known; `class_names` (C,) str.
-The map: `keys` and `ranks` (S,) int64, as `MapState` has them; of the keys the steps from one to the next, and
-the first (in format 1 the keys themselves: three times as much to write, and four times as long).
+The map: `keys` and `ranks` (S,) int64, as `MapState` has them; of the keys the first, and the steps from one
+to the next (in format 1 the keys themselves, which took four times as much).
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:

@@ -30,7 +30,9 @@ class Stub(Segmenting):
 
     def embed(self, snapshot, thing_rows, floor):
         points = snapshot.points[thing_rows]
-        return np.stack([2 * (points[:, 0] // 2), snapshot.colors[thing_rows, 0] / 50], axis=1).astype(np.float32)
+        return np.stack([2 * (points[:, 0] // 2), snapshot.colors[thing_rows, 0] / 50], axis=1).astype(
+            np.float32
+        )
 
 
 def shell(low, size, color):
@@ -106,7 +108,9 @@ def test_an_object_that_is_not_found_at_the_moment_moves_too():
         run.update(shift)
         (table,) = (i for i in run.result.instances if i.id == run.ids["third"])
         assert table.state == "missing"
-    np.testing.assert_allclose(table.centroid, PARTS["third"][0].mean(axis=0) + np.array(SHIFT) * SIZE, atol=0.02)
+    np.testing.assert_allclose(
+        table.centroid, PARTS["third"][0].mean(axis=0) + np.array(SHIFT) * SIZE, atol=0.02
+    )
     assert table.box.center[2] == pytest.approx((4 + SHIFT[2]) * SIZE, abs=0.02)
     run.pipeline.segmenter.classes = Stub.classes
     run.update(SHIFT)

@@ -28,7 +28,11 @@ def joined(parts):
 def chair(x, y, color):
     seat = box((x, y, 0.4), (x + 0.45, y + 0.45, 0.46), color)
     back = box((x, y, 0.46), (x + 0.06, y + 0.45, 0.95), color)
-    legs = [box((x + a, y + b, 0.02), (x + a + 0.05, y + b + 0.05, 0.4), DARK, 3000) for a in (0, 0.4) for b in (0, 0.4)]
+    legs = [
+        box((x + a, y + b, 0.02), (x + a + 0.05, y + b + 0.05, 0.4), DARK, 3000)
+        for a in (0, 0.4)
+        for b in (0, 0.4)
+    ]
     return joined([seat, back, *legs])
 
 
@@ -70,7 +74,8 @@ def error_m(found, true, part):
 )
 def test_each_object_is_found_where_it_has_gone_though_each_goes_its_own_way(degrees, shift):
     motions = [
-        motion(degrees + k, np.array(shift) * (1 - 0.2 * k), part[0].mean(axis=0)) for k, part in enumerate(OBJECTS)
+        motion(degrees + k, np.array(shift) * (1 - 0.2 * k), part[0].mean(axis=0))
+        for k, part in enumerate(OBJECTS)
     ]
     now = snapshot(FLOOR, *map(apply, motions, OBJECTS))
     objects = [keys_of(part[0]) for part in OBJECTS]
@@ -113,7 +118,9 @@ def test_what_lies_around_goes_with_the_objects_near_it():
 def test_colour_tells_where_shape_does_not():
     """A striped board slides within its own plane."""
     board = box((0, 0, 0), (1.2, 0.8, 0.01), GREY, 40_000)
-    stripes = np.where((board[0][:, :1] // 0.15) % 2 == 1, np.uint8([[200, 30, 30]]), np.uint8([[30, 200, 30]]))
+    stripes = np.where(
+        (board[0][:, :1] // 0.15) % 2 == 1, np.uint8([[200, 30, 30]]), np.uint8([[30, 200, 30]])
+    )
     board = board[0], stripes
     one = motion(0, (0.13, 0, 0), np.zeros(3))
     before, now = snapshot(board), snapshot(apply(one, board))
@@ -134,5 +141,7 @@ def test_a_guess_alone_is_taken_where_it_fits():
     before, now = snapshot(OBJECTS[0]), snapshot(apply(one, OBJECTS[0]))
     piece, scene = (Piece(s.points, s.colors) for s in (before, now))
     assert find_motion(piece, scene, SIZE, search=False) is None
-    found = find_motion(piece, scene, SIZE, [STAY, motion(3, (0.18, 0.12, 0.02), OBJECTS[0][0].mean(axis=0))], False)
+    found = find_motion(
+        piece, scene, SIZE, [STAY, motion(3, (0.18, 0.12, 0.02), OBJECTS[0][0].mean(axis=0))], False
+    )
     assert found is not None and error_m(found, one, OBJECTS[0]) < 0.03
