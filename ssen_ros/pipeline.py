@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, instances, stopping
+from ssen_ros import corrections, instances, stopping, voxel_keys
 from ssen_ros.closure import follow
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
@@ -158,6 +158,54 @@ class SsenPipeline:
                     strays=len(whole) - len(snapshot),
                 )
                 return self.conclude(seen, memory)
+
+    def recall(self, snapshot: VoxelSnapshot, stamp_ns: int, memory: Memory) -> StepResult | None:
+        """The update of a map of which `memory` knows all, as of one that was loaded; None where it does not.
+
+        No network runs, so there are no embeddings.
+        """
+        if memory.evidence is None or memory.floor is None:
+            return None
+        start = time.perf_counter()
+        whole, known = snapshot, memory.evidence
+        snapshot = _without_strays(whole, memory.floor)
+        if not np.array_equal(voxel_keys.pack(snapshot.voxel_coords), known.keys):
+            return None
+        label = known.label.astype(np.int32)
+        thing_rows = np.flatnonzero(self._is_thing[label])
+        embeddings = np.empty((len(thing_rows), 0), np.float32)
+        segmentation = Segmentation(known.mean.astype(np.float32), label, thing_rows, embeddings, label)
+        ids, cluster = np.unique(
+            np.append(instances.label(snapshot.voxel_coords[thing_rows], memory.known), np.int32(-1)),
+            return_inverse=True,
+        )
+        clusters = Clusters(
+            (cluster[:-1] - 1).astype(np.int32),  # -1 is the least of the ids
+            np.zeros(len(thing_rows), bool),
+            np.exp(np.minimum(segmentation.log_probabilities[thing_rows].max(axis=1, initial=-np.inf), 0)),
+        )
+        tell_unknown = self.config.publish.unknown
+        now = tuple(replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in memory.known)
+        events = *memory.news, *instances.story(memory.known, now, (), ())
+        memory = replace(memory, known=now, news=(), map=snapshot)
+        seen = StepResult(
+            snapshot=snapshot,
+            segmentation=segmentation,
+            clusters=clusters,
+            detections=(),
+            memory=memory,
+            events=events,
+            thing_rows=thing_rows,
+            semantic_label=label,
+            instance_id=np.full(len(snapshot), -1, dtype=np.int32),
+            confidence=_confidence(segmentation, clusters),
+            stamp_ns=stamp_ns,
+            timings_s={},
+            strays=len(whole) - len(snapshot),
+        )
+        said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)
+        result = self._label(seen, memory, said)
+        return replace(result, timings_s={"total": time.perf_counter() - start})
 
     def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
         """A step from what the networks have seen on: its objects, joined to those that `memory` knows.

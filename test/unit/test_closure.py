@@ -7,6 +7,7 @@ from ssen_ros import voxel_keys
 from ssen_ros.closure import follow
 from ssen_ros.config import ClusteringConfig, FusionConfig, InstancesConfig, SsenConfig
 from ssen_ros.corrections import Edit
+from ssen_ros.io.saved_map import SavedMap, read_map, write_map
 from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.structures import Memory
 from ssen_ros.voxel_map import VoxelMap
@@ -182,3 +183,25 @@ def test_followed_once_nothing_is_left_to_follow():
     assert memory.known is run.memory.known and memory.corrections is run.memory.corrections
     assert follow(memory, snapshot).map is snapshot
     assert follow(Memory(), snapshot).known == ()
+
+
+def test_a_map_that_was_saved_is_told_of_without_a_pass(tmp_path):
+    run = Run(fused=True)
+    run.correct("delete", run.ids["first"])
+    run.correct("rename", run.ids["third"], class_name="bench")
+    path, saved = tmp_path / "a.npz", run.result
+    write_map(path, SavedMap("map", 30, SIZE, NAMES, run.map.state, run.memory))
+    run.pipeline.segmenter.semantic = None  # nothing is asked of the networks
+    read = read_map(path)
+    found = run.pipeline.recall(run.map.snapshot(), 30, Memory().begin(read.memory))
+    assert found is not None
+    for name in ("instance_id", "semantic_label", "thing_rows"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(saved, name))
+    assert {i.id: i.class_name for i in found.instances} == {i.id: i.class_name for i in saved.instances}
+    assert [(e.kind, e.id) for e in found.events] == [("created", i.id) for i in saved.instances]
+    again = run.pipeline.recall(run.map.snapshot(), 40, found.memory)
+    assert again is not None and again.events == ()
+    other = VoxelMap(SIZE)
+    other.integrate(*PARTS["ground"])
+    assert run.pipeline.recall(other.snapshot(), 50, read.memory) is None, "of another map it knows too little"
+    assert run.pipeline.recall(run.map.snapshot(), 50, Memory()) is None
