@@ -115,7 +115,7 @@ def _measured(
     for _ in range(repetitions):
         for snapshot in there_and_back:
             if keep:
-                networks.begin(whole=False)
+                networks.begin(len(snapshot), whole=False)
             start = time.perf_counter()
             _run(networks if keep else segmenter, snapshot, floor, things)
             seconds.append(time.perf_counter() - start)
