@@ -1,10 +1,10 @@
 """What the passes over a map say together of each voxel, so that labels settle.
 
-While the map grows, each pass sees more of it than those before, and a mean over passes would be worse than the
-newest answer. So what is known of a voxel gives way to that as far as what lies around the voxel has changed.
-The label is held where another class leads only a little: such changes are as often wrong as right. The lead
-that is asked for falls to nothing as the surroundings change, and a voxel that has itself changed takes the
-label that the networks give it.
+While the map grows, each pass sees more of it than those before, and a mean over passes would be worse than
+the newest answer. So what is known of a voxel gives way to that as far as what lies around the voxel has
+changed. The label is held where another class leads only a little: such changes are as often wrong as right.
+The lead that is asked for falls to nothing as the surroundings change, and a voxel that has itself changed
+takes the label that the networks give it.
 
 While the map stands still, passes in the quiet see it from further sides, and the mean over them is better
 than any one of them: the paper's rotation averaging (Table II).
@@ -50,8 +50,8 @@ def fuse(
 ) -> Fused:
     """Join the (V, C) float32 log-probabilities of one pass to what is known of those before it.
 
-    `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: passes
-    in the quiet after which the map has settled. With 0 and 0 nothing is fused.
+    `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
+    how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
     """
     pass_label = answer.argmax(axis=1).astype(np.int32)
     if hold == sides == 0:
@@ -78,7 +78,9 @@ def fuse(
 
 
 def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """(V,) float32: of what lies around each voxel, the share that is new, changed or gone; 1 where it is so itself.
+    """(V,) float32: of what lies around each voxel, the share that is new, changed or gone.
+
+    It is 1 where the voxel is so itself.
 
     Args:
         keys: (V,) int64, of the map.

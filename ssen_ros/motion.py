@@ -3,7 +3,8 @@
 SLAM publishes the same map anew, moved by some tenths of a metre and a few degrees, differently here and
 there. A piece is what moves as one: an object, or a block of what lies around. Its motion is looked for where
 many of its voxels have gone: first that of its neighbours, then any of a coarse grid of poses, refined in
-smaller and smaller steps. Pure functions of voxels with colour; a motion is a (4, 4) float64 matrix, now <- before.
+smaller and smaller steps. Pure functions of voxels with colour; a motion is a (4, 4) float64 matrix, the map
+now <- the map before.
 """
 
 from collections.abc import Sequence

@@ -3,19 +3,22 @@
 import logging
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+from weakref import WeakSet
 
 import numpy as np
 import torch
 
-from ssen_ros import voxel_keys
+from ssen_ros import headroom, voxel_keys
 from ssen_ros.config import PassesConfig, SegmenterConfig
 from ssen_ros.devices import device_of
 from ssen_ros.errors import CheckpointError, ConfigError, shown, shown_names
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
+from ssen_ros.models.tiling import is_out_of_memory
 from ssen_ros.native import trim
 from ssen_ros.network_spec import shipped_weights
 from ssen_ros.rotations import turn_z
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
-_KEPT_PER_VOXEL = 2000.0  # bytes of a network, before that is known
+_KEPT_PER_VOXEL = 2000.0  # bytes, before that is known
 _ROWS = 1 << 16  # worked on at once
 _AXES = 1024  # voxels between the axes that views are turned about
 
@@ -71,7 +74,8 @@ class Segmenter:
                 "the same, as far as both go"
             )
         self.rotations, self._offset = rotations, prior * log_shares(semantic)
-        self.kept_per_voxel = (rotations + 1) * _KEPT_PER_VOXEL  # bytes of `KeepingNetworks`
+        self.kept_per_voxel = _KEPT_PER_VOXEL  # bytes of each of `KeepingNetworks`
+        self.too_many_to_keep = math.inf  # voxels of the smallest map for which memory did not suffice
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
         )
@@ -96,7 +100,9 @@ class Segmenter:
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass. Segmenters that live on keep nothing after this."""
+        """Give back what is kept from pass to pass. Segmenters that live on keep nothing of such a map."""
+        for networks in list(_keeping):
+            networks.let_go()
         release_memory()
         default_engine.cache_clear()  # it would keep the engine that the next line lets go
         native_engine.cache_clear()
@@ -137,16 +143,26 @@ class Segmenter:
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice.
+        Of as many as `passes.memory_mb` allows: each view is one, and the embedding network is the last.
+        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice; what was
+        kept is let go then.
         """
+        networks = kept.networks if kept else None
         if self._embedding.engine == "minkowski":
             return None
-        if voxels * self.kept_per_voxel > config.memory_mb * 1e6:
+        held, each = networks.nbytes if networks else 0, voxels * self.kept_per_voxel
+        affordable = min(self.rotations + 1, int(config.memory_mb * 1e6 / max(1.0, each)))
+        is_short = affordable == 0 or headroom.is_short(affordable * each - held)
+        if is_short or voxels >= self.too_many_to_keep:
+            if networks:
+                networks.forget()
             return None
-        networks = kept.networks if kept else None
         if networks is None or not networks.fit(self, config):
+            if networks:
+                networks.forget()
             networks = KeepingNetworks(self, config)
-        networks.begin(whole=kept is None or kept.passes != networks.passes)
+        networks.keep(affordable)
+        networks.begin(voxels, whole=kept is None or kept.passes != networks.passes)
         return networks
 
     @torch.inference_mode()
@@ -166,7 +182,7 @@ class Segmenter:
         return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
 
     def turned(self, turn: int) -> "TurnedNetworks":
-        """The same networks, whose views lie between those of all turns before; turn 0 would be as they are."""
+        """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
         part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
         return TurnedNetworks(self, part)
 
@@ -216,8 +232,15 @@ class TurnedNetworks:
         return self.segmenter.embed(snapshot, thing_rows, floor)
 
 
+_keeping: "WeakSet[KeepingNetworks]" = WeakSet()
+Answer = TypeVar("Answer")
+
+
 class KeepingNetworks:
-    """A segmenter's networks for pass after pass, each going on from what it computed before."""
+    """A segmenter's networks for pass after pass, each going on from what it computed before.
+
+    Where memory runs out they let go of all that they keep, and the segmenter makes the rest of the pass.
+    """
 
     def __init__(self, segmenter: Segmenter, config: PassesConfig):
         self._segmenter, self._config, self._device = segmenter, config, segmenter.device
@@ -230,58 +253,113 @@ class KeepingNetworks:
         # By slot of the first view: the mean's log-probabilities, and in all views the same voxel's slots.
         self._answers: torch.Tensor | None = None
         self._pairs = torch.empty(0)
+        self._voxels = 0  # of the map of this pass, or of the last one
+        self._keeps = True  # in this pass
         self.passes = 0
+        _keeping.add(self)
 
     def fit(self, segmenter: Segmenter, config: PassesConfig) -> bool:
         """Whether they are this segmenter's, as it is now, and keep what this configuration says."""
         return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
 
-    def begin(self, whole: bool) -> None:
-        """The next pass."""
+    def keep(self, count: int) -> None:
+        """Keep what so many of the networks compute, but at least one; let go what the others have kept."""
+        for number, network in enumerate(self._networks):
+            network.keep(number < max(1, count))
+
+    def begin(self, voxels: int, whole: bool) -> None:
+        """The next pass, over so many voxels."""
         self.passes += 1
+        self._voxels, self._keeps = voxels, True
         for network in self._networks:
             network.begin(whole)
 
+    def forget(self) -> None:
+        """Give back all that is kept; the next pass is a whole one."""
+        self._answers, self._pairs = None, torch.empty(0)
+        for network in self._networks:
+            network.kept.forget()
+
+    def let_go(self) -> None:
+        """As `forget`, for good: of maps as large as this one nothing is kept any more, memory is short."""
+        self._keeps = False
+        self._segmenter.too_many_to_keep = min(self._segmenter.too_many_to_keep, self._voxels)
+        self.forget()
+
     @property
     def share(self) -> float:
-        """Of a whole pass's multiplications, how many this pass made."""
-        kept = [network.kept for network in self._networks if network.asked]
-        return sum(k.work for k in kept) / max(1, sum(k.whole_work for k in kept))
+        """Of a whole pass's multiplications, how many this pass made.
+
+        A network that has never kept anything counts as much as the first.
+        """
+        if not self._keeps:
+            return 1.0
+        asked = [network for network in self._networks if network.asked]
+        whole = [network.whole_work or self._views[0].whole_work for network in asked]
+        made = sum(one.kept.work if one.keeps else work for one, work in zip(asked, whole))
+        return made / max(1, sum(whole))
 
     @property
     def nbytes(self) -> int:
         answers = 0 if self._answers is None else self._answers[0].nbytes + self._pairs[:, 0].nbytes
         return sum(n.kept.nbytes for n in self._networks) + answers * self._views[0].kept.used
 
-    @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's; what no view has changed is looked up."""
+        return self._while_memory_lasts(
+            lambda: self._semantic(snapshot, floor), lambda: self._segmenter.semantic(snapshot, floor)
+        )
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        embeddings = self._while_memory_lasts(
+            lambda: self._embedding(snapshot, thing_rows, floor).cpu().numpy(),
+            lambda: self._segmenter.embed(snapshot, thing_rows, floor),
+        )
+        if self._keeps and len(snapshot) > _TYPICAL:
+            keeping = sum(network.keeps for network in self._networks)
+            self._segmenter.kept_per_voxel = self.nbytes / keeping / len(snapshot)
+        return embeddings
+
+    def _while_memory_lasts(self, keeping: Callable[[], Answer], without: Callable[[], Answer]) -> Answer:
+        if self._keeps:
+            try:
+                return keeping()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    self.forget()
+                    raise
+            log.warning("out of memory: of maps of %d voxels and more, nothing is kept now", self._voxels)
+            self.let_go()
+            trim()
+        return without()
+
+    @torch.inference_mode()
+    def _semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         by_view = []
         for k, network in enumerate(self._views):
             view, row = self._segmenter.view(snapshot, k)
-            if len(network(view, np.arange(len(view)), floor)):  # memory is short, and nothing is kept
-                return self._segmenter.semantic(snapshot, floor)
+            found = network(view, np.arange(len(view)), floor)
             chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
-            by_view.append((network.kept, network.kept.slots[chosen], network.kept.changed[chosen]))
+            if network.keeps:
+                slots, changed = network.kept.slots[chosen], network.kept.changed[chosen]
+                by_view.append((network.kept.outputs, slots, changed))
+            else:
+                rows = torch.arange(len(view), device=self._device)[chosen]
+                by_view.append((found.__getitem__, rows, torch.ones_like(rows, dtype=torch.bool)))
         slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
-        if self._answers is None or len(self._answers) != by_view[0][0].capacity:
-            self._answers = torch.empty(by_view[0][0].capacity, len(self._segmenter.class_names))
+        capacity = self._views[0].kept.capacity
+        if self._answers is None or len(self._answers) != capacity:
+            self._answers = torch.empty(capacity, len(self._segmenter.class_names))
             self._pairs = torch.full((len(by_view), len(self._answers)), -1)
             self._answers, self._pairs = self._answers.to(self._device), self._pairs.to(self._device)
         for pairs, (_, slots, _) in zip(self._pairs, by_view):  # in a view a point may fall to another voxel
             changed |= pairs[slot] != slots
             pairs[slot] = slots
         rows = changed.nonzero().view(-1)
-        logits = (kept.outputs(slots[rows]).float() for kept, slots, _ in by_view)
+        logits = (outputs(slots[rows]).float() for outputs, slots, _ in by_view)
         self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
         return self._answers[slot].cpu().numpy()
-
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        """As Segmenter's."""
-        embeddings = self._embedding(snapshot, thing_rows, floor).cpu().numpy()
-        if len(snapshot) > _TYPICAL:
-            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
-        return embeddings
 
 
 class _Keeping:
@@ -290,8 +368,14 @@ class _Keeping:
     def __init__(self, network: Network, config: PassesConfig):
         self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
         self.kept = network.incremental(config.threshold, config.whole_share)
-        self.asked = False
+        self.asked, self.keeps = False, True
+        self.whole_work = 0  # multiplications of the last whole pass whose outputs were kept
         self._far = FAR if config.threshold else 0.0
+
+    def keep(self, keeps: bool) -> None:
+        if self.keeps and not keeps:
+            self.kept.forget()
+        self.keeps = keeps
 
     def begin(self, whole: bool) -> None:
         self.asked = False  # in this pass
@@ -301,10 +385,14 @@ class _Keeping:
         placed = "xyz" in self._network.spec.features  # else what it sees lies nowhere
         self.asked, now = True, Anchor.over(floor, snapshot.points[rows] if placed else snapshot.points[:0])
         moved = math.dist(now.centre, self._anchor.centre)
+        if not self.keeps:
+            return self._network(snapshot, rows, now)
         if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
             self._anchor = now
             self.kept.begin(whole=True)
-        return self._network(snapshot, rows, self._anchor, self.kept)
+        found = self._network(snapshot, rows, self._anchor, self.kept)
+        self.whole_work = self.kept.whole_work
+        return found
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:

@@ -12,7 +12,9 @@ that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, o
 What the passes have said of V voxels, where anything is known: the arrays of `Evidence`, behind `evidence_`.
 The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
 and the objects before and after all of them, one correction's after the other's, with the arrays above behind
-`before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`.
+`before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`. The voxels that they
+painted into no object, one correction's after the other's: `painted` (n,) int64, correction l's up to
+`painted_end[l]`; older files have none.
 """
 
 import itertools
@@ -205,6 +207,8 @@ def _log_arrays(log: Sequence[Correction], classes: int) -> _Arrays:
         "log_kind": np.array([one.kind for one in log]),
         "log_class_name": np.array([one.class_name for one in log]),
     }
+    arrays["painted"] = np.concatenate([one.painted for one in log])
+    arrays["painted_end"] = np.cumsum([len(one.painted) for one in log], dtype=np.int64)
     for side in _SIDES:
         of_each = [getattr(one, side) for one in log]
         arrays[f"{side}_log_end"] = np.cumsum([len(known) for known in of_each], dtype=np.int64)
@@ -276,27 +280,28 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
 def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
     if "evidence_keys" not in arrays:
         return None
-    found = {name: arrays[f"evidence_{name}"] for name in _EVIDENCE}
-    _ascending("evidence_keys", found["keys"], _VOXEL_BITS)
-    voxels = len(found["keys"])
-    for name, (kind, *row) in _EVIDENCE.items():
-        shape = (voxels, *(classes if n is None else n for n in row))
-        if found[name].dtype != kind or found[name].shape != shape:
-            raise ValueError(
-                f"evidence_{name} is {found[name].dtype} {found[name].shape}, expected {np.dtype(kind)} {shape}"
-            )
-    label, meanwhile, passes = found["label"], found["meanwhile"], int(arrays["evidence_passes"])
-    if voxels and not 0 <= label.min() <= label.max() < classes:
-        raise ValueError(
-            f"evidence_label goes from {label.min()} to {label.max()}, expected 0 to {classes - 1}"
-        )
-    if not (
-        np.isfinite(found["points"]).all() and (meanwhile >= 0).all() and not np.isnan(found["mean"]).any()
+    keys, points, colors, mean, label, meanwhile = (arrays[f"evidence_{name}"] for name in _EVIDENCE)
+    _ascending("evidence_keys", keys, _VOXEL_BITS)
+    for (name, (kind, *row)), array in zip(
+        _EVIDENCE.items(), (keys, points, colors, mean, label, meanwhile), strict=True
     ):
-        raise ValueError("evidence has a number that is none")
+        shape = (len(keys), *(classes if n is None else n for n in row))
+        if array.dtype != kind or array.shape != shape:
+            found, expected = f"{array.dtype} {array.shape}", f"{np.dtype(kind)} {shape}"
+            raise ValueError(f"evidence_{name} is {found}, expected {expected}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"evidence_{name} has a value that is no number")
+    if not (np.abs(points) <= _FARTHEST_M).all() or (mean > 1).any() or (meanwhile < 0).any():
+        raise ValueError(
+            "evidence of places out of reach, of probabilities above 1, or of less than no change"
+        )
+    if len(label) and not 0 <= label.min() <= label.max() < classes:
+        raise ValueError(f"evidence_label is {label.min()} to {label.max()}, expected 0 to {classes - 1}")
+    passes = int(arrays["evidence_passes"])
     if not 0 <= passes < 2**31:
         raise ValueError(f"evidence_passes is {passes}, expected 0 to 2^31")
-    return Evidence(**found, passes=passes, settled=bool(arrays["evidence_settled"]))
+    settled = bool(arrays["evidence_settled"])
+    return Evidence(keys, points, colors, mean, label, meanwhile, passes, settled)
 
 
 def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
@@ -317,9 +322,19 @@ def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
     for name in arrays["log_class_name"].tolist():
         if name and not is_name(name):
             raise ValueError(f"log_class_name has {shown(str(name))}")
-    rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], strict=True)
-    log = (Correction(str(kind), before, after, str(name)) for kind, before, after, name in rows)
+    painted = _read_painted(arrays, len(arrays["log_kind"]))
+    rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], painted, strict=True)
+    log = (Correction(str(kind), before, after, str(name), keys) for kind, before, after, name, keys in rows)
     return Corrections(tuple(log))
+
+
+def _read_painted(arrays: _Arrays, count: int) -> list[np.ndarray]:
+    if "painted" not in arrays:  # of an older file
+        return [np.empty(0, np.int64)] * count
+    voxels, ends = arrays["painted"], arrays["painted_end"]
+    if ends.dtype.kind not in "iu" or (np.diff(ends, prepend=0) < 0).any() or ends[-1] != len(voxels):
+        raise ValueError("painted_end does not divide the painted voxels among the corrections")
+    return [_ascending("painted", keys, _VOXEL_BITS) for keys in np.split(voxels, ends[:-1])]
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:

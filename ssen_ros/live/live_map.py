@@ -93,6 +93,11 @@ class LiveMap:
         return len(self._map)
 
     @property
+    def full(self) -> bool:
+        """There was no room in the map for new voxels of the last cloud."""
+        return self._map.full
+
+    @property
     def counters(self) -> Counters:
         with self._lock:
             return self._counters
@@ -177,10 +182,11 @@ class LiveMap:
     def take(self, quiet: bool = False) -> Pass | None:
         """The newest map that had no pass yet, with the header of its cloud; None if there is none.
 
-        `quiet`: if there is none, one more over the map that had the last.
+        `quiet`: if there is none, one more over the map that had the last, unless one over it has failed.
         If summarising the map raises, the error is passed on, and counts as a failed pass.
         """
         with self._lock:
+            quiet &= self._failed_version != self._state.version
             if self._header is None or not (self._waiting or quiet):
                 return None
             quiet = not self._waiting

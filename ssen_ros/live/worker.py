@@ -210,7 +210,7 @@ class InferenceWorker:
         return asked
 
     def _recall(self, work: Pass) -> StepResult | None:
-        """A map that was loaded is published as it was saved; a pass over it is made when nothing else is due."""
+        """A map that was loaded is published as it was saved, without a pass."""
         if work.start is None or work.start.evidence is None:
             return None
         return self._pipeline.recall(work.snapshot, work.stamp_ns, work.memory)

@@ -203,5 +203,7 @@ def test_a_map_that_was_saved_is_told_of_without_a_pass(tmp_path):
     assert again is not None and again.events == ()
     other = VoxelMap(SIZE)
     other.integrate(*PARTS["ground"])
-    assert run.pipeline.recall(other.snapshot(), 50, read.memory) is None, "of another map it knows too little"
+    assert run.pipeline.recall(other.snapshot(), 50, read.memory) is None, (
+        "of another map it knows too little"
+    )
     assert run.pipeline.recall(run.map.snapshot(), 50, Memory()) is None
