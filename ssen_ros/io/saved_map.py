@@ -266,7 +266,7 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
         stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
-        state=MapState(keys, ranks, voxels=np.count_nonzero(np.diff(keys >> OCTANT_BITS, prepend=-1))),
+        state=MapState(keys, ranks, voxels=int((np.diff(keys >> OCTANT_BITS, prepend=-1) != 0).sum())),
         memory=Memory(
             known,
             max([next_id, *(k.id + 1 for k in known)]),
