@@ -478,6 +478,16 @@ def test_the_exported_room_has_what_the_map_says():
     np.testing.assert_array_equal(sample.instance_label, whole.instance_id)
 
 
+def test_an_object_keeps_a_name_of_ones_own_in_the_exported_room():
+    whole = labelled()
+    first, *others = whole.instances
+    sample = to_sample(replace(whole, instances=(replace(first, class_name="workbench"), *others)))
+    rows = whole.instance_id == first.id
+    assert rows.any() and (sample.semantic_label[rows] == UNKNOWN).all()
+    assert sample.own_names == {int(sample.instance_label[rows][0]): "workbench"}
+    assert sample.semantic_label[~rows].tolist() == to_sample(whole).semantic_label[~rows].tolist()
+
+
 @pytest.fixture
 def desk(stub_networks, tmp_path, monkeypatch):
     """A function that opens what `ssen view` with these arguments puts on the desk."""
