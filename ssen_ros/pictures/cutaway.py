@@ -62,7 +62,7 @@ def ground(plan: Plan, spacing: float) -> np.ndarray:
     reach = max(1, round(GAP / plan.column))
     inside = np.pad(plan.wall | plan.room, reach)
     inside = binary_opening(binary_fill_holes(binary_closing(inside, iterations=reach)), iterations=1)
-    inside = inside[reach:-reach, reach:-reach]
+    inside = inside[reach:-reach, reach:-reach].astype(bool)
     ends = plan.origin + np.array(inside.shape) * plan.column
     axes = [np.arange(np.ceil(a / spacing), np.floor(b / spacing)) for a, b in zip(plan.origin, ends)]
     places = (np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) * spacing
