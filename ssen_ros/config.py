@@ -59,6 +59,16 @@ class MapConfig:
         high=1e6,
         changes=CONFIGURE,
     )
+    max_voxels: int = param(
+        10_000_000,
+        "voxels that the map may have; an incremental map that is full is updated where it is known, and new "
+        "places are left out; a cloud that makes a larger map by itself is refused. A pass takes 1 to 2 kB a "
+        "voxel",
+        unit="voxels",
+        low=1000,
+        high=1_000_000_000,
+        changes=CONFIGURE,
+    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters, with_values
 from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.io.limits import OPTION
 
 log = logging.getLogger(__name__)
 CLOUD_HELP = (
@@ -15,14 +16,22 @@ CLOUD_HELP = (
 )
 
 
+_PALETTES = ("safe", "scannet")  # of palettes.PALETTES, which would bring numpy
 _UP = ("z", "-z", "y", "-y", "x", "-x")  # of structures.UP_AXES, which would bring numpy
 
 
-def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+def command(
+    commands: Any, name: str, run: Any, text: str, reads_files: bool = False, **options: Any
+) -> argparse.ArgumentParser:
     options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
     parser = commands.add_parser(name, help=text, description=text, **options)
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice for debugging")
-    parser.set_defaults(run=run)
+    if reads_files:
+        parser.add_argument(
+            OPTION, type=positive_int, metavar="N",
+            help="bytes that a file may unpack to, if you trust it [40 MB, or 50 times its own size]",
+        )  # fmt: skip
+    parser.set_defaults(run=run, max_bytes=None)
     return parser
 
 
@@ -66,6 +75,13 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--up", choices=_UP, default="z", help="axis of the file that points up; the map is turned by it [z]"
     )
+
+
+def add_palette(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--palette", choices=_PALETTES, default=_PALETTES[0],
+        help="colours of the classes: told apart by the colour-blind, or ScanNet's [safe]",
+    )  # fmt: skip
 
 
 def joined_up(arguments: Sequence[str]) -> list[str]:

@@ -6,10 +6,12 @@ from torch import Tensor
 
 from ssen_ros.features import Anchor, tremble, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint
-from ssen_ros.models.tiling import is_out_of_memory, run_in_parts
+from ssen_ros.models.tiling import run_in_parts
 from ssen_ros.sparse.choose import coordinates_on, engine_on
 from ssen_ros.sparse.incremental import IncrementalCoordinates
 from ssen_ros.structures import VoxelSnapshot
+
+_VALUES_PER_VOXEL = 450  # of the shipped networks, at the peak of a pass
 
 
 class Network:
@@ -61,8 +63,9 @@ class Network:
     ) -> Tensor:
         """(n, C) float32 outputs, on the device, for these (n,) ascending rows of the snapshot: all it sees.
 
-        With what was `kept` of the calls before, only what has changed is computed. A map that does not fit
-        into memory is computed in parts, with the whole map's answer, and nothing is kept of it.
+        With what was `kept` of the calls before, only what has changed is computed; what runs out of memory
+        then is raised. Without it, a map that does not fit into memory is computed in parts, with the whole
+        map's answer.
         """
         chosen = slice(None) if len(rows) == len(snapshot) else rows  # all: nothing need be copied
         features = voxel_features(
@@ -72,10 +75,10 @@ class Network:
         coords[:, 1:] = snapshot.voxel_coords[chosen]
         features, coords = (torch.from_numpy(array).to(self.device) for array in (features, coords))
         if kept is not None:
-            try:
-                return self.model(features, coords, kept)
-            except (RuntimeError, MemoryError) as error:
-                kept.forget()
-                if not is_out_of_memory(error):
-                    raise
-        return run_in_parts(self.model, features, coords, self.model.reach)
+            return self.model(features, coords, kept)
+        return run_in_parts(self.model, features, coords, self.model.reach, self._bytes_per_voxel)
+
+    @property
+    def _bytes_per_voxel(self) -> float:
+        dtype = None if self.engine == "minkowski" else engine_on(self.device, self.precision).dtype
+        return _VALUES_PER_VOXEL * (dtype or torch.float32).itemsize

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ssen_ros import headroom
 from ssen_ros.native import trim
 from ssen_ros.sparse.native_engine import release_memory
 
@@ -19,7 +20,11 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def run_in_parts(
-    run: Callable[[Tensor, Tensor], Tensor], features: Tensor, coords: Tensor, reach: int
+    run: Callable[[Tensor, Tensor], Tensor],
+    features: Tensor,
+    coords: Tensor,
+    reach: int,
+    bytes_per_voxel: float = 0.0,
 ) -> Tensor:
     """`run(features, coords)`; where that runs out of memory, of halves of the map, and of halves of those.
 
@@ -29,11 +34,18 @@ def run_in_parts(
     Args:
         run: (N, C) features and (N, 4) integer coordinates (batch, x, y, z) to (N, D).
         reach: voxels that an output may depend on, along each axis: `MinkUNet.reach`.
+        bytes_per_voxel: that `run` takes on a CPU; where fewer are free, it is not even tried.
 
     Raises whatever `run` raised, where a half with its surroundings is not smaller than the whole.
     """
     everything = torch.arange(len(coords), device=coords.device)
-    return _run(run, features, coords, reach, everything, everything)
+
+    def run_if_it_fits(features: Tensor, coords: Tensor) -> Tensor:
+        if coords.device.type == "cpu":
+            _require(bytes_per_voxel * len(coords), len(coords))
+        return run(features, coords)
+
+    return _run(run_if_it_fits, features, coords, reach, everything, everything)
 
 
 def _run(run, features, coords, reach, own, seen) -> Tensor:
@@ -68,6 +80,12 @@ def _run(run, features, coords, reach, own, seen) -> Tensor:
     output = parts[0].new_empty(len(own), parts[0].shape[1])
     output[left], output[~left] = parts
     return output
+
+
+def _require(needed: float, voxels: int) -> None:
+    if headroom.is_short(needed):
+        release_memory()  # what engines keep of earlier passes
+        headroom.require(needed, f"a network over {voxels:,} voxels")
 
 
 def _surroundings(coords: Tensor, seen: Tensor, own: Tensor, reach: int) -> Tensor:

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from ssen_ros.labelled_map import LabelledMap
+from ssen_ros.palettes import MODES
 from ssen_ros.structures import Instance
 from ssen_ros.view import pages
-from ssen_ros.view.scene import MODES, class_choices
+from ssen_ros.view.scene import class_choices
 from ssen_ros.view.story import STAGES
 from ssen_ros.view.tools import JOIN, LEAVE, NONE
 

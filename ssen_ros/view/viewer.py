@@ -18,6 +18,7 @@ from ssen_ros.corrections import Edit
 from ssen_ros.errors import SsenError, missing_module
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import UNKNOWN_NAME
+from ssen_ros.palettes import MODES, legend_of
 from ssen_ros.structures import Instance
 from ssen_ros.view import pages, tools
 from ssen_ros.view.canvas import Canvas
@@ -25,13 +26,11 @@ from ssen_ros.view.desk import Desk
 from ssen_ros.view.gate import LOOPBACK, Gate, check_address, guarding, is_loopback
 from ssen_ros.view.panel import BRUSH_SIZES, FIRST_QUICK, NO_CHOICE, Panel
 from ssen_ros.view.scene import (
-    MODES,
     Look,
     Scene,
     box_lines,
     box_of,
     difference,
-    legend_of,
     lines_of,
     make_scene,
     nearest_hit,
