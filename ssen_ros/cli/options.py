@@ -16,6 +16,7 @@ CLOUD_HELP = (
 )
 
 
+_PALETTES = ("safe", "scannet")  # of palettes.PALETTES, which would bring numpy
 _UP = ("z", "-z", "y", "-y", "x", "-x")  # of structures.UP_AXES, which would bring numpy
 
 
@@ -36,6 +37,10 @@ def command(
 
 def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; short for --set segmenter.device=...")
+    parser.add_argument(
+        "--weights", metavar="DIR",
+        help="folder of both networks, as `ssen teach` writes it; short for --set segmenter.weights=...",
+    )  # fmt: skip
     parser.add_argument(
         "--set",
         dest="settings",
@@ -74,6 +79,13 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--up", choices=_UP, default="z", help="axis of the file that points up; the map is turned by it [z]"
     )
+
+
+def add_palette(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--palette", choices=_PALETTES, default=_PALETTES[0],
+        help="colours of the classes: told apart by the colour-blind, or ScanNet's [safe]",
+    )  # fmt: skip
 
 
 def joined_up(arguments: Sequence[str]) -> list[str]:
@@ -116,9 +128,10 @@ def _parse_value(text: str, kind: type) -> Any:
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    device = [f"segmenter.device={args.device}"] if args.device else []
+    short = {"segmenter.device": args.device, "segmenter.weights": args.weights}
+    named = [f"{name}={value}" for name, value in short.items() if value]
     filed = read_params_file(args.params_file) if args.params_file else {}
-    return filed | parse_settings([*args.settings, *device])
+    return filed | parse_settings([*args.settings, *named])
 
 
 def read_params_file(path: Path) -> dict[str, Any]:

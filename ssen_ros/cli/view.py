@@ -21,8 +21,9 @@ from ssen_ros.cli.options import (
 from ssen_ros.errors import MapFileError
 
 if TYPE_CHECKING:
+    from ssen_ros.view.desk import Desk
     from ssen_ros.view.file_desk import FileDesk
-    from ssen_ros.view.viewer import Desk, Viewer
+    from ssen_ros.view.viewer import Viewer
 
 log = logging.getLogger(__name__)
 

@@ -4,27 +4,20 @@ The voxels are divided into tiles. A tile that has not changed is not sent again
 alone have changed, as when another mode is chosen, only they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.boxes import EDGES, corners
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import (
-    LABEL_NAMES,
-    STUFF_NAMES,
-    UNKNOWN_NAME,
-    UNLABELLED_COLOR,
-    instance_colors,
-    semantic_colors,
-)
-
-MODES = ("colour", "classes", "instances", "confidence", "embedding", "unknown")
+from ssen_ros.labels import LABEL_NAMES, STUFF_NAMES
+from ssen_ros.palettes import colors_of, instance_colors
+from ssen_ros.structures import Box
 
 TILE_VOXELS = 64  # along an edge
-_PALE = 0.35  # of the map's colour, that what is not asked for keeps
-_GREY = np.array((205, 208, 214), np.uint8)
-_UNKNOWN_COLOR = np.array((235, 64, 52), np.uint8)
 _MISSING_SHADE = 0.45  # of the colour of a box, while its object is missing
 
 TileKey = tuple[int, int, int]
@@ -34,11 +27,12 @@ TileKey = tuple[int, int, int]
 class Look:
     """What the user wants to see."""
 
-    mode: str = "colour"  # of MODES
+    mode: str = "colour"  # of palettes.MODES
     ceiling: bool = False  # show it
     top_m: float = np.inf  # m, z in the map frame: nothing above it is shown
     boxes: bool = True
     labels: bool = True
+    most_points: int = 1_500_000  # of a larger map, fewer and larger points are drawn
 
 
 @dataclass(frozen=True)
@@ -67,6 +61,7 @@ class Scene:
     tiles: dict[TileKey, Tile] = field(default_factory=dict)
     boxes: Lines = Lines(np.empty((0, 2, 3), np.float32), np.empty((0, 2, 3), np.uint8))
     labels: dict[int, Label] = field(default_factory=dict)  # by the id of the object
+    step: int = 1  # voxels along the edge of a point
 
 
 @dataclass(frozen=True)
@@ -88,10 +83,12 @@ class Changes:
 
 def make_scene(labelled: LabelledMap, look: Look) -> Scene:
     rows = shown(labelled, look)
+    rows, step = thinned(labelled, rows, look.most_points)
     size = TILE_VOXELS * labelled.voxel_size
     points, colors = labelled.points[rows], colors_of(labelled, look.mode)[rows]
     return Scene(
         tiles=_tiles(points, colors, size),
+        step=step,
         boxes=box_lines(labelled) if look.boxes else Scene().boxes,
         labels=_labels(labelled) if look.labels else {},
     )
@@ -103,6 +100,16 @@ def shown(labelled: LabelledMap, look: Look) -> np.ndarray:
     if not look.ceiling and "ceiling" in labelled.class_names:
         keep &= labelled.semantic_label != labelled.class_names.index("ceiling")
     return np.flatnonzero(keep)
+
+
+def thinned(labelled: LabelledMap, rows: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+    """One of the rows for each cube of so many voxels along an edge that no more than `most` are left."""
+    coords = np.floor(labelled.points[rows] / labelled.voxel_size).astype(np.int64)
+    step, kept = 1, rows
+    while len(kept) > most:
+        step += 1
+        kept = rows[np.sort(np.unique(voxel_keys.pack(coords // step), return_index=True)[1])]
+    return kept, step
 
 
 def difference(before: Scene, after: Scene) -> Changes:
@@ -124,48 +131,6 @@ def difference(before: Scene, after: Scene) -> Changes:
     )
 
 
-def colors_of(labelled: LabelledMap, mode: str) -> np.ndarray:
-    """(V, 3) uint8. Raises ValueError for what is none of MODES."""
-    stuff = [i for i, name in enumerate(labelled.class_names) if name in STUFF_NAMES]
-    things = labelled.instance_id >= 0
-    if mode == "colour":
-        return labelled.colors
-    if mode == "classes":
-        return semantic_colors(labelled.semantic_label)
-    if mode == "instances":
-        colors = instance_colors(labelled.instance_id)
-        return np.where((~things & np.isin(labelled.semantic_label, stuff))[:, None], _GREY, colors)
-    if mode == "confidence":  # black where nothing is known, or far from the cluster's mean (Fig. 1)
-        base = np.where(things[:, None], instance_colors(labelled.instance_id), _GREY)
-        return (base * np.clip(labelled.confidence, 0, 1)[:, None]).astype(np.uint8)
-    if mode == "embedding":
-        if labelled.embedding_rgb is None:
-            return np.broadcast_to(UNLABELLED_COLOR, labelled.colors.shape)
-        rgb = np.asarray(labelled.embedding_rgb)
-        return np.where(rgb.any(axis=1, keepdims=True), rgb, _GREY)
-    if mode == "unknown":
-        unknown = labelled.semantic_label < 0
-        if UNKNOWN_NAME in labelled.class_names:
-            unknown |= labelled.semantic_label == labelled.class_names.index(UNKNOWN_NAME)
-        pale = 255 - ((255 - labelled.colors) * _PALE).astype(np.uint8)
-        return np.where(unknown[:, None], _UNKNOWN_COLOR, pale)
-    raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
-
-
-def legend_of(labelled: LabelledMap, mode: str) -> list[tuple[str, tuple[int, int, int]]]:
-    """(what it means, colour) of what is to be seen in a mode, the most voxels first; none: no legend."""
-    if mode == "classes":
-        label = labelled.semantic_label[labelled.semantic_label >= 0]
-        counts = np.bincount(label, minlength=len(labelled.class_names))
-        present = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
-        return [(labelled.class_names[i], _rgb(semantic_colors(np.array([i]))[0])) for i in present]
-    if mode == "confidence":
-        return [("sure: its own colour", _rgb(_GREY)), ("unsure: black", (0, 0, 0))]
-    if mode == "unknown":
-        return [("of no class", _rgb(_UNKNOWN_COLOR))]
-    return []
-
-
 def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, radius: float) -> int:
     """Which of (n, 3) points, m, a ray meets first, within `radius` m of it; -1: none."""
     direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
@@ -175,8 +140,9 @@ def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, r
     near = np.flatnonzero((off < radius**2) & (along > 0))
     if len(near) == 0:
         return -1
-    front = near[along[near] < along[near].min() + 2 * radius]
-    return int(front[off[front].argmin()])
+    behind = along[near] - along[near].min()
+    front = behind < 2 * radius
+    return int(near[front][(off[near] + behind**2)[front].argmin()])
 
 
 def box_lines(labelled: LabelledMap) -> Lines:
@@ -184,26 +150,34 @@ def box_lines(labelled: LabelledMap) -> Lines:
 
     A box goes round the middles of its voxels; here, where voxels have a size, it is larger by one.
     """
-    boxes = [
-        corners(replace(i.box, size=i.box.size + labelled.voxel_size))[EDGES] for i in labelled.instances
-    ]
+    boxes = [replace(i.box, size=i.box.size + labelled.voxel_size) for i in labelled.instances]
     shade = [1.0 if i.state == "active" else _MISSING_SHADE for i in labelled.instances]
     colors = instance_colors(np.array([i.id for i in labelled.instances], np.int64))
-    colors = (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8)
-    points = np.array(boxes, np.float32).reshape(-1, 2, 3)
-    return Lines(points, np.repeat(colors, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+    return lines_of(boxes, (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8))
+
+
+def lines_of(boxes: Sequence[Box], colors: Any) -> Lines:
+    """`colors`: one for all, or (n, 3) uint8."""
+    points = np.array([corners(box)[EDGES] for box in boxes], np.float32).reshape(-1, 2, 3)
+    each = np.broadcast_to(np.asarray(colors, np.uint8), (len(boxes), 3))
+    return Lines(points, np.repeat(each, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+
+
+def box_of(low: np.ndarray, high: np.ndarray) -> Box:
+    """The upright box between its lowest and its highest corner, (3,) m each."""
+    return Box((low + high) / 2, high - low, 0.0)
 
 
 def _tiles(points: np.ndarray, colors: np.ndarray, size: float) -> dict[TileKey, Tile]:
-    cell = np.floor(points / size).astype(np.int64)
-    order = np.lexsort(cell.T)
-    cell, points, colors = cell[order], points[order], colors[order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(cell, axis=0) != 0).any(axis=1)]) if len(cell) else []
+    tile_of = voxel_keys.pack(np.floor(points / size).astype(np.int64))
+    order = np.argsort(tile_of, kind="stable")
+    points, colors = points[order], colors[order]
+    found, starts = np.unique(tile_of[order], return_index=True)
     tiles = {}
-    for start, end in zip(starts, [*starts[1:], len(cell)]):
-        origin = (cell[start] + 0.5) * size
-        local = (points[start:end] - origin).astype(np.float16)
-        x, y, z = cell[start].tolist()
+    for cell, start, end in zip(voxel_keys.unpack(found), starts, [*starts[1:], len(points)]):
+        origin = (cell + 0.5) * size
+        local = (points[start:end] - origin.astype(np.float32)).astype(np.float16)
+        x, y, z = cell.tolist()
         tiles[x, y, z] = Tile(origin, local, colors[start:end])
     return tiles
 
@@ -220,11 +194,6 @@ def _labels(labelled: LabelledMap) -> dict[int, Label]:
 
 def _arrays(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     return scene.boxes.points, scene.boxes.colors
-
-
-def _rgb(color: np.ndarray) -> tuple[int, int, int]:
-    red, green, blue = color.tolist()
-    return red, green, blue
 
 
 def class_choices(class_names: tuple[str, ...]) -> list[str]:
