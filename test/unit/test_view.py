@@ -401,6 +401,9 @@ def test_the_brush_paints_what_is_shown_around_a_click_or_along_a_drag(viewer):
     view._on_click(clicking(view, top_of(whole, 10, 5)))
     given = edits.pop()
     assert given.ids == (1,) and (whole.labels_at(given.points)[1] == -1).all()
+    panel.gives.value = "chair"  # as the chosen object is: it goes on
+    view._on_click(clicking(view, top_of(whole, 10, 5)))
+    assert edits.pop().ids == (1,)
 
 
 def test_a_box_is_drawn_by_two_corners_and_its_height(viewer):
