@@ -1,13 +1,15 @@
 """A map and its objects as one file, from which a later run goes on with the same ids.
 
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
-Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
+Scalars: `format` (2), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
 where known; `class_names` (C,) str.
-The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
+The map: `keys` and `ranks` (S,) int64, as `MapState` has them; of the keys the first, and the steps from one
+to the next (in format 1 the keys themselves, which took four times as much).
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
+What the passes have said of V voxels, where anything is known: the arrays of `Evidence`, behind `evidence_`.
 The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
 and the objects before and after all of them, one correction's after the other's, with the arrays above behind
 `before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`. The voxels that they
@@ -26,15 +28,16 @@ import numpy as np
 from ssen_ros.corrections import KINDS, is_name
 from ssen_ros.errors import MapFileError, shown, shown_names
 from ssen_ros.instances import named
-from ssen_ros.io.npz import array_names, read_npz
+from ssen_ros.io.npz import array_names, read_npz, write_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Cloud, Correction, Corrections, Floor, Instance, Known, Memory
+from ssen_ros.structures import Cloud, Correction, Corrections, Evidence, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
 SUFFIX = ".npz"
-_FORMAT = 1
+_FORMAT = 2
+_READ = (1, _FORMAT)
 _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
 
@@ -52,6 +55,11 @@ _INTERVALS = (  # array, least, most
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
 
 _SIDES = "before", "after"  # of a correction
+
+_EVIDENCE = {  # array: type, and shape of a voxel's row; None: one for each class
+    "keys": (np.int64,), "points": (np.float32, 3), "colors": (np.uint8, 3), "mean": (np.float16, None),
+    "label": (np.int16,), "meanwhile": (np.float16,),
+}  # fmt: skip
 
 _Arrays = dict[str, np.ndarray]
 
@@ -123,8 +131,7 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
             raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            # To the checker one of the arrays might be called allow_pickle.
-            np.savez_compressed(file, **_to_arrays(saved))  # pyright: ignore[reportArgumentType]
+            write_npz(file, _to_arrays(saved))
     except OSError as error:
         raise MapFileError(
             f"{path} cannot be written ({error}): check the name, map_directory and its space"
@@ -148,8 +155,8 @@ def read_map(path: Path) -> SavedMap:
         )
     try:
         arrays = read_npz(path)
-        if int(arrays["format"]) != _FORMAT:
-            raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
+        if int(arrays["format"]) not in _READ:
+            raise ValueError(f"format {int(arrays['format'])}, expected one of {_READ}")
         return _from_arrays(arrays)
     except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise MapFileError(f"{path} is damaged, or no map that save_map wrote: {error}") from error
@@ -163,15 +170,23 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         "stamp_ns": np.array(saved.stamp_ns),
         "voxel_size": np.array(saved.voxel_size),
         "class_names": np.array(saved.class_names),
-        "keys": saved.state.keys,
+        "keys": np.diff(saved.state.keys, prepend=0),
         "ranks": saved.state.ranks,
         "next_id": np.array(saved.memory.next_id),
         **(
             {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
         ),
         **_known_arrays(known, len(saved.class_names)),
+        **_evidence_arrays(saved.memory.evidence),
         **_log_arrays(saved.memory.corrections.log, len(saved.class_names)),
     }
+
+
+def _evidence_arrays(evidence: Evidence | None) -> _Arrays:
+    if evidence is None:
+        return {}
+    names = *_EVIDENCE, "passes", "settled"
+    return {f"evidence_{name}": np.array(getattr(evidence, name)) for name in names}
 
 
 def _known_arrays(known: Sequence[Known], classes: int) -> _Arrays:
@@ -223,7 +238,10 @@ def _row_shape(f: Field) -> tuple[int, ...]:
 
 
 def _from_arrays(arrays: _Arrays) -> SavedMap:
-    keys, ranks = _ascending("keys", arrays["keys"], _VOXEL_BITS + OCTANT_BITS), arrays["ranks"]
+    keys, ranks = arrays["keys"], arrays["ranks"]
+    if int(arrays["format"]) > 1 and keys.ndim == 1:
+        keys = np.cumsum(keys)
+    keys = _ascending("keys", keys, _VOXEL_BITS + OCTANT_BITS)
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
     if not ranks_are_ours(ranks):
@@ -248,14 +266,42 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
         stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
-        state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
+        state=MapState(keys, ranks, voxels=int((np.diff(keys >> OCTANT_BITS, prepend=-1) != 0).sum())),
         memory=Memory(
             known,
             max([next_id, *(k.id + 1 for k in known)]),
             floor=_read_floor(arrays),
             corrections=corrections,
+            evidence=_read_evidence(arrays, len(class_names)),
         ),
     )
+
+
+def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
+    if "evidence_keys" not in arrays:
+        return None
+    keys, points, colors, mean, label, meanwhile = (arrays[f"evidence_{name}"] for name in _EVIDENCE)
+    _ascending("evidence_keys", keys, _VOXEL_BITS)
+    for (name, (kind, *row)), array in zip(
+        _EVIDENCE.items(), (keys, points, colors, mean, label, meanwhile), strict=True
+    ):
+        shape = (len(keys), *(classes if n is None else n for n in row))
+        if array.dtype != kind or array.shape != shape:
+            found, expected = f"{array.dtype} {array.shape}", f"{np.dtype(kind)} {shape}"
+            raise ValueError(f"evidence_{name} is {found}, expected {expected}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"evidence_{name} has a value that is no number")
+    if not (np.abs(points) <= _FARTHEST_M).all() or (mean > 1).any() or (meanwhile < 0).any():
+        raise ValueError(
+            "evidence of places out of reach, of probabilities above 1, or of less than no change"
+        )
+    if len(label) and not 0 <= label.min() <= label.max() < classes:
+        raise ValueError(f"evidence_label is {label.min()} to {label.max()}, expected 0 to {classes - 1}")
+    passes = int(arrays["evidence_passes"])
+    if not 0 <= passes < 2**31:
+        raise ValueError(f"evidence_passes is {passes}, expected 0 to 2^31")
+    settled = bool(arrays["evidence_settled"])
+    return Evidence(keys, points, colors, mean, label, meanwhile, passes, settled)
 
 
 def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import TypeVar
 
 from ssen_ros import stopping
@@ -33,8 +32,8 @@ class InferenceWorker:
     without what is kept from pass to pass; a GPU's with its cache emptied, then the networks move to the CPU
     and stay there.
 
-    Where the networks computed only what had changed, and nothing is due for a while, the map gets a whole
-    pass, so that approximations do not stay.
+    Where nothing is due for a while, the map gets further passes until it has settled: a whole one, so that
+    approximations do not stay, and some that see it from other sides.
 
     Nothing is published while paused, nor of a map that has been started anew meanwhile. A pass that is
     running then, or at `give_up`, ends within a second, and its map waits for the next one.
@@ -159,7 +158,7 @@ class InferenceWorker:
         self._idle, self._began_s = 0, time.monotonic()
         try:
             with stopping.watching(self._flag):
-                result = self._segment(work)
+                result = (None if asked else self._recall(work)) or self._segment(work)
             with self._publishing:
                 if self._paused or not self._live_map.is_current(work):
                     self._live_map.put_back(work)
@@ -183,16 +182,13 @@ class InferenceWorker:
         now = self._live_map.memory
         if now.corrections is work.memory.corrections:
             return result
-        return self._pipeline.conclude(
-            result, replace(now, floor=result.memory.floor, kept=result.memory.kept)
-        )
+        return self._pipeline.conclude(result, now)
 
     def _take_in_the_quiet(self) -> Pass | None:
         self._idle += 1
-        kept = self._live_map.memory.kept
-        if self._idle < _QUIET or kept is None or kept.share >= 1 or not self._live_map.ask():
+        if self._idle < _QUIET or self._live_map.memory.is_settled:
             return None
-        return self._live_map.take()
+        return self._live_map.take(quiet=True)
 
     def _ask_again(self, work: Pass, asked: list[Future]) -> list[Future]:
         """Have the pass made again for those who asked for it; returns those who cannot wait for that."""
@@ -212,6 +208,12 @@ class InferenceWorker:
     def _take_asked(self) -> list[Future]:
         asked, self._asked = self._asked, []
         return asked
+
+    def _recall(self, work: Pass) -> StepResult | None:
+        """A map that was loaded is published as it was saved, without a pass."""
+        if work.start is None or work.start.evidence is None:
+            return None
+        return self._pipeline.recall(work.snapshot, work.stamp_ns, work.memory)
 
     def _segment(self, work: Pass) -> StepResult:
         for relief in (self._free_memory, self._move_to_cpu):
