@@ -64,14 +64,10 @@ def cluster_things(
 
 
 def _known(island: Island, before: Island | None) -> Clusters | None:
-    same = (
-        before is not None
-        and before.config == island.config
-        and all(
-            np.array_equal(getattr(before, name), getattr(island, name))
-            for name in ("keys", "embeddings", "log_probabilities")
-        )
-    )
+    if before is None or before.config != island.config:
+        return None
+    names = ("keys", "embeddings", "log_probabilities")
+    same = all(np.array_equal(getattr(before, name), getattr(island, name)) for name in names)
     return before.clusters if same else None
 
 

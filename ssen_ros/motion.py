@@ -159,7 +159,8 @@ def _origin(
     )
     rows = np.concatenate(_split(rows, finder.piece[rows]))
     open_ = np.flatnonzero(~stayed)
-    distance, nearest = KDTree(arrived).query(now.points[open_], distance_upper_bound=now.voxel_size)
+    found = KDTree(arrived).query(now.points[open_], distance_upper_bound=now.voxel_size)
+    distance, nearest = map(np.asarray, found)
     there = np.isfinite(distance)
     origin[open_[there]] = rows[nearest[there]]
     return origin
@@ -255,7 +256,7 @@ class _Fit:
     def _counterparts(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How well each of the places (m * n, 3) of the points is met, and by which point of the scene."""
         touch = _TOUCH * self._size
-        distance, nearest = self._tree.query(places, distance_upper_bound=touch)
+        distance, nearest = map(np.asarray, self._tree.query(places, distance_upper_bound=touch))
         colors = np.tile(self._colors, (len(places) // len(self._colors), 1))
         differing = np.abs(self._scene_colors[nearest] - colors).mean(axis=1)
         near = 1 - np.minimum(distance / touch, 1) ** 2
