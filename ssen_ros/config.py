@@ -73,11 +73,17 @@ class MapConfig:
 
 @dataclass(frozen=True)
 class SegmenterConfig:
+    weights: str = param(
+        "",
+        "folder of both networks, semantic.safetensors and embedding.safetensors, as `ssen teach` writes it; "
+        "empty: the shipped ones",
+        changes=CONFIGURE,
+    )
     semantic_checkpoint: str = param(
-        "", "safetensors file of the semantic network; empty: the shipped one", changes=CONFIGURE
+        "", "safetensors file of the semantic network; empty: that of segmenter.weights", changes=CONFIGURE
     )
     embedding_checkpoint: str = param(
-        "", "safetensors file of the embedding network; empty: the shipped one", changes=CONFIGURE
+        "", "safetensors file of the embedding network; empty: that of segmenter.weights", changes=CONFIGURE
     )
     device: str = param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N", changes=CONFIGURE)
     engine: str = param(

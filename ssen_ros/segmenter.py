@@ -20,7 +20,7 @@ from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.models.tiling import is_out_of_memory
 from ssen_ros.native import trim
-from ssen_ros.network_spec import shipped_weights
+from ssen_ros.network_spec import chosen_weights
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
@@ -82,8 +82,9 @@ class Segmenter:
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
-        semantic = load_checkpoint(config.semantic_checkpoint or shipped_weights("semantic"))
-        embedding = load_checkpoint(config.embedding_checkpoint or shipped_weights("embedding"))
+        semantic, embedding = (
+            load_checkpoint(chosen_weights(config, task)) for task in ("semantic", "embedding")
+        )
         return cls.from_checkpoints(semantic, embedding, config)
 
     @classmethod

@@ -18,6 +18,7 @@ from ssen_ros.cli.figure import add_figure
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
 from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
+from ssen_ros.cli.teach import add_teach
 from ssen_ros.cli.view import add_view
 from ssen_ros.errors import SsenError, missing_module
 from ssen_ros.io.limits import allowing
@@ -78,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_import,
         add_statistics,
         add_train,
+        add_teach,
         add_curves,
         add_evaluate,
         add_export,

@@ -38,6 +38,10 @@ def command(
 def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; short for --set segmenter.device=...")
     parser.add_argument(
+        "--weights", metavar="DIR",
+        help="folder of both networks, as `ssen teach` writes it; short for --set segmenter.weights=...",
+    )  # fmt: skip
+    parser.add_argument(
         "--set",
         dest="settings",
         action="append",
@@ -124,9 +128,10 @@ def _parse_value(text: str, kind: type) -> Any:
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    device = [f"segmenter.device={args.device}"] if args.device else []
+    short = {"segmenter.device": args.device, "segmenter.weights": args.weights}
+    named = [f"{name}={value}" for name, value in short.items() if value]
     filed = read_params_file(args.params_file) if args.params_file else {}
-    return filed | parse_settings([*args.settings, *device])
+    return filed | parse_settings([*args.settings, *named])
 
 
 def read_params_file(path: Path) -> dict[str, Any]:

@@ -253,8 +253,8 @@ class Session:
         pipeline = make_pipeline(self._config)
         chosen = self._config.segmenter
         self.health.weights = (
-            f"semantic: {chosen.semantic_checkpoint or 'shipped'}, "
-            f"embedding: {chosen.embedding_checkpoint or 'shipped'}"
+            f"semantic: {chosen.semantic_checkpoint or chosen.weights or 'shipped'}, "
+            f"embedding: {chosen.embedding_checkpoint or chosen.weights or 'shipped'}"
         )
         self.health.device = str(pipeline.segmenter.device)
         self._logger.info(
