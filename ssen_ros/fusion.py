@@ -103,7 +103,7 @@ def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np
 
 
 def _tiles(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ascending keys of the tiles of these voxels, at least one, and which of them each lies in."""
+    """The ascending keys of the tiles that hold these voxels, at least one; in which each of them lies."""
     tile = keys & ~_IN_TILE
     begin = np.flatnonzero(np.append(True, tile[1:] != tile[:-1]))  # a run is sorted as one
     tiles, of_run = np.unique(tile[begin], return_inverse=True)

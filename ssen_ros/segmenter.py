@@ -29,6 +29,9 @@ from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
+# rad from each view of the map to the next: however many there are, they spread over the circle, and over the
+# voxel grid too. A view that is turned by half a circle has the same voxels, and tells little that is new.
+GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
@@ -144,17 +147,17 @@ class Segmenter:
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        Of as many as `passes.memory_mb` allows: each view is one, and the embedding network is the last.
-        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice; what was
-        kept is let go then.
+        Of as many of them as there is memory for: each view is one, and the embedding network is the last.
+        None where nothing can be kept: MinkowskiEngine computes, or the memory does not suffice for any.
+        What was kept is let go then.
         """
         networks = kept.networks if kept else None
         if self._embedding.engine == "minkowski":
             return None
-        held, each = networks.nbytes if networks else 0, voxels * self.kept_per_voxel
-        affordable = min(self.rotations + 1, int(config.memory_mb * 1e6 / max(1.0, each)))
-        is_short = affordable == 0 or headroom.is_short(affordable * each - held)
-        if is_short or voxels >= self.too_many_to_keep:
+        held = networks.nbytes if networks else 0
+        allowed = min(config.memory_mb * 1e6, headroom.free_bytes() + held)
+        affordable = int(allowed / max(1.0, voxels * self.kept_per_voxel))
+        if affordable < 1 or voxels >= self.too_many_to_keep:
             if networks:
                 networks.forget()
             return None
@@ -167,25 +170,24 @@ class Segmenter:
         return networks
 
     @torch.inference_mode()
-    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, turn: int = 0) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
-        `floor` is the z of the map's floor, m; without it, it is looked for. `part`: of the angle between two
-        rotations, by which all are turned further.
+        `floor` is the z of the map's floor, m; without it, it is looked for. Each `turn` has other views.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = (self.view(snapshot, k + part) for k in range(self.rotations))
+        first = turn * self.rotations
+        views = (self.view(snapshot, k) for k in range(first, first + self.rotations))
         by_view = (self._log_probabilities(view, floor, row) for view, row in views)
         return self.mean(by_view).cpu().numpy()
 
-    def view(self, snapshot: VoxelSnapshot, k: float) -> tuple[VoxelSnapshot, np.ndarray | None]:
-        """The snapshot as `turned` for the k-th of the rotations; as it lies it has no other rows."""
-        return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
+    def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray | None]:
+        """The snapshot as `turned` for the k-th of all views; as it lies it has no other rows."""
+        return (snapshot, None) if k == 0 else turned(snapshot, k * GOLDEN_ANGLE)
 
     def turned(self, turn: int) -> "TurnedNetworks":
-        """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
-        part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
-        return TurnedNetworks(self, part)
+        """The same networks, whose views are those after the ones of all turns before; turn 0 is as ever."""
+        return TurnedNetworks(self, turn)
 
     def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:
         """Log-probabilities (n, C) of the mean over the rotations; the first takes it up."""
@@ -217,24 +219,24 @@ class Segmenter:
         return found if row is None else found[row]
 
 
+_keeping: "WeakSet[KeepingNetworks]" = WeakSet()
+Answer = TypeVar("Answer")
+
+
 @dataclass(frozen=True)
 class TurnedNetworks:
     """A segmenter's networks, of which the semantic one sees other views of the map."""
 
     segmenter: Segmenter
-    part: float  # see `Segmenter.semantic`
+    turn: int  # see `Segmenter.semantic`
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's."""
-        return self.segmenter.semantic(snapshot, floor, self.part)
+        return self.segmenter.semantic(snapshot, floor, self.turn)
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """Segmenter's."""
         return self.segmenter.embed(snapshot, thing_rows, floor)
-
-
-_keeping: "WeakSet[KeepingNetworks]" = WeakSet()
-Answer = TypeVar("Answer")
 
 
 class KeepingNetworks:
@@ -264,9 +266,9 @@ class KeepingNetworks:
         return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
 
     def keep(self, count: int) -> None:
-        """Keep what so many of the networks compute, but at least one; let go what the others have kept."""
+        """Keep what so many of the networks compute; let go what the others have kept."""
         for number, network in enumerate(self._networks):
-            network.keep(number < max(1, count))
+            network.keep(number < count)
 
     def begin(self, voxels: int, whole: bool) -> None:
         """The next pass, over so many voxels."""
@@ -343,8 +345,8 @@ class KeepingNetworks:
             found = network(view, np.arange(len(view)), floor)
             chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
             if network.keeps:
-                slots, changed = network.kept.slots[chosen], network.kept.changed[chosen]
-                by_view.append((network.kept.outputs, slots, changed))
+                kept = network.kept
+                by_view.append((kept.outputs, kept.slots[chosen], kept.changed[chosen]))
             else:
                 rows = torch.arange(len(view), device=self._device)[chosen]
                 by_view.append((found.__getitem__, rows, torch.ones_like(rows, dtype=torch.bool)))

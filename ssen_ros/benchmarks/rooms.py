@@ -37,4 +37,5 @@ def side_by_side(rooms: Iterable[Sample], voxels: int) -> Sample:
     middle = (coords[:, :2].min(0) + coords[:, :2].max(0)) / 2
     nearest = np.argsort(np.abs(coords[:, :2] - middle).max(1), kind="stable")[:voxels]
     points = ((coords[nearest] + 0.5) * VOXEL_SIZE).astype(np.float32)
-    return Sample(points, *[np.concatenate(column)[nearest] for column in zip(*others)])
+    colors, semantic, instance = (np.concatenate(column)[nearest] for column in zip(*others))
+    return Sample(points, colors, semantic, instance)

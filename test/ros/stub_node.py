@@ -14,6 +14,7 @@ import numpy as np
 
 from ssen_ros.errors import CheckpointError
 from ssen_ros.labels import CLASS_NAMES, NUM_CLASSES
+from ssen_ros.native import bound_arenas
 from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.ros import ssen_node
 from ssen_ros.ros.main_loop import finish, run
@@ -74,4 +75,5 @@ def make_node(context, stop):
 
 
 if __name__ == "__main__":
+    bound_arenas()  # as the real one does
     sys.exit(finish(run("ssen", make_node)))

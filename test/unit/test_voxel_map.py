@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.errors import CloudError, ConfigError
 from ssen_ros.forgetting import Forgetting
-from ssen_ros.voxel_map import MODES, VoxelMap, change_between
+from ssen_ros.voxel_map import MODES, VoxelMap, change_between, points_of
 
 VOXEL_SIZE = 0.04
 
@@ -444,3 +444,14 @@ def test_the_compiled_library_and_numpy_make_the_same_map(clouds, mode):
     for ours, expected in zip(maps(), by_numpy, strict=True):
         assert ours.dtype == expected.dtype
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_the_points_that_stand_for_a_map_make_the_same_map():
+    rng = np.random.default_rng(3)
+    first, second = VoxelMap(0.04), VoxelMap(0.04)
+    first.integrate(
+        rng.normal(size=(2000, 3)).astype(np.float32), rng.integers(0, 256, (2000, 3), dtype=np.uint8)
+    )
+    second.integrate(*points_of(first.state, 0.04))
+    np.testing.assert_array_equal(second.state.keys, first.state.keys)
+    np.testing.assert_array_equal(second.state.ranks, first.state.ranks)
