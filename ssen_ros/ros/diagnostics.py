@@ -84,7 +84,7 @@ class Observation:
     counters: Counters = field(default_factory=Counters)
     map_voxels: int = 0
     enabled: bool = True  # ~/enable
-    degraded: bool = False  # to the CPU
+    degraded: str = ""  # to the CPU, and why
     cloud_topic: str = ""
     cloud_publishers: tuple[str, ...] = ()  # names of nodes
     whole_maps: bool = True  # each cloud is one, and replaces the one before
@@ -194,7 +194,7 @@ def _warnings(seen: Observation) -> list[str]:
             "map_voxels"
         )
     if seen.degraded:
-        warnings.append("degraded to the CPU")
+        warnings.append(f"degraded to the CPU: {seen.degraded}")
     if seen.qos_mismatch:
         warnings.append(f"a publisher of {seen.cloud_topic} does not offer the {seen.qos_mismatch} asked for")
     if seen.counters.received == 0 and not (seen.cloud_publishers or seen.other_types):
