@@ -49,7 +49,7 @@ _GPU = re.compile(r"\b(CUDA|CUBLAS|CUDNN|CUSPARSE|CUSOLVER|NVML)|\bcuda[A-Z]|\bc
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, a GPU's or the CPU's: torch, cuBLAS, the driver and Triton each say it otherwise."""
+    """Whether memory ran out, a GPU's or the CPU's: torch, cuBLAS, driver and Triton say it in their ways."""
     known = isinstance(error, MemoryError | torch.cuda.OutOfMemoryError)
     return known or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
 

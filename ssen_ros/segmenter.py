@@ -105,12 +105,11 @@ class Segmenter:
         except Exception as error:  # a GPU fails in many ways
             if device.type == "cpu" or not (isinstance(error, EngineError) or is_gpu_failure(error)):
                 raise
+            asked = f"segmenter.device = {config.device!r}"
             reason = f"{device} cannot compute the networks: {error}"
             if config.device != "auto":
-                raise ConfigError(
-                    f"segmenter.device = {config.device!r}: {reason}; use auto or cpu"
-                ) from error
-        log.warning("segmenter.device = 'auto': %s; the CPU computes them", reason)
+                raise ConfigError(f"{asked}: {reason}; use auto or cpu") from error
+        log.warning("%s: %s; the CPU computes them", asked, reason)
         empty_gpu_cache()
         segmenter = cls(semantic, embedding, "cpu", "auto", *rest)
         segmenter.fallback = reason

@@ -44,8 +44,8 @@ def run_in_parts(
     reach: int,
     fitting: Fitting | None = None,
 ) -> Tensor:
-    """`run(features, coords)`; where that runs out of memory, with smaller buffers, then of halves of the map,
-    and of halves of those.
+    """`run(features, coords)`; where that runs out of memory, with smaller buffers, then of halves of the
+    map, and of halves of those.
 
     A half is given all voxels within `reach` of its own, so that its own voxels see what they would see in
     the whole: the result is the same but for the order of sums.

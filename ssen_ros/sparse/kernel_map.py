@@ -8,6 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ssen_ros.sparse.tiles import Tiles
+
 
 @dataclass(eq=False)
 class KernelMap:
@@ -42,6 +44,18 @@ class KernelMap:
     def volume(self) -> int:
         return self.table.shape[1]
 
+    def check(self) -> None:
+        """Raises ValueError where the table points at rows that are not there: they would be read all the
+        same.
+
+        Tables that our own coordinates have found are not looked through again.
+        """
+        if not self.checked and self.table.numel():
+            low, high = (int(end) for end in self.table.aminmax())
+            if low < 0 or high > self.num_inputs:
+                raise ValueError(f"a table of rows {low} to {high}: expected 0 to {self.num_inputs}")
+            self.checked = True
+
     @property
     def picks_a_product(self) -> bool:
         """It takes fewer products to multiply all inputs by all offsets than to gather neighbours."""
@@ -52,6 +66,10 @@ class KernelMap:
         """(M,) int64 of a `single` map: input · K + offset of each output's neighbour."""
         row, offset = self.table.min(1)  # `num_inputs`, which stands for none, is the largest
         return row.long() * self.volume + offset
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        return Tiles(self.table, self.num_inputs)
 
     @cached_property
     def row_order(self) -> Tensor:
