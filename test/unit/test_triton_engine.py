@@ -1,7 +1,4 @@
-"""The GPU's kernels without a GPU: in Triton's interpreter against the reference, and compiled.
-
-What only a card shows stands in test/gpu.
-"""
+"""The kernels in Triton against the reference: on a GPU, or without one interpreted and compiled."""
 
 import json
 import os
@@ -19,8 +16,10 @@ from ssen_ros.models import build_network
 from ssen_ros.sparse import CoordinateManager, KernelMap, TorchEngine, convolve
 from ssen_ros.sparse.tiles import ROWS, Tiles
 
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+if DEVICE == "cpu":
+    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported, which nothing else here does
 pytest.importorskip("triton", reason="Triton is not installed: its kernels are NOT tested here")
-os.environ["TRITON_INTERPRET"] = "1"  # read when the next line is imported, and by nothing else here
 from ssen_ros.sparse.triton_engine import TritonEngine  # noqa: E402
 
 REFERENCE = TorchEngine()
@@ -35,7 +34,12 @@ def surface(rows: int, scenes: int = 2) -> torch.Tensor:
     z = (x // 3 + torch.randint(0, 2, x.shape, generator=generator)).long()
     scene = torch.randint(0, scenes, x.shape, generator=generator)
     coords = torch.unique(torch.stack([scene, x, y, z], 1), dim=0)
-    return coords[torch.randperm(len(coords), generator=generator)[:rows]]
+    return coords[torch.randperm(len(coords), generator=generator)[:rows]].to(DEVICE)
+
+
+def randn(*shape: int) -> torch.Tensor:
+    """The same at every call."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape))).to(DEVICE)
 
 
 def difference(ours: torch.Tensor, expected: torch.Tensor) -> float:
@@ -63,15 +67,14 @@ def test_a_layer_equals_the_references(layer):
         kernel_map = manager.kernel_map(in_stride, out_stride, size)
         expected_map = reference.kernel_map(in_stride, out_stride, size)
         assert torch.equal(kernel_map.table, expected_map.table)
-    torch.manual_seed(0)
-    x = torch.randn(n, c_in + 9).to(dtype)[:, 9:] if strided else torch.randn(n, c_in).to(dtype)
-    kernel = (torch.randn(size**3, c_in, c_out) / c_in**0.5).to(dtype)
-    bias, shortcut = (torch.randn(1, c_out), torch.randn(m, c_out).to(dtype)) if fused else (None, None)
+    x = randn(n, c_in + 9).to(dtype)[:, 9:] if strided else randn(n, c_in).to(dtype)
+    kernel = (randn(size**3, c_in, c_out) / c_in**0.5).to(dtype)
+    bias, shortcut = (randn(1, c_out), randn(m, c_out).to(dtype)) if fused else (None, None)
     ours = engine.convolve(x, engine.pack(kernel), kernel_map, bias, shortcut, relu=fused)
     doubled = (None if t is None else t.double() for t in (bias, shortcut))
     expected = REFERENCE.convolve(x.double(), kernel.double(), expected_map, *doubled, relu=fused)
     assert ours.dtype == dtype and difference(ours, expected) < TOLERANCE[dtype]
-    gradient = torch.randn(m, c_out).to(dtype)
+    gradient = randn(m, c_out).to(dtype)
     ours = engine.kernel_gradient(x, gradient, kernel_map)
     expected = REFERENCE.kernel_gradient(x.double(), gradient.double(), expected_map)
     assert ours.dtype == torch.float32 and difference(ours, expected) < 2e-6
@@ -82,13 +85,11 @@ def test_a_layer_equals_the_references(layer):
 def test_gradients_flow(step):
     engine = TritonEngine(torch.float32)
     coords = surface(70)
-    torch.manual_seed(0)
     ours, expected = [], []
     for each, dtype, found in ((engine, torch.float32, ours), (REFERENCE, torch.float64, expected)):
         manager = CoordinateManager(coords, each)
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(len(manager.coords(step[0])), 20, generator=generator).to(dtype).requires_grad_()
-        kernel = torch.randn(step[2] ** 3, 20, 33, generator=generator).to(dtype).requires_grad_()
+        x = randn(len(manager.coords(step[0])), 20).to(dtype).requires_grad_()
+        kernel = randn(step[2] ** 3, 20, 33).to(dtype).requires_grad_()
         y = convolve(x, kernel, manager.kernel_map(*step), each)
         found += [y, *torch.autograd.grad(y.square().sum(), (x, kernel))]
     for a, b in zip(ours, expected):
@@ -97,23 +98,24 @@ def test_gradients_flow(step):
 
 def test_nothing_in_nothing_out():
     engine = TritonEngine(torch.float16)
-    kernel_map = CoordinateManager(torch.empty(0, 4, dtype=torch.int32), engine).kernel_map(1, 1, 3)
-    x, kernel = torch.empty(0, 32, dtype=torch.float16), engine.pack(torch.ones(27, 32, 16))
+    kernel_map = CoordinateManager(surface(0), engine).kernel_map(1, 1, 3)
+    x, kernel = randn(0, 32).half(), engine.pack(randn(27, 32, 16))
     assert engine.convolve(x, kernel, kernel_map).shape == (0, 16)
     assert not engine.kernel_gradient(x, x[:, :16], kernel_map).any()
-    alone = KernelMap(torch.full((5, 27), 0, dtype=torch.int32), 0)  # outputs, and no inputs
+    alone = KernelMap(torch.zeros(5, 27, dtype=torch.int32, device=DEVICE), 0)  # outputs, and no inputs
     assert not engine.convolve(x, kernel, alone).any()
 
 
 def test_what_would_be_read_beyond_its_end_is_refused():
     engine = TritonEngine(torch.float16)
-    kernel_map, x = KernelMap(torch.tensor([[0, 3]], dtype=torch.int32), 2), torch.ones(2, 4)
+    table = torch.tensor([[0, 3]], dtype=torch.int32, device=DEVICE)
+    kernel_map, x = KernelMap(table, 2), randn(2, 4)
     with pytest.raises(ValueError, match="rows 0 to 3: expected 0 to 2"):
-        engine.convolve(x.half(), engine.pack(torch.ones(2, 4, 5)), kernel_map)
+        engine.convolve(x.half(), engine.pack(randn(2, 4, 5)), kernel_map)
     with pytest.raises(ValueError, match="27 offsets and 4 channels do not fit a map of 2 inputs and 2"):
-        engine.convolve(x.half(), engine.pack(torch.ones(27, 4, 5)), kernel_map)
+        engine.convolve(x.half(), engine.pack(randn(27, 4, 5)), kernel_map)
     with pytest.raises(ValueError, match="gradient"):
-        engine.kernel_gradient(x.half(), torch.ones(3, 5), None)
+        engine.kernel_gradient(x.half(), randn(3, 5), None)
 
 
 @given(st.integers(0, 200), st.integers(1, 30), st.floats(0, 1))
@@ -141,8 +143,8 @@ def test_tiles_hold_each_neighbour_once_where_it_belongs(rows, volume, density):
 def test_a_network_answers_and_learns_as_with_the_reference(dtype):
     torch.manual_seed(0)
     coords = surface(150)
-    features = torch.rand(len(coords), 3)
-    model = build_network("MinkUNet14S", 3, 5, 3)
+    features = randn(len(coords), 3)
+    model = build_network("MinkUNet14S", 3, 5, 3).to(DEVICE)
     answers, gradients = [], []
     for engine in (REFERENCE, TritonEngine(dtype)):
         inference = model.for_inference()
