@@ -30,7 +30,7 @@ class Tiles:
         padded = torch.cat([table, table.new_full((1, self.volume), num_inputs)])
         lines = padded.index_select(0, self.order).view(self.count, ROWS, self.volume).transpose(1, 2)
         self._occurs = (lines != num_inputs).any(2)
-        offsets = (~self._occurs).byte().argsort(1, stable=True)
+        offsets = (~self._occurs).byte().argsort(dim=1, stable=True)
         # (count, K, ROWS) int32 inputs: a line for each offset, first those that occur in the tile
         self.lines = lines.gather(1, offsets[:, :, None].expand_as(lines))
         self.offsets = offsets.int()  # (count, K) of the lines
@@ -42,5 +42,5 @@ class Tiles:
         int32, how many do."""
         tile = torch.arange(self.count, device=self.order.device)[:, None]
         line = tile * self.volume + self.offsets.argsort(1)
-        first = (~self._occurs).T.byte().argsort(1, stable=True)
+        first = (~self._occurs).T.byte().argsort(dim=1, stable=True)
         return line.T.gather(1, first).int(), self._occurs.sum(0, dtype=torch.int32)

@@ -39,7 +39,7 @@ def plane(side: int) -> torch.Tensor:
 def test_a_pass_makes_a_third_of_the_launches_that_offset_by_offset_it_made():
     model = build_network("MinkUNet14S", 3, 20, 3).for_inference()
     model.coordinates = partial(CoordinateManager, engine=TorchEngine())
-    coords = plane(40)
+    coords = plane(20)
     with torch.inference_mode(), Calls() as calls:
         model(torch.zeros(len(coords), 3), coords)
     assert calls.launches <= 2169 / 3
