@@ -18,6 +18,7 @@ from ssen_ros.sparse.torch_engine import TorchEngine
 _THIN = 16  # input channels below which offset and channel are one axis
 _PROGRAMS = 800  # that the sum of a kernel's gradient is shared out to, as far as there are tiles
 _MOST_SPLITS = 32
+_STAGES = 5  # of the loops: rows are looked up two turns ahead, and so are their features
 
 
 class TritonEngine(TorchEngine):
@@ -74,17 +75,18 @@ class TritonEngine(TorchEngine):
                 block_n = _block(c_out, 64)
                 kernels.convolve_thin[triton.cdiv(rows, 128), triton.cdiv(c_out, block_n)](
                     features, packed, kernel_map.table, bias, shortcut, output, *counts, c_out, volume,
-                    C_IN=c_in, ROWS=128, BLOCK_N=block_n, BLOCK_KC=32, num_warps=4, num_stages=3, **flags,
+                    C_IN=c_in, ROWS=128, BLOCK_N=block_n, BLOCK_KC=32,
+                    num_warps=4, num_stages=_STAGES, **flags,
                 )  # fmt: skip
                 return output
-            block_n, block_c, stages = self._blocks(c_in, c_out)
+            block_n, block_c = self._blocks(c_in, c_out)
             tiles = None if kernel_map is None else kernel_map.tiles
             of_map = (output,) * 4 if tiles is None else (tiles.lines, tiles.offsets, tiles.used, tiles.order)
             kernels.convolve[triton.cdiv(rows, ROWS), triton.cdiv(c_out, block_n)](
                 features, packed, *of_map, bias, shortcut, output, *counts, c_in, c_out, volume,
                 ROWS=ROWS, BLOCK_N=block_n, BLOCK_C=block_c, EVEN_C=c_in % block_c == 0,
                 EVEN_N=c_out % block_n == 0, HAS_MAP=tiles is not None,
-                num_warps=4, num_stages=stages, **flags,
+                num_warps=4, num_stages=_STAGES, **flags,
             )  # fmt: skip
         return output
 
@@ -109,7 +111,7 @@ class TritonEngine(TorchEngine):
             kernels.kernel_gradient[volume, splits, blocks](
                 features, gradient, *of_map, partial, len(features), rows, features.stride(0), c_in, c_out,
                 volume, count, blocks_out, ROWS=ROWS, BLOCK_I=block_i, BLOCK_O=block_o,
-                HAS_MAP=tiles is not None, num_warps=4, num_stages=3, **self._arithmetic,
+                HAS_MAP=tiles is not None, num_warps=4, num_stages=_STAGES, **self._arithmetic,
             )  # fmt: skip
         return partial.sum(0)
 
@@ -118,11 +120,11 @@ class TritonEngine(TorchEngine):
         exact = self.dtype == torch.float32
         return {"PRECISION": "tf32x3" if exact else "ieee", "UPCAST": kernels.INTERPRETED}
 
-    def _blocks(self, c_in: int, c_out: int) -> tuple[int, int, int]:
-        """Channels out and in that are multiplied at once, and stages: 96 KiB of shared memory at most."""
+    def _blocks(self, c_in: int, c_out: int) -> tuple[int, int]:
+        """Channels out and in that are multiplied at once."""
         widest = 32 if self.dtype == torch.float32 else 64
         even = (size for size in (64, 32, 16) if size <= widest and c_in % size == 0)
-        return _block(c_out, 2 * widest), next(even, _block(c_in, 32)), 4
+        return _block(c_out, 2 * widest), next(even, _block(c_in, 32))
 
 
 def _checked(features: Tensor, kernel_map: KernelMap | None, volume: int, c_in: int) -> tuple[Tensor, int]:
