@@ -115,6 +115,16 @@ def test_one_module_imports_minkowski_engine_and_late():
     assert places == {"sparse/minkowski.py": True}
 
 
+def test_triton_is_imported_by_its_engine_alone_and_that_late():
+    importing, late = set(), []
+    for path in PACKAGE.rglob("*.py"):
+        found = list(imports(path.read_text(encoding="utf-8")))
+        importing |= {path.name for name, _ in found if name.split(".")[0] == "triton"}
+        if path.name != "triton_engine.py":
+            late += [is_late for name, is_late in found if name.startswith("ssen_ros.sparse.triton_")]
+    assert importing == {"triton_kernels.py", "triton_engine.py"} and len(late) >= 1 and all(late)
+
+
 def module_of(path: Path) -> str:
     return ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
 

@@ -16,7 +16,12 @@ _TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}  #
 
 
 def gpu_engine(device: torch.device, dtype: torch.dtype) -> Engine:
-    """The fastest one that computes rightly there. Raises EngineError, which says why, where none does."""
+    """The fastest one that computes rightly there. Raises EngineError, which says why, where none does.
+
+    From then on cuBLAS sums products of halves in float32 for the whole process.
+    """
+    torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     try:
         engine = _triton_engine(device, dtype)
         try_out(engine, device)
