@@ -144,7 +144,7 @@ class Segmenter:
 
     def warm_up(self) -> None:
         """Answer for a few voxels, so that what is loaded and compiled at the first call is there."""
-        coords = np.stack(np.mgrid[0:8, 0:8, 0:3].reshape(3, -1), axis=1).astype(np.int32)
+        coords = np.mgrid[0:8, 0:8, 0:3].reshape(3, -1).T.astype(np.int32)
         points = ((coords + 0.5) * self.voxel_size).astype(np.float32)
         snapshot = VoxelSnapshot(coords, points, np.full(coords.shape, 128, np.uint8), self.voxel_size)
         answers = self.semantic(snapshot, 0.0), self.embed(snapshot, np.arange(len(snapshot)), 0.0)

@@ -5,15 +5,21 @@ triton_engine, that imports Triton. With TRITON_INTERPRET=1 in the environment i
 """
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import triton
 import triton.language as tl
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-_ROW_COUNTS = ["num_inputs", "num_outputs"]  # differ from map to map: not worth a compilation each
 
 
-@triton.jit
+def _jit(*changing: str) -> Callable[[Callable], Any]:
+    """triton.jit; of the arguments that change from map to map no value is worth a compilation of its own."""
+    return triton.jit(do_not_specialize=list(changing))
+
+
+@_jit()
 def _multiply(a, b, total, PRECISION: tl.constexpr, UPCAST: tl.constexpr):
     """The interpreter knows no products of bfloat16; those of float32 are the same."""
     if UPCAST:
@@ -21,7 +27,7 @@ def _multiply(a, b, total, PRECISION: tl.constexpr, UPCAST: tl.constexpr):
     return tl.dot(a, b, total, input_precision=PRECISION)
 
 
-@triton.jit
+@_jit()
 def _finish(
     total, row, n, bias, shortcut, output, num_outputs, c_out,
     HAS_BIAS: tl.constexpr, HAS_SHORTCUT: tl.constexpr, RELU: tl.constexpr,
@@ -38,7 +44,7 @@ def _finish(
     tl.store(output + where, total.to(output.dtype.element_ty), mask=inside)
 
 
-@triton.jit(do_not_specialize=_ROW_COUNTS)
+@_jit("num_inputs", "num_outputs")
 def convolve(
     features, kernel, lines, offsets, used, order, bias, shortcut, output,
     num_inputs, num_outputs, stride, c_in, c_out, volume,
@@ -84,7 +90,7 @@ def convolve(
     _finish(total, row, n, bias, shortcut, output, num_outputs, c_out, HAS_BIAS, HAS_SHORTCUT, RELU)
 
 
-@triton.jit(do_not_specialize=_ROW_COUNTS)
+@_jit("num_inputs", "num_outputs")
 def convolve_thin(
     features, kernel, table, bias, shortcut, output, num_inputs, num_outputs, stride, c_out, volume,
     C_IN: tl.constexpr, ROWS: tl.constexpr, BLOCK_N: tl.constexpr, BLOCK_KC: tl.constexpr,
@@ -113,7 +119,7 @@ def convolve_thin(
     _finish(total, row, n, bias, shortcut, output, num_outputs, c_out, HAS_BIAS, HAS_SHORTCUT, RELU)
 
 
-@triton.jit(do_not_specialize=_ROW_COUNTS)
+@_jit("num_inputs", "num_outputs", "tiles")
 def kernel_gradient(
     features, gradient, lines, order, by_offset, uses, partial,
     num_inputs, num_outputs, stride, c_in, c_out, volume, tiles, blocks_out,
@@ -156,7 +162,7 @@ def kernel_gradient(
     tl.store(partial + at[:, None] * c_out + co[None, :], total, mask=inside)
 
 
-@triton.jit(do_not_specialize=["num_keys", "num_rows", "halvings"])
+@_jit("num_keys", "num_rows", "halvings")
 def find_neighbours(
     keys, base, step, table, num_keys, num_rows, columns, halvings, DEPTH: tl.constexpr, ROWS: tl.constexpr
 ):

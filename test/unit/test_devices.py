@@ -167,6 +167,16 @@ def test_float16_is_for_a_gpu(checkpoints):
         Segmenter.from_checkpoints(*checkpoints, SegmenterConfig(device="cpu", precision="float16"))
 
 
+def test_answers_that_are_not_finite_are_found_at_the_warm_up(checkpoints):
+    """As those of a network whose activations are beyond float16."""
+    segmenter = Segmenter(*checkpoints)
+    segmenter.warm_up()
+    with torch.no_grad():
+        segmenter.networks[1].model.final.bias[0, 0] = torch.inf
+    with pytest.raises(EngineError, match="in precision float32 are not finite"):
+        segmenter.warm_up()
+
+
 class OnBrokenGpu(Segmenter):
     """Computes on the CPU, but until it moves there every convolution raises, as on a GPU that fails."""
 
