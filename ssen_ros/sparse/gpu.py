@@ -44,7 +44,7 @@ def _triton_engine(device: torch.device, dtype: torch.dtype) -> Engine:
 
 
 def try_out(engine: Engine, device: torch.device) -> None:
-    """Convolutions over a few voxels, there and by plain torch on the CPU.
+    """Convolutions over a few voxels, and the gradient of a kernel, there and by plain torch on the CPU.
 
     Raises EngineError where they differ, and where the device or what is compiled for it fails.
     """
@@ -84,4 +84,5 @@ def _answers(engine: Engine, device: torch.device, dtype: torch.dtype) -> list[t
             engine.convolve(features, engine.pack(random(volume, 32, 48)), where, bias, shortcut, True)
             for volume, where in ((27, kernel_map), (27, turned), (1, None))
         ]
+        answers.append(engine.kernel_gradient(features, shortcut, kernel_map))
     return [answer.float().cpu() for answer in answers]
