@@ -66,7 +66,7 @@ class Bench:
         return device.name(self.device)
 
     def copy(self) -> dict:
-        return {"gb_s": round(device.copy_gb_s(self.device), 1)}
+        return {"gb_s": round(device.copy_gb_s(self.device, 4 << 20 if self.tiny else 0), 1)}
 
     def product(self, dtype: torch.dtype) -> dict:
         size = 256 if self.tiny else 0
