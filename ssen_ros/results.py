@@ -9,6 +9,7 @@ from ssen_ros.io.clouds import write_labelled_ply
 from ssen_ros.io.replacing import replace_text, replacing, replacing_folder
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.palettes import DEFAULT
 from ssen_ros.structures import Cloud, StepResult
 
 
@@ -32,18 +33,25 @@ def save_result(
     frame_id: str = "",
     cloud: Cloud | None = None,
     oriented_boxes: bool = False,
+    palette: str = DEFAULT,
 ) -> SavedFiles:
     """Write the files of one update as `save_map` does."""
-    return save_map(LabelledMap.from_step(result, class_names, frame_id), out_dir, cloud, oriented_boxes)
+    labelled = LabelledMap.from_step(result, class_names, frame_id)
+    return save_map(labelled, out_dir, cloud, oriented_boxes, palette)
 
 
 def save_map(
-    labelled: LabelledMap, out_dir: str | Path, cloud: Cloud | None = None, oriented_boxes: bool = False
+    labelled: LabelledMap,
+    out_dir: str | Path,
+    cloud: Cloud | None = None,
+    oriented_boxes: bool = False,
+    palette: str = DEFAULT,
 ) -> SavedFiles:
     """Write labelled.ply, instances.json (see `to_json`) and map.png into `out_dir` (made if missing).
 
     None takes its place before all are written: on a full disk an older result stays as it was. With `cloud`,
-    from which the map was made, labelled.ply has its points instead of one a voxel.
+    from which the map was made, labelled.ply has its points instead of one a voxel. `palette`, one of
+    `palettes.PALETTES`, is that of the picture.
     """
     from ssen_ros.pictures.render import render_map, save_png  # late: a robot's node needs no Pillow
 
@@ -56,7 +64,7 @@ def save_map(
         replacing(saved.labelled_ply) as ply,
     ):
         _write_labels(labelled, SavedFiles(ply, instances, png), cloud, oriented_boxes)
-        save_png(png, render_map(labelled))
+        save_png(png, render_map(labelled, palette))
     return saved
 
 

@@ -14,6 +14,7 @@ from ssen_ros.cli.bench import add_bench
 from ssen_ros.cli.data import add_import, add_simulate, add_statistics
 from ssen_ros.cli.doctor import add_doctor
 from ssen_ros.cli.evaluate import add_evaluate, add_export
+from ssen_ros.cli.figure import add_figure
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
 from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
@@ -26,7 +27,8 @@ _LONGEST = 500  # characters of what was raised
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    args = build_parser().parse_args(joined_up(sys.argv[1:] if argv is None else argv))
+    words = joined_up(sys.argv[1:] if argv is None else argv)
+    args = build_parser().parse_args(words, argparse.Namespace(words=words))
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
@@ -77,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_curves,
         add_evaluate,
         add_export,
+        add_figure,
         add_convert,
         add_bench,
     ):

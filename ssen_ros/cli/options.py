@@ -15,6 +15,7 @@ CLOUD_HELP = (
 )
 
 
+_PALETTES = ("safe", "scannet")  # of palettes.PALETTES, which would bring numpy
 _UP = ("z", "-z", "y", "-y", "x", "-x")  # of structures.UP_AXES, which would bring numpy
 
 
@@ -66,6 +67,13 @@ def add_up(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--up", choices=_UP, default="z", help="axis of the file that points up; the map is turned by it [z]"
     )
+
+
+def add_palette(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--palette", choices=_PALETTES, default=_PALETTES[0],
+        help="colours of the classes: told apart by the colour-blind, or ScanNet's [safe]",
+    )  # fmt: skip
 
 
 def joined_up(arguments: Sequence[str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ssen_ros.cli.options import (
     CLOUD_HELP,
     add_bag_topic,
+    add_palette,
     add_pipeline_options,
     add_up,
     add_workers,
@@ -66,6 +67,7 @@ def add_segment(commands: Any) -> None:
         "--oriented-boxes", action="store_true",
         help="instances.json also has each object's smallest box of any orientation; takes the extra open3d",
     )  # fmt: skip
+    add_palette(parser)
     add_workers(parser)
     add_pipeline_options(parser)
     add_view_option(parser)
@@ -83,7 +85,7 @@ def _segment(args: argparse.Namespace) -> int:
     config = config_of(args)
     cloud = read_cloud(args.clouds[0], args.bag_topic, args.at).turned(args.up)
     pipeline = SsenPipeline.from_config(config)
-    result, saved = _segment_to(cloud, pipeline, args.out, args.full, args.oriented_boxes)
+    result, saved = _segment_to(cloud, pipeline, args.out, args.full, args.oriented_boxes, args.palette)
     if args.json:
         print(json.dumps(_segment_json(result, saved)))
     else:
@@ -108,7 +110,12 @@ def _desk(
 
 
 def _segment_to(
-    cloud: "Cloud", pipeline: "SsenPipeline", folder: Path, full: bool, oriented_boxes: bool
+    cloud: "Cloud",
+    pipeline: "SsenPipeline",
+    folder: Path,
+    full: bool,
+    oriented_boxes: bool,
+    palette: str,
 ) -> "tuple[StepResult, SavedFiles]":
     from ssen_ros.doctor import examine_cloud
     from ssen_ros.results import save_result
@@ -121,7 +128,7 @@ def _segment_to(
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
     names = tuple(pipeline.segmenter.class_names)
     points = cloud if full else None
-    return result, save_result(result, folder, names, cloud.frame_id, points, oriented_boxes)
+    return result, save_result(result, folder, names, cloud.frame_id, points, oriented_boxes, palette)
 
 
 # --- many clouds -------------------------------------------------------------------------------
@@ -144,9 +151,9 @@ def _segment_many(args: argparse.Namespace) -> int:
 
     kept = sum(path.exists() for path in paths.values())
     load = partial(_read_turned, args.bag_topic, args.at, args.up)
-    write = partial(_segment_into, args.full, args.oriented_boxes)
+    write = partial(_segment_into, args.full, args.oriented_boxes, args.palette)
     how = ["every point"] * args.full + ["oriented boxes"] * args.oriented_boxes
-    how += [f"{args.up} is up"] * (args.up != "z")
+    how += [f"{args.up} is up"] * (args.up != "z") + [f"palette {args.palette}"] * (args.palette != "safe")
     data = ", ".join(["clouds by their names", *how])
     with workers_of(args.workers, args.dask) as executor:
         run_scenes(
@@ -172,9 +179,9 @@ def _read_turned(bag_topic: str, until_s: float, up: str, path: Path) -> "Cloud"
 
 
 def _segment_into(
-    full: bool, oriented_boxes: bool, cloud: "Cloud", pipeline: "SsenPipeline", path: Path
+    full: bool, oriented_boxes: bool, palette: str, cloud: "Cloud", pipeline: "SsenPipeline", path: Path
 ) -> None:
-    _segment_to(cloud, pipeline, path.parent, full, oriented_boxes)
+    _segment_to(cloud, pipeline, path.parent, full, oriented_boxes, palette)
 
 
 # --- what is told ------------------------------------------------------------------------------

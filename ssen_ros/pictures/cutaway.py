@@ -7,6 +7,7 @@ was labelled; a wall with room behind it (seen from the camera) is cut down to a
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import binary_closing, binary_fill_holes, binary_opening
 
 COLUMN = 0.1  # m, edge of a plan cell
 MOST_COLUMNS = 2000  # along an axis; of a larger map (strays, or millimetres taken for metres) they are wider
@@ -15,6 +16,7 @@ STUB = 0.1  # m that is left of a wall that is cut
 WALL_REACH = 1.9  # m over the floor; a column that has points above it is a wall
 LOOK_BEHIND = np.arange(0.3, 1.25, 0.1)  # m behind a wall, where room is looked for
 ROOM_BEHIND = 2  # occupied columns behind a wall that make it hide a room
+GAP = 0.5  # m, gaps between what stands in a room that are part of its ground
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Plan:
     origin: np.ndarray  # (2,) float64, m
     column: float  # m, edge of a cell
     cells: np.ndarray  # (N, 2) int64, the column of each point
+    floor: float  # m, z in the map frame
     height: np.ndarray  # (N,) float64, m over the floor
     wall: np.ndarray  # (X, Y) bool
     room: np.ndarray  # (X, Y) bool: something stands or lies there, and it is no wall
@@ -31,7 +34,7 @@ class Plan:
 
 def make_plan(points: np.ndarray, is_wall: np.ndarray) -> Plan:
     """The plan of (N, 3) points; `is_wall` (N,) bool are those known to be walls, doors or windows."""
-    floor = np.percentile(points[:, 2], 2.0)
+    floor = float(np.percentile(points[:, 2], 2.0))
     height = points[:, 2].astype(np.float64) - floor
     origin = points[:, :2].min(axis=0).astype(np.float64)
     column = max(COLUMN, float((points[:, :2].max(axis=0) - origin).max()) / MOST_COLUMNS)
@@ -42,7 +45,30 @@ def make_plan(points: np.ndarray, is_wall: np.ndarray) -> Plan:
     tall = (height > WALL_REACH) & below_ceiling
     occupied[tuple(cells[below_ceiling].T)] = True
     wall[tuple(cells[tall | is_wall].T)] = True
-    return Plan(origin, column, cells, height, wall, occupied & ~wall)
+    return Plan(origin, column, cells, floor, height, wall, occupied & ~wall)
+
+
+def direction(plan: Plan) -> float:
+    """rad in [0, pi/2): how the map is turned, by the narrowest rectangle round what stands in it."""
+    columns = np.argwhere(plan.wall | plan.room).astype(np.float64)
+    angles = np.radians(np.arange(0.0, 90.0, 2.0))
+    across = np.stack([np.cos(angles), np.sin(angles)]), np.stack([-np.sin(angles), np.cos(angles)])
+    widths = [np.diff(np.percentile(columns @ axes, (2.0, 98.0), axis=0), axis=0)[0] + 1.0 for axes in across]
+    return float(angles[np.argmin(widths[0] * widths[1])])
+
+
+def ground(plan: Plan, spacing: float) -> np.ndarray:
+    """(G, 3) float32 m, `spacing` m apart: the level of the floor below all of the map, seen or not."""
+    reach = max(1, round(GAP / plan.column))
+    inside = np.pad(plan.wall | plan.room, reach)
+    inside = binary_opening(binary_fill_holes(binary_closing(inside, iterations=reach)), iterations=1)
+    inside = inside[reach:-reach, reach:-reach]
+    ends = plan.origin + np.array(inside.shape) * plan.column
+    axes = [np.arange(np.ceil(a / spacing), np.floor(b / spacing)) for a, b in zip(plan.origin, ends)]
+    places = (np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) * spacing
+    x, y = ((places - plan.origin) / plan.column).astype(np.int64).T
+    places = places[inside[x, y]]
+    return np.column_stack([places, np.full(len(places), plan.floor)]).astype(np.float32)
 
 
 def visible_rows(plan: Plan, azimuth: float, keep: np.ndarray) -> np.ndarray:

@@ -7,12 +7,15 @@ import numpy as np
 from PIL import Image
 
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.pictures.render import BACKGROUND, render_panels
+from ssen_ros.palettes import colors_of
+from ssen_ros.pictures.render import render
+from ssen_ros.pictures.shot import BACKGROUND
 
 if TYPE_CHECKING:
     from ssen_ros.io.samples import Sample
 
 _STRIP = 900  # px, width of the three panels of a room
+_MODES = ("colour", "classes", "instances")
 _COLUMNS = 2
 _COLORS = 255  # of the palette: a sheet of photographs in true colour would be four times as large
 
@@ -30,7 +33,8 @@ def contact_sheet(samples: Iterable["Sample"], voxel_size: float) -> Image.Image
 
 
 def _strip(sample: "Sample", voxel_size: float) -> Image.Image:
-    panels = np.hstack(render_panels(_as_map(sample, voxel_size)))
+    labelled = _as_map(sample, voxel_size)
+    panels = render(labelled, [("", colors_of(labelled, mode)) for mode in _MODES])
     height = round(panels.shape[0] * _STRIP / panels.shape[1])
     return Image.fromarray(panels).resize((_STRIP, height), Image.Resampling.LANCZOS)
 

@@ -8,7 +8,7 @@ from geometry_msgs.msg import Point, Pose, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from ssen_ros.labels import instance_colors
+from ssen_ros.palettes import instance_colors
 from ssen_ros.ros.conversions import to_pose, to_size
 from ssen_ros.structures import Instance
 

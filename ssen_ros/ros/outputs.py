@@ -14,8 +14,8 @@ from visualization_msgs.msg import MarkerArray
 
 from ssen_ros.errors import ConfigError
 from ssen_ros.labelled_map import embedding_colors
-from ssen_ros.labels import instance_colors, semantic_colors
 from ssen_ros.msg import InstanceArray
+from ssen_ros.palettes import instance_colors, semantic_colors
 from ssen_ros.ros import vision
 from ssen_ros.ros.conversions import CloudWriter, pack_colors, to_instance_array
 from ssen_ros.ros.markers import MarkerBoard

@@ -10,21 +10,10 @@ import numpy as np
 
 from ssen_ros.boxes import EDGES, corners
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import (
-    LABEL_NAMES,
-    STUFF_NAMES,
-    UNKNOWN_NAME,
-    UNLABELLED_COLOR,
-    instance_colors,
-    semantic_colors,
-)
-
-MODES = ("colour", "classes", "instances", "confidence", "embedding", "unknown")
+from ssen_ros.labels import LABEL_NAMES, STUFF_NAMES
+from ssen_ros.palettes import colors_of, instance_colors
 
 TILE_VOXELS = 64  # along an edge
-_PALE = 0.35  # of the map's colour, that what is not asked for keeps
-_GREY = np.array((205, 208, 214), np.uint8)
-_UNKNOWN_COLOR = np.array((235, 64, 52), np.uint8)
 _MISSING_SHADE = 0.45  # of the colour of a box, while its object is missing
 
 TileKey = tuple[int, int, int]
@@ -34,7 +23,7 @@ TileKey = tuple[int, int, int]
 class Look:
     """What the user wants to see."""
 
-    mode: str = "colour"  # of MODES
+    mode: str = "colour"  # of palettes.MODES
     ceiling: bool = False  # show it
     top_m: float = np.inf  # m, z in the map frame: nothing above it is shown
     boxes: bool = True
@@ -124,48 +113,6 @@ def difference(before: Scene, after: Scene) -> Changes:
     )
 
 
-def colors_of(labelled: LabelledMap, mode: str) -> np.ndarray:
-    """(V, 3) uint8. Raises ValueError for what is none of MODES."""
-    stuff = [i for i, name in enumerate(labelled.class_names) if name in STUFF_NAMES]
-    things = labelled.instance_id >= 0
-    if mode == "colour":
-        return labelled.colors
-    if mode == "classes":
-        return semantic_colors(labelled.semantic_label)
-    if mode == "instances":
-        colors = instance_colors(labelled.instance_id)
-        return np.where((~things & np.isin(labelled.semantic_label, stuff))[:, None], _GREY, colors)
-    if mode == "confidence":  # black where nothing is known, or far from the cluster's mean (Fig. 1)
-        base = np.where(things[:, None], instance_colors(labelled.instance_id), _GREY)
-        return (base * np.clip(labelled.confidence, 0, 1)[:, None]).astype(np.uint8)
-    if mode == "embedding":
-        if labelled.embedding_rgb is None:
-            return np.broadcast_to(UNLABELLED_COLOR, labelled.colors.shape)
-        rgb = np.asarray(labelled.embedding_rgb)
-        return np.where(rgb.any(axis=1, keepdims=True), rgb, _GREY)
-    if mode == "unknown":
-        unknown = labelled.semantic_label < 0
-        if UNKNOWN_NAME in labelled.class_names:
-            unknown |= labelled.semantic_label == labelled.class_names.index(UNKNOWN_NAME)
-        pale = 255 - ((255 - labelled.colors) * _PALE).astype(np.uint8)
-        return np.where(unknown[:, None], _UNKNOWN_COLOR, pale)
-    raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
-
-
-def legend_of(labelled: LabelledMap, mode: str) -> list[tuple[str, tuple[int, int, int]]]:
-    """(what it means, colour) of what is to be seen in a mode, the most voxels first; none: no legend."""
-    if mode == "classes":
-        label = labelled.semantic_label[labelled.semantic_label >= 0]
-        counts = np.bincount(label, minlength=len(labelled.class_names))
-        present = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
-        return [(labelled.class_names[i], _rgb(semantic_colors(np.array([i]))[0])) for i in present]
-    if mode == "confidence":
-        return [("sure: its own colour", _rgb(_GREY)), ("unsure: black", (0, 0, 0))]
-    if mode == "unknown":
-        return [("of no class", _rgb(_UNKNOWN_COLOR))]
-    return []
-
-
 def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, radius: float) -> int:
     """Which of (n, 3) points, m, a ray meets first, within `radius` m of it; -1: none."""
     direction = np.asarray(direction, np.float64) / np.linalg.norm(direction)
@@ -220,11 +167,6 @@ def _labels(labelled: LabelledMap) -> dict[int, Label]:
 
 def _arrays(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     return scene.boxes.points, scene.boxes.colors
-
-
-def _rgb(color: np.ndarray) -> tuple[int, int, int]:
-    red, green, blue = color.tolist()
-    return red, green, blue
 
 
 def class_choices(class_names: tuple[str, ...]) -> list[str]:

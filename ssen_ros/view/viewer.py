@@ -21,11 +21,11 @@ from ssen_ros.corrections import Edit
 from ssen_ros.errors import SsenError, missing_module
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import UNKNOWN_NAME
+from ssen_ros.palettes import MODES, legend_of
 from ssen_ros.structures import Instance
 from ssen_ros.view import pages
 from ssen_ros.view.gate import LOOPBACK, Gate, check_address, guarding, is_loopback
 from ssen_ros.view.scene import (
-    MODES,
     Changes,
     Lines,
     Look,
@@ -34,7 +34,6 @@ from ssen_ros.view.scene import (
     box_lines,
     class_choices,
     difference,
-    legend_of,
     make_scene,
     nearest_hit,
     shown,

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -209,6 +210,19 @@ def test_the_check_sees_a_table_without_command_or_date():
     assert not unexplained_tables(f"# A\nBy `ssen bench engine`, 2026-11-24:\n\n{table}")
     without = f"# A\nBy `ssen bench engine`:\n\n{table}# B\n2026-11-24:\n\n{table}"
     assert unexplained_tables(without) == ["| a |", "| a |"]
+
+
+def test_every_figure_of_the_paper_stands_with_its_command_and_date_and_is_small():
+    page, files = text_of(CHECKOUT / "docs" / "figures.md"), CHECKOUT / "docs" / "figures"
+    numbers = sorted(files.glob("figure*.json"))
+    assert [file.stem for file in numbers] == [f"figure{n}" for n in (1, 3, 4, 5, 6)]
+    for file in numbers:
+        told = json.loads(text_of(file))
+        section = page.split(f"\n## F{file.stem[1:6]} {file.stem[6]}: ")[1].split("\n## ")[0]
+        assert f"`{told['command']}`, {told['date']}" in " ".join(section.split())
+        assert f"(figures/{file.stem}.webp)" in section
+        assert file.with_suffix(".webp").stat().st_size < 400_000
+    assert (files / "figure6_moving.webp").stat().st_size < 2_000_000
 
 
 # --- docs/architecture.md ----------------------------------------------------------------------------

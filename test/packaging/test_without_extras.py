@@ -65,6 +65,7 @@ COMMAND = "from ssen_ros.cli import main\nsys.exit(main(sys.argv[1:]))"
         ("embreex", "simulate --rooms 1 --seed 3 --out rooms", "pip install embreex"),
         ("tqdm", "simulate --rooms 1 --seed 3 --out rooms", "pip install tqdm"),
         ("matplotlib", "curves run --out a.png", "pip install 'ssen-ros[training]'"),
+        ("matplotlib", "figure 3", "sudo apt install python3-matplotlib` or `pip install matplotlib"),
         ("distributed", "simulate --out rooms --dask tcp://127.0.0.1:9", "pip install distributed"),
     ],
 )

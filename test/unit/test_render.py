@@ -2,28 +2,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from ssen_ros.errors import SsenError
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import CLASS_NAMES, PALETTE, instance_colors, semantic_colors
+from ssen_ros.labels import CEILING, CLASS_NAMES, LABEL_NAMES
+from ssen_ros.palettes import DEFAULT, PALETTES, STUFF_COLOR, instance_colors, semantic_colors
+from ssen_ros.pictures.annotations import LEGEND_LINE, TITLE_HEIGHT, label_places
 from ssen_ros.pictures.camera import fit_camera, view_axes
-from ssen_ros.pictures.cutaway import make_plan, visible_rows
-from ssen_ros.pictures.render import (
-    BACKGROUND,
-    GAP,
-    PANEL_WIDTH,
-    STUFF_COLOR,
-    TITLE_HEIGHT,
-    present_classes,
-    render_map,
-    save_png,
-)
-from ssen_ros.pictures.splat import splat
+from ssen_ros.pictures.cutaway import direction, make_plan, visible_rows
+from ssen_ros.pictures.render import GAP, render, render_map, save_png
+from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH, take
+from ssen_ros.pictures.splat import ball, cube, splat
 from ssen_ros.structures import Box, Instance
 
 WALL, FLOOR, CHAIR, TABLE = (CLASS_NAMES.index(name) for name in ("wall", "floor", "chair", "table"))
 VOXEL = 0.05
-LEGEND_LINE = 32  # px, height of a legend of one line
+LEGEND = LEGEND_LINE + 8  # px, height of a legend of one line
+PALETTE = PALETTES[DEFAULT]
 
 
 def grid(x: tuple, y: tuple, z: tuple) -> np.ndarray:
@@ -87,7 +83,7 @@ def fraction(image: np.ndarray, color, tolerance: float = 0.06) -> float:
 
 
 def test_each_panel_shows_its_own_colours(toy):
-    colour, semantic, instances = panels(render_map(toy)[:-LEGEND_LINE])
+    colour, semantic, instances = panels(render_map(toy)[:-LEGEND])
     for color in ((20, 60, 220), (200, 30, 30), (30, 180, 30)):
         assert fraction(colour, color) > 0.005
         assert fraction(semantic, color) < 0.001
@@ -108,7 +104,7 @@ def test_things_appear_where_the_camera_says():
     assert (pixels.max(axis=0) <= [290 + 1e-6, 190 + 1e-6]).all()
     assert np.isclose(pixels[:, 0].max() - pixels[:, 0].min(), 280) or np.isclose(np.ptp(pixels[:, 1]), 180)
 
-    frame = splat(points, camera, 300, 200, point_size=VOXEL)
+    frame = splat(points, camera, 300, 200, cube(camera, VOXEL))
     top = len(FLOOR_POINTS) + np.flatnonzero(CHAIR_POINTS[:, 2] > 0.45)
     u, v = np.floor(pixels[top].mean(axis=0)).astype(int)
     assert frame.row[v, u] >= len(FLOOR_POINTS)  # the chair's top hides the floor under it
@@ -129,7 +125,7 @@ def test_nearer_point_wins_in_any_order():
     camera = fit_camera(np.array([[0, 0, 0], [1, 1, 1]]), view_axes(0.0, np.pi / 2 - 1e-9), 40, 40, margin=2)
     stacked = np.array([[0.53, 0.53, 0.2], [0.53, 0.53, 0.9], [0.53, 0.53, 0.5]])
     for order in ([0, 1, 2], [2, 1, 0], [1, 0, 2]):
-        frame = splat(stacked[order], camera, 40, 40, point_size=0.1)
+        frame = splat(stacked[order], camera, 40, 40, ball(camera, 0.1))
         assert set(np.unique(frame.row)) == {-1, order.index(1)}
 
 
@@ -138,8 +134,7 @@ def test_same_map_same_pixels(toy):
 
 
 def test_legend_lists_the_classes_present_and_no_others(toy):
-    assert [CLASS_NAMES[i] for i in present_classes(toy)] == ["floor", "chair", "table"]
-    legend = render_map(toy)[-30:]
+    legend = render_map(toy)[-LEGEND:]
     shown = {i for i in range(len(CLASS_NAMES)) if (legend == PALETTE[i]).all(axis=2).sum() >= 100}
     assert shown == {FLOOR, CHAIR, TABLE}
 
@@ -147,14 +142,14 @@ def test_legend_lists_the_classes_present_and_no_others(toy):
 def test_the_legend_names_classes_beyond_the_palette():
     names = tuple(f"class {i}" for i in range(25))
     labelled = replace(room_map([(FLOOR_POINTS, 22, -1, (9, 9, 9))]), class_names=names)
-    legend = render_map(labelled)[-30:]
+    legend = render_map(labelled)[-LEGEND:]
     assert (legend == semantic_colors(np.array([22]))).all(axis=2).sum() >= 100
 
 
 def test_labels_stay_inside_the_picture():
     block = grid((0, 0.5), (0, 0.5), (0, 0.5))
     crowd = [(block + np.float32([0.01 * i, 0, 0]), CHAIR, 10_000 + i, (90, 90, 90)) for i in range(30)]
-    instances = panels(render_map(room_map(crowd)))[2][TITLE_HEIGHT:-LEGEND_LINE]
+    instances = panels(render_map(room_map(crowd)))[2][TITLE_HEIGHT:-LEGEND]
     border = np.concatenate([instances[0], instances[-1], instances[:, 0], instances[:, -1]])
     assert (border == BACKGROUND).all()
 
@@ -202,3 +197,50 @@ def test_a_pillow_that_is_too_old_is_named_with_the_remedy(toy, monkeypatch):
     monkeypatch.setattr("PIL.ImageFont.load_default", load_default)
     with pytest.raises(SsenError, match="Pillow 10.1 or newer.*pip install 'pillow>=10.1'"):
         render_map(toy)
+
+
+def test_any_panels_are_drawn_beside_each_other(toy):
+    black, red = (np.full((len(toy), 3), color, np.uint8) for color in ((0, 0, 0), (255, 0, 0)))
+    image = render(toy, [("black", black), ("red", red)], width=120)
+    assert image.shape[1] == 2 * 120 + GAP
+    assert fraction(image[:, :120], (255, 0, 0)) == 0 < fraction(image[:, 120 + GAP :], (255, 0, 0))
+    plain = render(toy, [("", red)], width=120)
+    assert plain.shape[0] == image.shape[0] - TITLE_HEIGHT, "without a title there is no line for one"
+
+
+def test_the_other_palette_is_scannets(toy):
+    semantic = panels(render_map(toy, "scannet")[:-LEGEND])[1]
+    assert fraction(semantic, PALETTES["scannet"][FLOOR]) > 0.005 > fraction(semantic, PALETTE[FLOOR])
+
+
+def test_labels_do_not_overlap():
+    """Twelve objects in one place: those that find room have it for themselves."""
+    block = grid((0, 0.5), (0, 0.5), (0, 0.5))
+    crowd = [(block, CHAIR, 10 + i, (90, 90, 90)) for i in range(12)]
+    crowd = room_map([(FLOOR_POINTS, FLOOR, -1, (9, 9, 9)), *crowd])
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    shot = take(crowd)
+    placed = [place for _, _, place in label_places(draw, shot, crowd.instances)]
+    assert len(placed) == 12
+    for i, a in enumerate(placed):
+        assert 0 <= a[0] and a[2] <= shot.size[0] and 0 <= a[1] and a[3] <= shot.size[1]
+        for b in placed[:i]:
+            assert a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1]
+
+
+def test_the_ceiling_is_hidden_and_the_floor_below_the_map_is_drawn():
+    ceiling = grid((0, 4), (0, 4), (1.8, 1.85))
+    hole = (np.abs(FLOOR_POINTS[:, :2] - 2) < 0.3).all(axis=1)
+    parts = [(FLOOR_POINTS[~hole], FLOOR, -1, (9, 200, 9)), (ceiling, CEILING, -1, (200, 9, 9))]
+    shot = take(replace(room_map(parts), class_names=LABEL_NAMES))
+    assert (shot.rows < (~hole).sum()).all(), "nothing of the ceiling"
+    ground = shot.frame.row >= len(shot.rows)
+    assert ground.any(), "through the hole one sees the ground"
+
+
+def test_the_camera_looks_along_no_wall():
+    turned = 0.6
+    c, s = np.cos(turned), np.sin(turned)
+    points = grid((0, 5), (0, 3), (0, 0.05)) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], np.float32)
+    found = direction(make_plan(points, np.zeros(len(points), bool)))
+    assert min(abs(found - turned), abs(found - turned + np.pi / 2)) < np.radians(3)

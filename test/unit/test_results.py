@@ -8,7 +8,7 @@ from ssen_ros.errors import MapFileError
 from ssen_ros.io.clouds import read_cloud, read_ply_vertices
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.pictures.render import PANEL_WIDTH
+from ssen_ros.pictures.shot import PANEL_WIDTH
 from ssen_ros.results import export_map, save_result
 from ssen_ros.structures import (
     Box,

@@ -22,11 +22,12 @@ from ssen_ros.io.samples import load_sample
 from ssen_ros.io.saved_map import is_map, read_map
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import LABEL_NAMES, UNKNOWN
+from ssen_ros.palettes import MODES
 from ssen_ros.structures import Event, Instance
 from ssen_ros.view import pages
 from ssen_ros.view.export import to_sample
 from ssen_ros.view.gate import LET_THROUGH, Gate, check_address, guarding, is_loopback
-from ssen_ros.view.scene import MODES, Changes, Look, Scene, difference, make_scene, nearest_hit
+from ssen_ros.view.scene import Changes, Look, Scene, difference, make_scene, nearest_hit
 
 WALL, CHAIR, CEILING = (LABEL_NAMES.index(name) for name in ("wall", "chair", "ceiling"))
 
