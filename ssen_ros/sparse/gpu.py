@@ -70,7 +70,7 @@ def _answers(engine: Engine, device: torch.device, dtype: torch.dtype) -> list[t
     def random(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator).to(device)
 
-    keys = torch.arange(0, 8000, 7, device=device)  # of a seventh of the voxels of a box of 20³
+    keys = torch.arange(0, 2000, 7, device=device)  # of a seventh of the voxels of a box
     step = torch.tensor([400 * x + 20 * y - 1 for y in (-1, 0, 1) for x in (-1, 0, 1)], device=device)
     with torch.no_grad():
         kernel_map = KernelMap(engine.find_neighbours(keys, keys, step, 3), len(keys), checked=True)
