@@ -5,6 +5,7 @@
 # make test-minkowski    our engines against MinkowskiEngine's; takes it from .venv or a wheel, or builds it
 # make fuzz    files and messages that are nearly right, for ten minutes: SECONDS=60 FIRST=100000
 # make kill    writers that are killed, 200 of them: KILLS=20
+# make load    a node under large clouds, many listeners and no CPU, for a minute: SECONDS=120
 # make soak    a node under whatever may come, for ten minutes: SECONDS=60
 # make gpu-wheels        what tools/gpu takes to a machine with a GPU and without a network, into .whl
 # make lint    style of Python and C++, types
@@ -49,7 +50,7 @@ PACKAGE_FILES := CMakeLists.txt package.xml pyproject.toml setup.py $(wildcard R
 
 TORCH_STAMP := $(STAMPS)/torch-$(shell printf '%s' '$(TORCH)' | cksum | cut -d ' ' -f 1)
 
-.PHONY: help setup demo test fuzz kill soak test-sanitizers test-minkowski test-jazzy gpu-wheels lint clean FORCE
+.PHONY: help setup demo test fuzz kill load soak test-sanitizers test-minkowski test-jazzy gpu-wheels lint clean FORCE
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -62,15 +63,20 @@ demo: setup
 test: setup
 	$(BIN)/pytest $(TESTS)
 
-# The short forms of these are part of `make test`.
+# The short forms of these are part of `make test`. Ten minutes are no hang.
+LONG := -s -o faulthandler_timeout=0
+
 fuzz: setup
-	SSEN_FUZZ_S=$(or $(SECONDS),600) SSEN_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/pytest -s test/reliability/test_fuzz.py
+	SSEN_FUZZ_S=$(or $(SECONDS),600) SSEN_FUZZ_FIRST=$(or $(FIRST),0) $(BIN)/pytest $(LONG) test/reliability/test_fuzz.py
 
 kill: setup
-	SSEN_KILLS=$(or $(KILLS),200) $(BIN)/pytest -s test/reliability/test_kill.py
+	SSEN_KILLS=$(or $(KILLS),200) $(BIN)/pytest $(LONG) test/reliability/test_kill.py
+
+load: setup
+	SSEN_LOAD_S=$(or $(SECONDS),60) $(BIN)/pytest $(LONG) test/ros/test_load.py
 
 soak: setup
-	SSEN_SOAK_S=$(or $(SECONDS),600) $(BIN)/pytest -s test/ros/test_soak.py
+	SSEN_SOAK_S=$(or $(SECONDS),600) $(BIN)/pytest $(LONG) test/ros/test_soak.py
 
 test-jazzy:
 	$(MAKE) test DISTRO=jazzy TESTS='$(or $(TESTS),test/ros)'

@@ -59,15 +59,31 @@ class MapConfig:
         high=1e6,
         changes=CONFIGURE,
     )
+    max_voxels: int = param(
+        10_000_000,
+        "voxels that the map may have; an incremental map that is full is updated where it is known, and new "
+        "places are left out; a cloud that makes a larger map by itself is refused. A pass takes 1 to 2 kB a "
+        "voxel",
+        unit="voxels",
+        low=1000,
+        high=1_000_000_000,
+        changes=CONFIGURE,
+    )
 
 
 @dataclass(frozen=True)
 class SegmenterConfig:
+    weights: str = param(
+        "",
+        "folder of both networks, semantic.safetensors and embedding.safetensors, as `ssen teach` writes it; "
+        "empty: the shipped ones",
+        changes=CONFIGURE,
+    )
     semantic_checkpoint: str = param(
-        "", "safetensors file of the semantic network; empty: the shipped one", changes=CONFIGURE
+        "", "safetensors file of the semantic network; empty: that of segmenter.weights", changes=CONFIGURE
     )
     embedding_checkpoint: str = param(
-        "", "safetensors file of the embedding network; empty: the shipped one", changes=CONFIGURE
+        "", "safetensors file of the embedding network; empty: that of segmenter.weights", changes=CONFIGURE
     )
     device: str = param("auto", "auto (GPU where there is one), cpu, cuda or cuda:N", changes=CONFIGURE)
     engine: str = param(

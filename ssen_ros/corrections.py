@@ -4,8 +4,9 @@ A correction speaks of voxels. They keep what a hand has said of them while they
 say later; what the networks find to be one cluster with them, and no hand has touched, goes with them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -50,8 +51,8 @@ class Edit:
 
     kind: str  # of KINDS
     ids: tuple[int, ...] = ()  # the objects; a merged one keeps the id of the first
-    class_name: str = ""  # rename
-    points: np.ndarray | None = None  # (2, 3) m, see KINDS
+    class_name: str = ""  # rename, paint, box
+    points: np.ndarray | None = None  # (n, 3) m, see KINDS
 
 
 KINDS = {
@@ -60,6 +61,10 @@ KINDS = {
     "delete": "there is no object: its voxels are of no class",
     "split": "part the object along its surface: one point on each of the two parts",
     "cut": "part the object by an upright plane through two points",
+    "paint": "the voxels at the points join the object; without one they are a new object of the class, or "
+    "of none: those of a wall, floor or ceiling, and of no class",
+    "box": "the object is all things in the upright box with two points as opposite corners; without one "
+    "they are a new object",
     "undo": "take the last correction back",
 }
 
@@ -83,7 +88,7 @@ def correct(
         replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in correction.after
     )
     correction = replace(correction, after=after)
-    ids = {k.id for k in before}
+    ids = {k.id for k in correction.before}
     known = (*after, *(k for k in memory.known if k.id not in ids))
     next_id = max([memory.next_id, *(k.id + 1 for k in after)])
     return _with(memory, known, (*memory.corrections.log, correction), next_id)
@@ -160,23 +165,36 @@ class _Desk:
     result: StepResult
     class_names: Sequence[str]
 
-    def known(self, id: int, keys: np.ndarray, first: Known, others: Sequence[Known] = ()) -> Known:
-        """An object of these voxels, of which a part was `first`."""
+    @cached_property
+    def map_keys(self) -> np.ndarray:
+        return voxel_keys.pack(self.result.snapshot.voxel_coords)
+
+    def present(self, keys: np.ndarray) -> np.ndarray:
+        """Those of the keys that are in the map."""
+        return keys[voxel_keys.find(self.map_keys, keys) >= 0]
+
+    def known(self, id: int, keys: np.ndarray, *parts: Known) -> Known:
+        """An object of these voxels, which has been `parts`, or parts of them; the first name counts."""
         result, names = self.result, self.result.memory.corrections.hand.names
-        map_keys = voxel_keys.pack(result.snapshot.voxel_coords)
-        row = voxel_keys.find(map_keys, keys)
-        if not (row >= 0).any():
-            raise CorrectionError(f"no voxel of object {first.id} is in the map any more: wait for an update")
+        row = voxel_keys.find(self.map_keys, self.present(keys))
+        if len(row) == 0:
+            raise CorrectionError(f"no voxel of object {id} is in the map any more: wait for an update")
         log_probabilities = result.segmentation.log_probabilities
         detection = instances.detect(
-            result.snapshot, log_probabilities, row[row >= 0], is_thing(tuple(self.class_names))
+            result.snapshot, log_probabilities, row, is_thing(tuple(self.class_names))
         )
-        name = next((names[k.id] for k in (first, *others) if k.id in names), "")
+        name = next((names[k.id] for k in parts if k.id in names), "")
         made = instances.detected(
-            replace(detection, class_name=name), None, id, map_keys, result.stamp_ns, self.class_names
+            replace(detection, class_name=name), None, id, self.map_keys, result.stamp_ns, self.class_names
         )
-        seen_ns = min(k.instance.first_seen_ns for k in (first, *others))
+        seen_ns = min((k.instance.first_seen_ns for k in parts), default=result.stamp_ns)
         return replace(made, instance=replace(made.instance, first_seen_ns=seen_ns), keys=np.sort(keys))
+
+    def without(self, keys: np.ndarray, ids: Container[int]) -> tuple[tuple[Known, ...], tuple[Known, ...]]:
+        """The objects, but those of `ids`, that have some of the voxels; and what is left of them."""
+        touched = [k for k in self.result.memory.known if k.id not in ids and np.isin(k.keys, keys).any()]
+        left = [(k, np.setdiff1d(k.keys, keys)) for k in touched]
+        return tuple(touched), tuple(self.known(k.id, rest, k) for k, rest in left if len(self.present(rest)))
 
 
 def _rename(desk: _Desk, before: tuple[Known, ...], edit: Edit) -> Correction:
@@ -197,7 +215,7 @@ def _merge(desk: _Desk, before: tuple[Known, ...], edit: Edit) -> Correction:
         raise CorrectionError("merge: one object was given; expected two or more")
     first, *others = before
     keys = np.unique(np.concatenate([k.keys for k in before]))
-    return Correction("merge", before, (desk.known(first.id, keys, first, others),))
+    return Correction("merge", before, (desk.known(first.id, keys, first, *others),))
 
 
 def _part(side_of: Callable[[np.ndarray, np.ndarray], np.ndarray]):
@@ -247,7 +265,43 @@ def _left_of_plane(voxels: np.ndarray, points: np.ndarray) -> np.ndarray:
     return along[0] * to[:, 1] - along[1] * to[:, 0] > 0
 
 
+def _paint(desk: _Desk, before: tuple[Known, ...], edit: Edit) -> Correction:
+    name = _new_name(before, edit)
+    keys = desk.present(_voxels_at(edit, desk.result.snapshot.voxel_size))
+    if len(keys) == 0:
+        raise CorrectionError("paint: no voxel of the map is where the points are; choose points on it")
+    touched, left = desk.without(keys, {k.id for k in before})
+    if not before and (not name or name in STUFF_NAMES):
+        return Correction("paint", touched, left, name, keys)
+    made = _made(desk, before, np.union1d(keys, before[0].keys) if before else keys, name)
+    return Correction("paint", (*before, *touched), (made, *left), name)
+
+
+def _box(desk: _Desk, before: tuple[Known, ...], edit: Edit) -> Correction:
+    name = _new_name(before, edit)
+    if name in STUFF_NAMES:
+        raise CorrectionError(f"box: a {name} is no object; paint it")
+    low, high = np.sort(_two_points(edit), axis=0)
+    things = desk.result.thing_rows
+    points = desk.result.snapshot.points[things]
+    keys = desk.map_keys[things[((low <= points) & (points <= high)).all(axis=1)]]
+    if len(keys) == 0:
+        raise CorrectionError("box: no thing is in it; draw a larger one, or paint the object")
+    touched, left = desk.without(keys, {k.id for k in before})
+    return Correction("box", (*before, *touched), (_made(desk, before, keys, name), *left), name)
+
+
+def _made(desk: _Desk, before: tuple[Known, ...], keys: np.ndarray, name: str) -> Known:
+    """The object that was `before`, if any, or a new one; without a name its class is the networks'."""
+    made = desk.known(before[0].id if before else desk.result.memory.next_id, keys, *before)
+    if not name:
+        return made
+    return replace(made, instance=instances.named(made.instance, name, desk.class_names))
+
+
 _DO = {
+    "paint": _paint,
+    "box": _box,
     "rename": _rename,
     "merge": _merge,
     "delete": _delete,
@@ -320,13 +374,38 @@ def _chosen(memory: Memory, edit: Edit) -> tuple[Known, ...]:
         raise CorrectionError(
             f"no object has id {', '.join(map(str, strange))}: retired, merged, or never given"
         )
-    if not ids or (edit.kind in ("split", "cut") and len(ids) > 1):
+    one_at_most = edit.kind in ("split", "cut", "paint", "box")
+    if (not ids and edit.kind not in ("paint", "box")) or (one_at_most and len(ids) > 1):
         raise CorrectionError(f"{edit.kind}: {len(ids)} objects were given; expected one")
     return tuple(told[id] for id in ids)
 
 
+def _new_name(before: tuple[Known, ...], edit: Edit) -> str:
+    """The class of what is new; empty: none was given."""
+    if before and edit.class_name:
+        raise CorrectionError(f"{edit.kind}: an object and a class were given; expected one of them")
+    return check_name(edit.class_name) if edit.class_name else ""
+
+
 def _two_points(edit: Edit) -> np.ndarray:
-    points = np.asarray(edit.points if edit.points is not None else np.empty((0, 3)), dtype=np.float64)
-    if points.shape != (2, 3) or not np.isfinite(points).all():
+    points = _points(edit, "two")
+    if len(points) != 2:
         raise CorrectionError(f"{edit.kind}: {len(points)} points were given; expected two, x y z in m")
     return points
+
+
+def _points(edit: Edit, expected: str = "some") -> np.ndarray:
+    """(n, 3) float64, m."""
+    points = np.asarray(edit.points if edit.points is not None else np.empty((0, 3)), dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
+        raise CorrectionError(
+            f"{edit.kind}: {len(points)} points were given; expected {expected}, x y z in m"
+        )
+    return points
+
+
+def _voxels_at(edit: Edit, voxel_size: float) -> np.ndarray:
+    """(n,) int64 keys, ascending, of the voxels in which the points of the edit lie."""
+    coords = np.floor(_points(edit) / voxel_size)
+    near = (np.abs(coords) < voxel_keys.AXIS_LIMIT).all(axis=1)
+    return np.unique(voxel_keys.pack(coords[near].astype(np.int64)))

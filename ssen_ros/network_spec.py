@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ssen_ros.config import SegmenterConfig
 from ssen_ros.errors import CheckpointError, shown
 from ssen_ros.features import FEATURE_WIDTHS
 from ssen_ros.io.safetensors_file import Header, read_header
@@ -96,6 +97,13 @@ def spec_of(path: str | Path, header: Header) -> NetworkSpec:
         raise CheckpointError(
             f"checkpoint {path}: metadata 'ssen' = {shown(text)}, expected {names}"
         ) from error
+
+
+def chosen_weights(config: SegmenterConfig, task: str) -> str:
+    """Path of the checkpoint of this task that the configuration asks for."""
+    named = {"semantic": config.semantic_checkpoint, "embedding": config.embedding_checkpoint}[task]
+    folder = config.weights
+    return named or (str(Path(folder) / f"{task}.safetensors") if folder else shipped_weights(task))
 
 
 def shipped_weights(task: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, instances, stopping
+from ssen_ros import corrections, headroom, instances, stopping
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
@@ -17,6 +17,8 @@ from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+
+_BYTES_PER_VOXEL = 400  # of a pass without its networks, which see to themselves
 
 
 class Networks(Protocol):
@@ -108,9 +110,11 @@ class SsenPipeline:
         `memory` is that of the result before; without it this is the first map. An empty map, or one without
         things, yields a valid result without detections.
         Raises ConfigError if the snapshot's voxels are not of the size that the networks know, GivenUp where
-        the flag that this thread watches is set meanwhile (`stopping.watching`).
+        the flag that this thread watches is set meanwhile (`stopping.watching`), MemoryError where memory is
+        short.
         """
         self._check_voxel_size(snapshot)
+        headroom.require(_BYTES_PER_VOXEL * len(snapshot), f"a pass over {len(snapshot):,} voxels")
         config = self.config  # read once: another thread may put another in its place
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):

@@ -3,20 +3,22 @@
 import logging
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+from weakref import WeakSet
 
 import numpy as np
 import torch
 
-from ssen_ros import voxel_keys
+from ssen_ros import headroom, voxel_keys
 from ssen_ros.config import PassesConfig, SegmenterConfig
-from ssen_ros.devices import device_of, empty_gpu_cache, is_gpu_failure, on_host
+from ssen_ros.devices import device_of, empty_gpu_cache, is_gpu_failure, is_out_of_memory, on_host
 from ssen_ros.errors import CheckpointError, ConfigError, EngineError, shown, shown_names
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.native import trim
-from ssen_ros.network_spec import shipped_weights
+from ssen_ros.network_spec import chosen_weights
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
@@ -74,14 +76,16 @@ class Segmenter:
             )
         self.rotations, self._offset = rotations, prior * log_shares(semantic)
         self.kept_per_voxel = (rotations + 1) * _KEPT_PER_VOXEL  # bytes of `KeepingNetworks`
+        self.too_many_to_keep = math.inf  # voxels of the smallest map for which memory did not suffice
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
         )
 
     @classmethod
     def from_config(cls, config: SegmenterConfig) -> "Segmenter":
-        semantic = load_checkpoint(config.semantic_checkpoint or shipped_weights("semantic"))
-        embedding = load_checkpoint(config.embedding_checkpoint or shipped_weights("embedding"))
+        semantic, embedding = (
+            load_checkpoint(chosen_weights(config, task)) for task in ("semantic", "embedding")
+        )
         return cls.from_checkpoints(semantic, embedding, config)
 
     @classmethod
@@ -117,7 +121,9 @@ class Segmenter:
 
     @staticmethod
     def release_memory() -> None:
-        """Give back what is kept from pass to pass. Segmenters that live on keep nothing after this."""
+        """Give back what is kept from pass to pass. Segmenters that live on keep nothing of such a map."""
+        for networks in list(_keeping):
+            networks.let_go()
         release_memory()
         default_engine.cache_clear()  # it would keep the engine that the next line lets go
         native_engine.cache_clear()
@@ -166,16 +172,23 @@ class Segmenter:
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice.
+        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice; what was
+        kept is let go then.
         """
+        networks = kept.networks if kept else None
         if self._embedding.engine == "minkowski":
             return None
-        if voxels * self.kept_per_voxel > config.memory_mb * 1e6:
+        held, needed = networks.nbytes if networks else 0, voxels * self.kept_per_voxel
+        little = needed > config.memory_mb * 1e6 or headroom.is_short(needed - held)
+        if little or voxels >= self.too_many_to_keep:
+            if networks:
+                networks.forget()
             return None
-        networks = kept.networks if kept else None
         if networks is None or not networks.fit(self, config):
+            if networks:
+                networks.forget()
             networks = KeepingNetworks(self, config)
-        networks.begin(whole=kept is None or kept.passes != networks.passes)
+        networks.begin(voxels, whole=kept is None or kept.passes != networks.passes)
         return networks
 
     @torch.inference_mode()
@@ -223,8 +236,15 @@ class Segmenter:
         return found if row is None else found[row]
 
 
+_keeping: "WeakSet[KeepingNetworks]" = WeakSet()
+Answer = TypeVar("Answer")
+
+
 class KeepingNetworks:
-    """A segmenter's networks for pass after pass, each going on from what it computed before."""
+    """A segmenter's networks for pass after pass, each going on from what it computed before.
+
+    Where memory runs out they let go of all that they keep, and the segmenter makes the rest of the pass.
+    """
 
     def __init__(self, segmenter: Segmenter, config: PassesConfig):
         self._segmenter, self._config, self._device = segmenter, config, segmenter.device
@@ -237,21 +257,39 @@ class KeepingNetworks:
         # By slot of the first view: the mean's log-probabilities, and in all views the same voxel's slots.
         self._answers: torch.Tensor | None = None
         self._pairs = torch.empty(0)
+        self._voxels = 0  # of the map of this pass, or of the last one
+        self._keeps = True  # in this pass
         self.passes = 0
+        _keeping.add(self)
 
     def fit(self, segmenter: Segmenter, config: PassesConfig) -> bool:
         """Whether they are this segmenter's, as it is now, and keep what this configuration says."""
         return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
 
-    def begin(self, whole: bool) -> None:
-        """The next pass."""
+    def begin(self, voxels: int, whole: bool) -> None:
+        """The next pass, over so many voxels."""
         self.passes += 1
+        self._voxels, self._keeps = voxels, True
         for network in self._networks:
             network.begin(whole)
+
+    def forget(self) -> None:
+        """Give back all that is kept; the next pass is a whole one."""
+        self._answers, self._pairs = None, torch.empty(0)
+        for network in self._networks:
+            network.kept.forget()
+
+    def let_go(self) -> None:
+        """As `forget`, for good: of maps as large as this one nothing is kept any more, memory is short."""
+        self._keeps = False
+        self._segmenter.too_many_to_keep = min(self._segmenter.too_many_to_keep, self._voxels)
+        self.forget()
 
     @property
     def share(self) -> float:
         """Of a whole pass's multiplications, how many this pass made."""
+        if not self._keeps:
+            return 1.0
         kept = [network.kept for network in self._networks if network.asked]
         return sum(k.work for k in kept) / max(1, sum(k.whole_work for k in kept))
 
@@ -260,14 +298,41 @@ class KeepingNetworks:
         answers = 0 if self._answers is None else self._answers[0].nbytes + self._pairs[:, 0].nbytes
         return sum(n.kept.nbytes for n in self._networks) + answers * self._views[0].kept.used
 
-    @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's; what no view has changed is looked up."""
+        return self._while_memory_lasts(
+            lambda: self._semantic(snapshot, floor), lambda: self._segmenter.semantic(snapshot, floor)
+        )
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        embeddings = self._while_memory_lasts(
+            lambda: on_host(self._embedding(snapshot, thing_rows, floor)),
+            lambda: self._segmenter.embed(snapshot, thing_rows, floor),
+        )
+        if self._keeps and len(snapshot) > _TYPICAL:
+            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
+        return embeddings
+
+    def _while_memory_lasts(self, keeping: Callable[[], Answer], without: Callable[[], Answer]) -> Answer:
+        if self._keeps:
+            try:
+                return keeping()
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    self.forget()
+                    raise
+            log.warning("out of memory: of maps of %d voxels and more, nothing is kept now", self._voxels)
+            self.let_go()
+            trim()
+        return without()
+
+    @torch.inference_mode()
+    def _semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         by_view = []
         for k, network in enumerate(self._views):
             view, row = self._segmenter.view(snapshot, k)
-            if len(network(view, np.arange(len(view)), floor)):  # memory is short, and nothing is kept
-                return self._segmenter.semantic(snapshot, floor)
+            network(view, np.arange(len(view)), floor)
             row = torch.from_numpy(row).to(self._device)
             by_view.append((network.kept, network.kept.slots[row], network.kept.changed[row]))
         slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
@@ -282,13 +347,6 @@ class KeepingNetworks:
         logits = (kept.outputs(slots[rows]).float() for kept, slots, _ in by_view)
         self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
         return on_host(self._answers[slot])
-
-    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        """As Segmenter's."""
-        embeddings = on_host(self._embedding(snapshot, thing_rows, floor))
-        if len(snapshot) > _TYPICAL:
-            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
-        return embeddings
 
 
 class _Keeping:

@@ -4,7 +4,7 @@ Letters in shapes: N points, V voxels, T thing voxels, C classes, d embedding wi
 Everything is in the map frame, metres, +Z up, unless said otherwise.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -177,13 +177,14 @@ class Known:
 class Correction:
     """One change to the objects by hand. It holds all that is needed to do it again, and to undo it.
 
-    The voxels of `before` that are none of `after`'s belong to no object from then on.
+    The voxels of `before` that are none of `after`'s belong to no object from then on, nor do `painted`.
     """
 
-    kind: str  # "rename" | "merge" | "delete" | "split"
+    kind: str  # "rename" | "merge" | "delete" | "split" | "paint" | "box"
     before: tuple[Known, ...]  # the objects that were corrected
     after: tuple[Known, ...]  # what they became
-    class_name: str = ""  # rename: the class given; of voxels of no object: theirs, empty for none
+    class_name: str = ""  # rename: the class given; paint, box: of the new object, or of `painted`
+    painted: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (n,) voxel keys, ascending
 
 
 @dataclass(frozen=True)
@@ -213,17 +214,20 @@ class Corrections:
         for one in self.log:
             if one.class_name not in free_classes:
                 free_classes.append(one.class_name)
-            inherited = next((names[k.id] for k in one.before if k.id in names), "")
-            name = one.class_name if one.kind == "rename" else inherited
+            of_class = -free_classes.index(one.class_name)
+            given = {k.id: names.pop(k.id, "") for k in one.before}
+            inherited = next((name for name in given.values() if name), "")
             for known in one.before:
-                names.pop(known.id, None)
                 keys.append(known.keys)
-                ids.append(np.full(len(known.keys), -free_classes.index(one.class_name)))
+                ids.append(np.full(len(known.keys), of_class if one.kind == "rename" else 0))
             for known in one.after:
-                if name:
+                own = given.get(known.id, one.class_name)
+                if name := {"rename": one.class_name, "paint": own, "box": own}.get(one.kind, inherited):
                     names[known.id] = name
                 keys.append(known.keys)
                 ids.append(np.full(len(known.keys), known.id))
+            keys.append(one.painted)
+            ids.append(np.full(len(one.painted), of_class))
         newest_first, id_of = np.concatenate(keys)[::-1], np.concatenate(ids)[::-1]
         unique, first = np.unique(newest_first, return_index=True)
         return Hand(unique, id_of[first].astype(np.int64), tuple(free_classes), names)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ssen_ros import voxel_keys, voxels_native
+from ssen_ros import headroom, voxel_keys, voxels_native
 from ssen_ros.errors import CloudError, ConfigError
 from ssen_ros.forgetting import NEVER, Forgetting, Sightings
 from ssen_ros.structures import VoxelSnapshot
@@ -23,6 +23,7 @@ from ssen_ros.structures import VoxelSnapshot
 log = logging.getLogger(__name__)
 
 MODES = ("accumulated", "incremental")
+NO_LIMIT = 1 << 60  # voxels
 MAX_STRAY_SHARE = 0.001  # of a cloud's points that may lie out of reach without the cloud being refused
 
 # A point's place in its voxel is 9 bits an axis: the top one says which half (the sub-cell), the
@@ -30,6 +31,9 @@ MAX_STRAY_SHARE = 0.001  # of a cloud's points that may lie out of reach without
 _STEPS = 512
 _HALF_STEPS = 256
 OCTANT_BITS = 3
+
+_BYTES_PER_POINT = 130  # of a cloud while it is worked in, at most
+_BYTES_PER_CELL = 16  # of a map: its key and rank
 
 # rank = squared distance to the sub-cell's centre | place in the sub-cell, 3 x 8 | colour, 3 x 8.
 # With k = 0..127 half steps from the centre, the squared distance of an axis is 4k(k+1)+1 in
@@ -73,11 +77,18 @@ class VoxelMap:
 
     mode "accumulated": each cloud is the whole map (RTAB-Map): what it lacks is removed.
     mode "incremental": each cloud adds to the map; an empty one adds nothing. Such a map may forget.
-    voxel_size is in metres. Raises ConfigError for any other mode, a size that is no length, and a map of
-    whole clouds that is to forget.
+    voxel_size is in metres. No more than `max_voxels` are occupied: what an incremental map has no room for
+    is left out, and it is `full`. Raises ConfigError for any other mode, a size that is no length, and a map
+    of whole clouds that is to forget.
     """
 
-    def __init__(self, voxel_size: float, mode: str = "accumulated", forgetting: Forgetting = NEVER):
+    def __init__(
+        self,
+        voxel_size: float,
+        mode: str = "accumulated",
+        forgetting: Forgetting = NEVER,
+        max_voxels: int = NO_LIMIT,
+    ):
         if not (np.isfinite(voxel_size) and voxel_size > 0):
             raise ConfigError(f"voxel_size = {voxel_size!r}: expected a length in metres, such as 0.04")
         if mode not in MODES:
@@ -89,6 +100,8 @@ class VoxelMap:
             )
         self.voxel_size = float(voxel_size)
         self.mode = mode
+        self.max_voxels = max_voxels
+        self.full = False  # there was no room for new voxels of the last cloud
         self._forgetting = forgetting
         self._state = EMPTY_STATE
         self._snapshot: VoxelSnapshot | None = None
@@ -120,9 +133,12 @@ class VoxelMap:
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Strays, which are points beyond the range of the keys (+-2^19 voxels an axis), are dropped while they
         are at most MAX_STRAY_SHARE of the cloud. Raises CloudError for more of them, for wrong shapes or
-        types and for non-finite points; the map is then as it was.
+        types, for non-finite points, and for a cloud of more than `max_voxels` by itself; MemoryError where
+        memory is short. The map is then as it was.
         """
         _check_arrays(points, colors)
+        needed = _BYTES_PER_POINT * len(points) + _BYTES_PER_CELL * len(self.state.keys)
+        headroom.require(needed, f"a cloud of {len(points):,} points")
         points, colors, strays = _without_strays(points, colors, self.voxel_size)
         with self._writing:
             before = self._current()
@@ -130,6 +146,9 @@ class VoxelMap:
             kept = before if self.mode == "incremental" and not restart else EMPTY_STATE
             if self._forgetting:
                 kept, keys, ranks = self._forget(kept, keys, ranks, stamp_ns, robot)
+            keys, ranks = self._with_room(kept, keys, ranks)
+            if kept.seen is not None:
+                kept = replace(kept, seen=kept.seen.again(np.unique(keys >> OCTANT_BITS)))
             if kept is EMPTY_STATE:
                 voxels = _difference(before, keys, ranks)
             else:
@@ -139,8 +158,12 @@ class VoxelMap:
             return replace(self._replace(before, keys, ranks, voxels, kept.seen), strays=strays)
 
     def restore(self, state: MapState) -> MapChange:
-        """Hold what another map of the same voxel size held; the version goes on counting."""
+        """Hold what another map of the same voxel size held; the version goes on counting.
+
+        Raises CloudError for one of more than `max_voxels`.
+        """
         with self._writing:
+            self._check_size(state.voxels)
             before = self._current()
             voxels = _difference(before, state.keys, state.ranks)
             return self._replace(before, state.keys, state.ranks, voxels)
@@ -172,17 +195,44 @@ class VoxelMap:
     def _forget(
         self, before: MapState, keys: np.ndarray, ranks: np.ndarray, stamp_ns: int, robot: np.ndarray | None
     ) -> tuple[MapState, np.ndarray, np.ndarray]:
-        """What is kept of a state when a cloud comes, and what of the cloud's sub-cells; both as seen."""
+        """What is kept of a state when a cloud comes, and of the cloud's sub-cells."""
         seen = before.seen or Sightings.unknown(np.unique(before.keys >> OCTANT_BITS))
         seen = seen.at(stamp_ns)
         kept = self._forgetting.recent(seen) & self._forgetting.near(seen.voxels, robot, self.voxel_size)
         if not kept.all():
             seen = seen.where(kept)
             rows = voxel_keys.find(seen.voxels, before.keys >> OCTANT_BITS) >= 0
-            before = replace(before, keys=before.keys[rows], ranks=before.ranks[rows])
+            before = MapState(before.keys[rows], before.ranks[rows], len(seen.voxels), before.version)
         near = self._forgetting.near(keys >> OCTANT_BITS, robot, self.voxel_size)
-        keys, ranks = keys[near], ranks[near]
-        return replace(before, seen=seen.again(np.unique(keys >> OCTANT_BITS))), keys, ranks
+        return replace(before, seen=seen), keys[near], ranks[near]
+
+    def _with_room(
+        self, kept: MapState, keys: np.ndarray, ranks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of a cloud's sub-cells those for which there is room beside what is kept; sets `full`."""
+        self.full = False
+        if len(kept.keys) + len(keys) <= self.max_voxels:
+            return keys, ranks
+        voxels = np.unique(keys >> OCTANT_BITS)
+        known = _occupied(kept.keys, voxels)
+        if kept.voxels + len(voxels) - known.sum() <= self.max_voxels:
+            return keys, ranks
+        if kept.voxels == 0:
+            self._check_size(len(voxels))
+        log.warning(
+            "the map is full: it has %d voxels, map.max_voxels is %d; new places are left out",
+            kept.voxels, self.max_voxels,
+        )  # fmt: skip
+        self.full = True
+        known = known[np.searchsorted(voxels, keys >> OCTANT_BITS)]
+        return keys[known], ranks[known]
+
+    def _check_size(self, voxels: int) -> None:
+        if voxels > self.max_voxels:
+            raise CloudError(
+                f"a map of {voxels:,} voxels: expected {self.max_voxels:,} at most; send a smaller one, or "
+                "raise map.max_voxels where there is memory for it"
+            )
 
     def _replace(
         self,

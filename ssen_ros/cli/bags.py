@@ -17,7 +17,7 @@ def add_play(commands: Any) -> None:
         "Publish a stored cloud as a map that grows, or the clouds of a recording one after the other with "
         "the stamps and frames they have, for a running ssen_node."
     )
-    parser = command(commands, "play", _play, text)
+    parser = command(commands, "play", _play, text, reads_files=True)
     parser.add_argument("cloud", type=Path, metavar="CLOUD", help=CLOUD_HELP)
     add_bag_topic(parser)
     parser.add_argument(

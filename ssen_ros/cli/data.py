@@ -80,7 +80,7 @@ def add_import(commands: Any) -> None:
 
 def _add_import_scannet(sources: Any) -> None:
     text = "Scenes of ScanNet v2, on the 20 classes of its benchmark; what is not annotated stays unlabelled."
-    parser = command(sources, "scannet", _import_scannet, text)
+    parser = command(sources, "scannet", _import_scannet, text, reads_files=True)
     parser.add_argument("scans", type=Path, metavar="SCANS", help="folder with a folder for each scene")
     parser.add_argument(
         "--labels", type=Path, required=True, metavar="TSV", help="scannetv2-labels.combined.tsv"
@@ -108,7 +108,7 @@ def _add_import_ply(sources: Any) -> None:
         "to 19 in the order of ssen_ros/labels.py, -1 or 255 where not annotated. instance: a number from 0 "
         "for each object, -1 for none."
     )
-    parser = command(sources, "ply", _import_ply, text)
+    parser = command(sources, "ply", _import_ply, text, reads_files=True)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a .ply file, one a room")
     _add_target(parser)
 
@@ -129,7 +129,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def add_statistics(commands: Any) -> None:
     text = "Class shares, instances and sizes of a folder of samples, beside ScanNet's as published."
-    parser = command(commands, "statistics", _statistics, text)
+    parser = command(commands, "statistics", _statistics, text, reads_files=True)
     parser.add_argument(
         "rooms", type=Path, metavar="DIR", help=".npz samples of `ssen simulate` or `ssen import`"
     )

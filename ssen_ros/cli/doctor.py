@@ -24,7 +24,7 @@ def add_doctor(commands: Any) -> None:
         "Say in plain words what is wrong with a stored map, a recording or a live topic, and which "
         "parameter of which SLAM to change. Exit code 0: nothing is wrong, 3: warnings, 4: errors."
     )
-    parser = command(commands, "doctor", _doctor, text)
+    parser = command(commands, "doctor", _doctor, text, reads_files=True)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("cloud", type=Path, nargs="?", metavar="CLOUD", help=CLOUD_HELP)
     source.add_argument(

@@ -49,7 +49,7 @@ def add_export(commands: Any) -> None:
 
 def _add_evaluate_simulated(benchmarks: Any) -> None:
     text = "Rooms of the simulator, or others in the same files; scored on their points, one per 2 cm voxel."
-    parser = command(benchmarks, "simulated", _evaluate_simulated, text)
+    parser = command(benchmarks, "simulated", _evaluate_simulated, text, reads_files=True)
     rooms = parser.add_mutually_exclusive_group()
     rooms.add_argument(
         "--rooms", type=Path, metavar="DIR", help=".npz files of `ssen simulate` or `ssen import`"
@@ -81,7 +81,7 @@ def _add_evaluate_rooms(benchmarks: Any) -> None:
         "the same map turned, and with strays below its floor."
     )
     parser = command(
-        benchmarks, "rooms", _evaluate_rooms, text, epilog=_ROOM_FILES,
+        benchmarks, "rooms", _evaluate_rooms, text, reads_files=True, epilog=_ROOM_FILES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument(
@@ -206,7 +206,7 @@ def _replay(updates: int, seed: int) -> Iterator["Moment"]:
 
 def _add_evaluate_scannet(benchmarks: Any) -> None:
     text = "Annotated scenes of ScanNet v2, scored on the vertices of their meshes as the benchmark does."
-    parser = command(benchmarks, "scannet", _evaluate_scannet, text)
+    parser = command(benchmarks, "scannet", _evaluate_scannet, text, reads_files=True)
     _add_scans(parser, "scannetv2_val.txt")
     parser.add_argument(
         "--labels", type=Path, required=True, metavar="TSV", help="scannetv2-labels.combined.tsv"
@@ -226,7 +226,7 @@ def _add_export_scannet(benchmarks: Any) -> None:
         "A submission to ScanNet's 3D benchmark: semantic/ and instance/ in --out, each zipped by itself. "
         "Labels are those of the original mesh's vertices; scenes already written are kept."
     )
-    parser = command(benchmarks, "scannet", _export_scannet, text)
+    parser = command(benchmarks, "scannet", _export_scannet, text, reads_files=True)
     _add_scans(parser, "scannetv2_test.txt")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the submission")
     _add_shared_options(parser)

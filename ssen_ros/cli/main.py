@@ -18,8 +18,10 @@ from ssen_ros.cli.figure import add_figure
 from ssen_ros.cli.networks import add_convert, add_curves, add_train
 from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
+from ssen_ros.cli.teach import add_teach
 from ssen_ros.cli.view import add_view
 from ssen_ros.errors import SsenError, missing_module
+from ssen_ros.io.limits import allowing
 
 log = logging.getLogger(__name__)
 _LONGEST = 500  # characters of what was raised
@@ -32,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(args.verbose, 2)]
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        return args.run(args)
+        with allowing(args.max_bytes):
+            return args.run(args)
     except (SsenError, OSError) as error:
         log.debug("raised here", exc_info=True)
         print(f"ssen {args.command}: {' '.join(str(error).split())[: 4 * _LONGEST]}", file=sys.stderr)
@@ -76,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_import,
         add_statistics,
         add_train,
+        add_teach,
         add_curves,
         add_evaluate,
         add_export,

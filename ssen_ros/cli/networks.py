@@ -13,7 +13,7 @@ def add_train(commands: Any) -> None:
         "Train one of the two networks. Several processes share each batch when started by torchrun: "
         "torchrun --nproc-per-node N --no-python ssen train ..."
     )
-    parser = command(commands, "train", _train, text)
+    parser = command(commands, "train", _train, text, reads_files=True)
     parser.add_argument("task", choices=("semantic", "embedding"))
     parser.add_argument("--config", type=Path, required=True, metavar="F", help="YAML file of the run")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the run [runs/TASK]")
@@ -49,7 +49,7 @@ def _curves(args: argparse.Namespace) -> int:
 
 def add_convert(commands: Any) -> None:
     text = "Make a checkpoint of ours from a public one of MinkowskiEngine; nothing in the file is executed."
-    parser = command(commands, "convert", _convert, text)
+    parser = command(commands, "convert", _convert, text, reads_files=True)
     parser.add_argument("checkpoint", type=Path, metavar="CKPT", help=".pth or .pt file of a Minkowski U-Net")
     parser.add_argument("--out", type=Path, required=True, metavar="F", help=".safetensors file to write")
     parser.add_argument("--architecture", metavar="NAME", help="such as MinkUNet34C [the one that fits]")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ssen_ros.config import SsenConfig, parameters, with_values
 from ssen_ros.errors import ConfigError, SsenError
+from ssen_ros.io.limits import OPTION
 
 log = logging.getLogger(__name__)
 CLOUD_HELP = (
@@ -19,16 +20,27 @@ _PALETTES = ("safe", "scannet")  # of palettes.PALETTES, which would bring numpy
 _UP = ("z", "-z", "y", "-y", "x", "-x")  # of structures.UP_AXES, which would bring numpy
 
 
-def command(commands: Any, name: str, run: Any, text: str, **options: Any) -> argparse.ArgumentParser:
+def command(
+    commands: Any, name: str, run: Any, text: str, reads_files: bool = False, **options: Any
+) -> argparse.ArgumentParser:
     options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
     parser = commands.add_parser(name, help=text, description=text, **options)
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more; twice for debugging")
-    parser.set_defaults(run=run)
+    if reads_files:
+        parser.add_argument(
+            OPTION, type=positive_int, metavar="N",
+            help="bytes that a file may unpack to, if you trust it [40 MB, or 50 times its own size]",
+        )  # fmt: skip
+    parser.set_defaults(run=run, max_bytes=None)
     return parser
 
 
 def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; short for --set segmenter.device=...")
+    parser.add_argument(
+        "--weights", metavar="DIR",
+        help="folder of both networks, as `ssen teach` writes it; short for --set segmenter.weights=...",
+    )  # fmt: skip
     parser.add_argument(
         "--set",
         dest="settings",
@@ -116,9 +128,10 @@ def _parse_value(text: str, kind: type) -> Any:
 
 
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
-    device = [f"segmenter.device={args.device}"] if args.device else []
+    short = {"segmenter.device": args.device, "segmenter.weights": args.weights}
+    named = [f"{name}={value}" for name, value in short.items() if value]
     filed = read_params_file(args.params_file) if args.params_file else {}
-    return filed | parse_settings([*args.settings, *device])
+    return filed | parse_settings([*args.settings, *named])
 
 
 def read_params_file(path: Path) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def add_segment(commands: Any) -> None:
         "segment",
         _segment,
         text,
+        reads_files=True,
         epilog=f"parameters for --set:\n{parameter_table()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -123,7 +124,11 @@ def _segment_to(
 
     for finding in examine_cloud(cloud, pipeline.segmenter.voxel_size):
         log.warning("%s; %s", finding.seen, finding.remedy)
-    voxel_map = VoxelMap(pipeline.segmenter.voxel_size, pipeline.config.map.mode)
+    voxel_map = VoxelMap(
+        pipeline.segmenter.voxel_size,
+        pipeline.config.map.mode,
+        max_voxels=pipeline.config.map.max_voxels,
+    )
     voxel_map.integrate(cloud.points, cloud.colors_or_grey)
     result = pipeline.step(voxel_map.snapshot(), stamp_ns=cloud.stamp_ns)
     names = tuple(pipeline.segmenter.class_names)

@@ -21,8 +21,9 @@ from ssen_ros.cli.options import (
 from ssen_ros.errors import MapFileError
 
 if TYPE_CHECKING:
+    from ssen_ros.view.desk import Desk
     from ssen_ros.view.file_desk import FileDesk
-    from ssen_ros.view.viewer import Desk, Viewer
+    from ssen_ros.view.viewer import Viewer
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def add_view(commands: Any) -> None:
         "Show a map in the browser, and correct its objects there: the running node's, that of a file, which "
         "is segmented first, or one that was saved."
     )
-    parser = command(commands, "view", _view, text)
+    parser = command(commands, "view", _view, text, reads_files=True)
     parser.add_argument(
         "map", type=Path, nargs="?", metavar="MAP", help=f"{CLOUD_HELP}; or a map that ~/save_map wrote"
     )

@@ -88,4 +88,4 @@ def save_gridded(path: Path, sample: Sample) -> None:
     voxels = voxelize(sample, VOXEL_SIZE)
     semantic, instance = voxels.semantic_label.astype(np.int8), voxels.instance_label.astype(np.int16)
     centers = (voxels.snapshot.voxel_coords + 0.5) * VOXEL_SIZE
-    save_sample(path, Sample(centers, voxels.snapshot.colors, semantic, instance))
+    save_sample(path, Sample(centers, voxels.snapshot.colors, semantic, instance, sample.own_names))

@@ -13,7 +13,7 @@ from ssen_ros.config import SsenConfig, parameters
 from ssen_ros.errors import ConfigError
 from ssen_ros.io.replacing import replace_text
 from ssen_ros.jobs import worker_number, write_missing
-from ssen_ros.network_spec import shipped_weights
+from ssen_ros.network_spec import chosen_weights
 from ssen_ros.pipeline import SsenPipeline
 
 Load = Callable[[Any], Any]  # a Sample, or what else `Write` takes
@@ -86,7 +86,7 @@ def _pipeline(config: SsenConfig, weights: tuple[str, ...]) -> SsenPipeline:
 
 def _for_any_folder(config: SsenConfig) -> SsenConfig:
     """The same with absolute paths: a worker may have been started in another folder."""
-    names = ("semantic_checkpoint", "embedding_checkpoint")
+    names = ("weights", "semantic_checkpoint", "embedding_checkpoint")
     paths = {name: getattr(config.segmenter, name) for name in names}
     absolute = {name: str(Path(path).absolute()) for name, path in paths.items() if path}
     return replace(config, segmenter=replace(config.segmenter, **absolute))
@@ -114,7 +114,7 @@ def _method(config: SsenConfig) -> dict:
     for name in ("segmenter.device", "segmenter.num_threads"):
         del method[name]
     for task in ("semantic", "embedding"):
-        weights = Path(method[f"segmenter.{task}_checkpoint"] or shipped_weights(task))
+        weights = Path(chosen_weights(config.segmenter, task))
         content = weights.read_bytes() if weights.is_file() else b""  # the segmenter will say what is missing
         method[f"{task} weights, SHA-256"] = hashlib.sha256(content).hexdigest()
     return method

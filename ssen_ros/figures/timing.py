@@ -70,7 +70,7 @@ def _draw(data: dict[str, Any]) -> np.ndarray:
     left.barh(place, [seconds for _, seconds, _, _ in rows], color=[color for *_, color in rows], height=0.62)
     left.set(xscale="log", xlabel="seconds a scan", title="the whole pipeline")
     left.set_yticks(place, [label for label, *_ in rows], fontsize=8)
-    left.set_xlim(right=4 * max(seconds for _, seconds, _, _ in rows))
+    left.set_xlim(left=0.1, right=4 * max(seconds for _, seconds, _, _ in rows))
     for y, (_, seconds, at_most, _) in zip(place, rows):
         left.text(1.1 * seconds, y, f"{'≤ ' if at_most else ''}{seconds:.3g} s", va="center", fontsize=9)
     stages = ours["stages"]

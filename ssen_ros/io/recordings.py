@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 
 from ssen_ros.errors import BagError
-from ssen_ros.io.limits import VARIABLE, most_bytes
+from ssen_ros.io.limits import REMEDY, most_bytes
 
 log = logging.getLogger(__name__)
 
@@ -218,10 +218,7 @@ def _unpacked(decompressor: Any, data: bytes, what: str) -> bytes:
 
 
 def _too_much(what: str, most: int) -> str:
-    return (
-        f"{what} unpacks to more than {most:,}; if you trust the recording, allow more with the environment "
-        f"variable {VARIABLE}"
-    )
+    return f"{what} unpacks to more than {most:,}; if you trust the recording, {REMEDY}"
 
 
 def _scanned(plain: Path) -> Iterator[Found]:

@@ -7,8 +7,8 @@ six bits a channel.
 
 import io
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ VOXEL_SIZE = 0.02  # m, of the accumulated map and of the files
 COLOR_ERROR = 2  # grey levels that a stored colour is off by, at most
 
 _ARRAYS = ("first_voxel", "voxel_steps", "color_steps", "semantic_label", "instance_label")
+_OWN = ("own_instance", "own_name")
 _FARTHEST = 1 << 20  # voxels from the origin, 20 km
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same sample gives the same bytes
 _SPREAD = ((32, 0x1F00000000FFFF), (16, 0x1F0000FF0000FF), (8, 0x100F00F00F00F00F),
@@ -38,6 +39,8 @@ class Sample:
     colors: np.ndarray  # (V, 3) uint8 RGB
     semantic_label: np.ndarray  # (V,) int8, index into LABEL_NAMES, or IGNORE_INDEX
     instance_label: np.ndarray  # (V,) int16, 1.. within this sample, -1 for structure and unlabelled
+    # Instance -> class, of objects whose label is UNKNOWN and whose class somebody has named.
+    own_names: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -60,6 +63,7 @@ def save_sample(path: Path | str, sample: Sample, models: Sequence[str] = ()) ->
         "semantic_label": sample.semantic_label[order],
         "instance_label": sample.instance_label[order],
         **({"models": np.array(models)} if models else {}),
+        **_named(sample.own_names),
     }
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
@@ -102,8 +106,25 @@ def _damaged(path: Path | str, error: BaseException) -> CloudError:
     return CloudError(f"{path} cannot be read, or is damaged ({reason}); make it anew")
 
 
+def _named(own_names: Mapping[int, str]) -> dict[str, np.ndarray]:
+    if not own_names:
+        return {}
+    return dict(zip(_OWN, (np.array(list(own_names), np.int16), np.array(list(own_names.values())))))
+
+
+def _own_names(instance: np.ndarray, name: np.ndarray) -> dict[int, str]:
+    if (
+        instance.dtype.kind not in "iu"
+        or name.dtype.kind != "U"
+        or not instance.shape == name.shape == (len(name),)
+    ):
+        raise ValueError(f"{' and '.join(_OWN)} are {instance.dtype} {instance.shape} and {name.dtype} "
+                         f"{name.shape}, expected (K,) whole numbers and (K,) texts")  # fmt: skip
+    return dict(zip(instance.tolist(), name.tolist()))
+
+
 def _load(path: Path | str) -> Sample:
-    data = read_npz(path, _ARRAYS)
+    data = read_npz(path, (*_ARRAYS, *_OWN))
     missing = [name for name in _ARRAYS if name not in data]
     if missing:
         raise CloudError(
@@ -129,7 +150,8 @@ def _load(path: Path | str) -> Sample:
     colors = np.stack([red_green + green, green, blue_green + green], axis=1).astype(np.uint8)
     points = ((voxels + 0.5) * VOXEL_SIZE).astype(np.float32)
     semantic, instance = data["semantic_label"].astype(np.int8), data["instance_label"].astype(np.int16)
-    return Sample(points, (colors << 2) + COLOR_ERROR, semantic, instance)
+    own = _own_names(*(data[name] for name in _OWN)) if _OWN[0] in data and _OWN[1] in data else {}
+    return Sample(points, (colors << 2) + COLOR_ERROR, semantic, instance, own)
 
 
 def _z_order(voxels: np.ndarray) -> np.ndarray:

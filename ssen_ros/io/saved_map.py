@@ -10,7 +10,9 @@ that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, o
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
 The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
 and the objects before and after all of them, one correction's after the other's, with the arrays above behind
-`before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`.
+`before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`. The voxels that they
+painted into no object, one correction's after the other's: `painted` (n,) int64, correction l's up to
+`painted_end[l]`; older files have none.
 """
 
 import itertools
@@ -190,6 +192,8 @@ def _log_arrays(log: Sequence[Correction], classes: int) -> _Arrays:
         "log_kind": np.array([one.kind for one in log]),
         "log_class_name": np.array([one.class_name for one in log]),
     }
+    arrays["painted"] = np.concatenate([one.painted for one in log])
+    arrays["painted_end"] = np.cumsum([len(one.painted) for one in log], dtype=np.int64)
     for side in _SIDES:
         of_each = [getattr(one, side) for one in log]
         arrays[f"{side}_log_end"] = np.cumsum([len(known) for known in of_each], dtype=np.int64)
@@ -272,9 +276,19 @@ def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:
     for name in arrays["log_class_name"].tolist():
         if name and not is_name(name):
             raise ValueError(f"log_class_name has {shown(str(name))}")
-    rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], strict=True)
-    log = (Correction(str(kind), before, after, str(name)) for kind, before, after, name in rows)
+    painted = _read_painted(arrays, len(arrays["log_kind"]))
+    rows = zip(arrays["log_kind"], *sides, arrays["log_class_name"], painted, strict=True)
+    log = (Correction(str(kind), before, after, str(name), keys) for kind, before, after, name, keys in rows)
     return Corrections(tuple(log))
+
+
+def _read_painted(arrays: _Arrays, count: int) -> list[np.ndarray]:
+    if "painted" not in arrays:  # of an older file
+        return [np.empty(0, np.int64)] * count
+    voxels, ends = arrays["painted"], arrays["painted_end"]
+    if ends.dtype.kind not in "iu" or (np.diff(ends, prepend=0) < 0).any() or ends[-1] != len(voxels):
+        raise ValueError("painted_end does not divide the painted voxels among the corrections")
+    return [_ascending("painted", keys, _VOXEL_BITS) for keys in np.split(voxels, ends[:-1])]
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:

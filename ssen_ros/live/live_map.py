@@ -93,6 +93,11 @@ class LiveMap:
         return len(self._map)
 
     @property
+    def full(self) -> bool:
+        """There was no room in the map for new voxels of the last cloud."""
+        return self._map.full
+
+    @property
     def counters(self) -> Counters:
         with self._lock:
             return self._counters

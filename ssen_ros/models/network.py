@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssen_ros.devices import is_out_of_memory, on_device
+from ssen_ros.devices import on_device
 from ssen_ros.features import Anchor, tremble, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint
 from ssen_ros.models.tiling import Fitting, run_in_parts
 from ssen_ros.sparse.choose import coordinates_on, engine_on
 from ssen_ros.sparse.incremental import IncrementalCoordinates
 from ssen_ros.structures import VoxelSnapshot
+
+_VALUES_PER_VOXEL = 450  # of the shipped networks, at the peak of a pass
 
 
 class Network:
@@ -69,8 +71,9 @@ class Network:
     ) -> Tensor:
         """(n, C) float32 outputs, on the device, for these (n,) ascending rows of the snapshot: all it sees.
 
-        With what was `kept` of the calls before, only what has changed is computed. A map that does not fit
-        into memory is computed in parts, with the whole map's answer, and nothing is kept of it.
+        With what was `kept` of the calls before, only what has changed is computed; what runs out of memory
+        then is raised. Without it, a map that does not fit into memory is computed in parts, with the whole
+        map's answer.
         """
         chosen = slice(None) if len(rows) == len(snapshot) else rows  # all: nothing need be copied
         features = voxel_features(
@@ -80,10 +83,11 @@ class Network:
         coords[:, 1:] = snapshot.voxel_coords[chosen]
         features, coords = (on_device(array, self.device) for array in (features, coords))
         if kept is not None:
-            try:
-                return self.model(features, coords, kept)
-            except (RuntimeError, MemoryError) as error:
-                kept.forget()
-                if not is_out_of_memory(error):
-                    raise
-        return run_in_parts(self.model, features, coords, self.model.reach, self._fitting)
+            return self.model(features, coords, kept)
+        reach, fitting = self.model.reach, self._fitting
+        return run_in_parts(self.model, features, coords, reach, self._bytes_per_voxel, fitting)
+
+    @property
+    def _bytes_per_voxel(self) -> float:
+        dtype = None if self.engine == "minkowski" else engine_on(self.device, self.precision).dtype
+        return _VALUES_PER_VOXEL * (dtype or torch.float32).itemsize

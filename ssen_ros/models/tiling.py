@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ssen_ros import headroom
 from ssen_ros.devices import empty_gpu_cache, is_out_of_memory
 from ssen_ros.native import trim
 from ssen_ros.sparse.native_engine import release_memory
@@ -42,6 +43,7 @@ def run_in_parts(
     features: Tensor,
     coords: Tensor,
     reach: int,
+    bytes_per_voxel: float = 0.0,
     fitting: Fitting | None = None,
 ) -> Tensor:
     """`run(features, coords)`; where that runs out of memory, with smaller buffers, then of halves of the
@@ -53,6 +55,7 @@ def run_in_parts(
     Args:
         run: (N, C) features and (N, 4) integer coordinates (batch, x, y, z) to (N, D).
         reach: voxels that an output may depend on, along each axis: `MinkUNet.reach`.
+        bytes_per_voxel: that `run` takes on a CPU; where fewer are free, it is not even tried.
         fitting: what is known of the calls before; as much as did not fit then is halved at once.
 
     Raises whatever `run` raised, where a half with its surroundings is not smaller than the whole.
@@ -60,7 +63,13 @@ def run_in_parts(
     everything = torch.arange(len(coords), device=coords.device)
     fitting = fitting or Fitting()
     fitting.begin()
-    return _run(run, features, coords, reach, fitting, everything, everything)
+
+    def run_if_it_fits(features: Tensor, coords: Tensor) -> Tensor:
+        if coords.device.type == "cpu":
+            _require(bytes_per_voxel * len(coords), len(coords))
+        return run(features, coords)
+
+    return _run(run_if_it_fits, features, coords, reach, fitting, everything, everything)
 
 
 def _run(run, features, coords, reach, fitting, own, seen) -> Tensor:
@@ -115,6 +124,12 @@ def _halves(coords: Tensor, own: Tensor, seen: Tensor, reach: int) -> list[tuple
         return []
     halves = [(mask, own[mask], _surroundings(coords, seen, own[mask], reach)) for mask in (left, ~left)]
     return [] if any(len(around) >= len(seen) for _, _, around in halves) else halves
+
+
+def _require(needed: float, voxels: int) -> None:
+    if headroom.is_short(needed):
+        release_memory()  # what engines keep of earlier passes
+        headroom.require(needed, f"a network over {voxels:,} voxels")
 
 
 def _surroundings(coords: Tensor, seen: Tensor, own: Tensor, reach: int) -> Tensor:

@@ -114,9 +114,11 @@ def _draw_box(draw: ImageDraw.ImageDraw, shot: Shot, instance: Instance) -> None
         u = np.clip(pixels[:, 0].astype(int), 0, width - 1)
         v = np.clip(pixels[:, 1].astype(int), 0, height - 1)
         hidden = shot.frame.depth[v, u] < depth - _HIDDEN
-        for k in range(steps - 1):
-            color = (*_dark(instance), _ALPHA[bool(hidden[k] and hidden[k + 1])])
-            draw.line([tuple(pixels[k]), tuple(pixels[k + 1])], fill=color, width=3)
+        piece = hidden[:-1] & hidden[1:]
+        starts = np.flatnonzero(np.r_[True, piece[1:] != piece[:-1]])
+        for start, end in zip(starts, [*starts[1:], len(piece)]):
+            color = (*_dark(instance), _ALPHA[bool(piece[start])])
+            draw.line([tuple(pixels[start]), tuple(pixels[end])], fill=color, width=3)
 
 
 def label_places(

@@ -10,6 +10,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
+from ssen_ros.headroom import free_bytes
 from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.lifecycle import ACTIVE
 from ssen_ros.structures import StepResult
@@ -35,6 +36,8 @@ class Health:
     received_at_s: float | None = None  # of the last cloud that could be used; monotonic clock
     longest_callback_s: float = 0.0  # of the subscription
     pass_failed: bool = False  # the last pass
+    short_for_cloud: bool = False  # there was not memory enough for the last cloud
+    short_for_pass: bool = False  # likewise, for the last pass
     instances: int = 0
     below_floor: int = 0  # voxels that were left out of the last pass
     floor_seen: bool = True  # in the last pass
@@ -48,14 +51,14 @@ class Health:
         return median(self.totals_s) if self.totals_s else 0.0
 
     def received(self, has_color: bool, has_frame: bool) -> None:
-        self.received_at_s = time.monotonic()
+        self.received_at_s, self.short_for_cloud = time.monotonic(), False
         self.has_color, self.has_frame = has_color, has_frame
 
     def taken(self, callback_s: float) -> None:
         self.longest_callback_s = max(self.longest_callback_s, callback_s)
 
     def passed(self, result: StepResult) -> None:
-        self.pass_failed = False
+        self.pass_failed = self.short_for_pass = False
         self.instances = len(result.instances)
         floor = result.memory.floor
         self.below_floor, self.floor_seen = result.strays, floor is not None and floor.seen
@@ -63,12 +66,12 @@ class Health:
         self.timings_s = dict(result.timings_s)
         self.totals_s.append(result.timings_s.get("total", 0.0))
 
-    def failed(self, message: str) -> None:
-        self.pass_failed = True
+    def failed(self, message: str, memory_short: bool = False) -> None:
+        self.pass_failed, self.short_for_pass = True, memory_short
         self._note(message)
 
-    def rejected(self, message: str) -> None:
-        self.rejected_at_s = time.monotonic()
+    def rejected(self, message: str, memory_short: bool = False) -> None:
+        self.rejected_at_s, self.short_for_cloud = time.monotonic(), memory_short
         self._note(message)
 
     def _note(self, error: str) -> None:
@@ -83,6 +86,7 @@ class Observation:
     health: Health = field(default_factory=Health)
     counters: Counters = field(default_factory=Counters)
     map_voxels: int = 0
+    map_full: bool = False
     enabled: bool = True  # ~/enable
     degraded: str = ""  # to the CPU, and why
     cloud_topic: str = ""
@@ -131,6 +135,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
         "running_ms": "" if seen.running_s is None else f"{1000 * seen.running_s:.1f}",
         "memory_mb": f"{memory_mb():.0f}",
+        "memory_free_mb": f"{max(0.0, free_bytes()) / 1e6:.0f}",
         "device": device,
         "device_memory_mb": f"{device_memory_mb(device):.0f}",
         "weights": health.weights,
@@ -166,6 +171,8 @@ def _errors(seen: Observation) -> list[str]:
     errors = []
     if seen.health.pass_failed:
         errors.append("the last pass failed")
+    if seen.health.short_for_cloud or seen.health.short_for_pass:
+        errors.append("memory is short, see last_error")
     if 0 < seen.counters.received == seen.counters.rejected:
         errors.append("no cloud could be used so far")
     return errors
@@ -193,6 +200,8 @@ def _warnings(seen: Observation) -> list[str]:
             f"a pass has been running for {seen.running_s:.0f} s, {usually}: look at clustering.* and "
             "map_voxels"
         )
+    if seen.map_full:
+        warnings.append("the map is full (map.max_voxels): new places are left out")
     if seen.degraded:
         warnings.append(f"degraded to the CPU: {seen.degraded}")
     if seen.qos_mismatch:

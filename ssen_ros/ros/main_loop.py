@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 import rclpy
 from rclpy.context import Context
@@ -26,18 +27,46 @@ _SPIN_TIMEOUT_S = 0.2
 _WARNING_PERIOD_S = 30.0
 _LONGEST_LINE = 10_000  # characters
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_END_WITHIN_S = 3.5  # of a signal, and so much more for the last act:
+_FINISH_WITHIN_S = 1.0
 
 
-def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> int:
+def run(
+    name: str,
+    make_node: MakeNode,
+    args: Sequence[str] | None = None,
+    end_within_s: float | None = _END_WITHIN_S,
+) -> int:
     """Run one node until SIGINT, SIGTERM or its own end; returns the exit code.
 
     `make_node(context, stop)` builds the node; setting `stop` ends the process. An `SsenError` while
     building is fatal: it is logged and gives exit code 1. Signals ask for the same orderly end,
-    exit code 0, however often they come.
+    exit code 0, however often they come. What has not ended `end_within_s` later, as the machine leaves it no
+    time, is left as it is, exit code 0 too; None: it is waited for.
     """
-    stop = threading.Event()
+    stop, signalled, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def leave_in_time() -> None:
+        signalled.wait()
+        if not ended.wait(end_within_s):
+            os.write(2, f"{name}: there was no time for an orderly end\n".encode())
+            os._exit(0)
+
+    def ask_to_end(*_) -> None:
+        stop.set()
+        signalled.set()
+
+    threading.Thread(target=leave_in_time, name="ssen_end", daemon=True).start()
     for number in _SIGNALS:
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, ask_to_end)
+    try:
+        return _run(name, make_node, args, stop)
+    finally:
+        ended.set()
+        signalled.set()  # nobody waits for it any more
+
+
+def _run(name: str, make_node: MakeNode, args: Sequence[str] | None, stop: threading.Event) -> int:
     context = Context()
     try:
         # rclpy's own handlers would tear the context down under the publishers.
@@ -54,21 +83,22 @@ def run(name: str, make_node: MakeNode, args: Sequence[str] | None = None) -> in
         context.try_shutdown()
 
 
-def finish(code: int) -> int:
-    """Last act of `main`: returns `code`, or leaves at once where the way out would take long.
+def finish(code: int) -> NoReturn:
+    """Last act of `main`: leaves at once, with this exit code.
 
     A pass through the networks cannot be interrupted, taking the interpreter down under it may crash, and
-    taking torch down lasts seconds on a busy machine. Everything that needs closing is closed by now. A
-    further SIGINT changes nothing.
+    takes seconds on a busy machine. Everything that needs closing is closed by now. A further SIGINT changes
+    nothing.
     """
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    if threading.active_count() > 1 or "torch" in sys.modules:
-        gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    last = threading.Timer(_FINISH_WITHIN_S, os._exit, (code,))
+    last.daemon = True
+    last.start()
+    gc.collect()  # a node is in circles; while one is left, DDS leaves its shared memory behind
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _run_node(name: str, make_node: MakeNode, context: Context, stop: threading.Event) -> int:

@@ -37,6 +37,10 @@ SSEN_ARGUMENTS = (
     *COMMON_ARGUMENTS,
     Argument("params_file", "", "parameters of the node; empty: config/ssen.yaml of the package"),
     Argument(
+        "weights", "", "folder of both networks, as `ssen teach` writes it; empty: as params_file says",
+        "segmenter.weights",
+    ),
+    Argument(
         "semantic_weights", "", "safetensors file; empty: as params_file says",
         "segmenter.semantic_checkpoint",
     ),

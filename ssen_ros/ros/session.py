@@ -56,7 +56,7 @@ class Session:
             segmenter = self._pipeline.segmenter
             self.class_names = tuple(segmenter.class_names)
             forgetting = Forgetting(config.map.decay_s, config.map.box_m)
-            voxel_map = VoxelMap(segmenter.voxel_size, config.map.mode, forgetting)
+            voxel_map = VoxelMap(segmenter.voxel_size, config.map.mode, forgetting, config.map.max_voxels)
             self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
             self.map_frame.close()
@@ -245,7 +245,7 @@ class Session:
 
     def _explain_rejection(self, error: Exception) -> None:
         message = (str(error) or repr(error))[:_LONGEST_MESSAGE]
-        self.health.rejected(message)
+        self.health.rejected(message, isinstance(error, MemoryError))
         if self._throttle.allows(message):
             self._logger.error(f"cloud rejected, the map stays as it was: {message}")
 
@@ -254,8 +254,8 @@ class Session:
         pipeline = make_pipeline(self._config)
         chosen = self._config.segmenter
         self.health.weights = (
-            f"semantic: {chosen.semantic_checkpoint or 'shipped'}, "
-            f"embedding: {chosen.embedding_checkpoint or 'shipped'}"
+            f"semantic: {chosen.semantic_checkpoint or chosen.weights or 'shipped'}, "
+            f"embedding: {chosen.embedding_checkpoint or chosen.weights or 'shipped'}"
         )
         self.health.device = str(pipeline.segmenter.device)
         self._logger.info(
@@ -273,7 +273,7 @@ class Session:
 
     def _on_failed_pass(self, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"[:_LONGEST_MESSAGE]
-        self.health.failed(message)
+        self.health.failed(message, isinstance(error, MemoryError))
         if self._throttle.allows(message):
             self._logger.error(
                 f"the pass over the map failed, trying once more or with a newer map: {message}"

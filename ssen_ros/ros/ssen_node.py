@@ -176,6 +176,7 @@ class SsenNode(ManagedNode):
             session.health,
             session.live_map.counters,
             map_voxels=len(session.live_map),
+            map_full=session.live_map.full,
             enabled=session.enabled,
             degraded=session.degraded,
             cloud_topic=topic,

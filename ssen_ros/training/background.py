@@ -14,10 +14,12 @@ from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
-from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, is_thing
+from ssen_ros.labels import LABEL_NAMES, is_thing
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training.config import TrainConfig
+
+_STRUCTURE = np.flatnonzero(~is_thing(LABEL_NAMES))
 
 Foreground = Callable[[np.random.Generator, LabelledVoxels], np.ndarray]  # (V,) bool: what is shown
 
@@ -50,7 +52,7 @@ def imitated(rng: np.random.Generator, voxels: LabelledVoxels) -> np.ndarray:
     would leave them.
     """
     label, points = voxels.semantic_label, voxels.snapshot.points
-    keep = (label == IGNORE_INDEX) | is_thing(LABEL_NAMES)[label]
+    keep = ~np.isin(label, _STRUCTURE)
     if rng.random() < 0.5 and len(points):
         for _ in range(rng.integers(1, 8)):
             center = points[rng.integers(len(points))]

@@ -95,16 +95,23 @@ class RoomDataset:
     def scene(
         self, rng: np.random.Generator, config: TrainConfig, room: int | None = None
     ) -> tuple[LabelledVoxels, Placement]:
-        """A room, any or this one, augmented, voxelized, and cropped as a map still growing would be, and
-        how its points were placed."""
+        """A room, any or this one, as `draw_scene` has it."""
         sample = self.sample(int(rng.integers(len(self))) if room is None else room)
-        kept = kept_points(rng, sample.points, config.augmentation)
-        placement = draw_placement(rng, config.augmentation)
-        points = placement.apply(sample.points[kept])
-        colors = augment_colors(rng, sample.colors[kept], config.augmentation)
-        augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
-        voxels = voxelize(augmented, self.voxel_size)
-        return crop(rng, voxels, config.max_voxels, config.crop_share), placement
+        return draw_scene(rng, sample, config, self.voxel_size)
+
+
+def draw_scene(
+    rng: np.random.Generator, sample: Sample, config: TrainConfig, voxel_size: float
+) -> tuple[LabelledVoxels, Placement]:
+    """The room augmented, voxelized, and cropped as a map still growing would be, and how its points were
+    placed."""
+    kept = kept_points(rng, sample.points, config.augmentation)
+    placement = draw_placement(rng, config.augmentation)
+    points = placement.apply(sample.points[kept])
+    colors = augment_colors(rng, sample.colors[kept], config.augmentation)
+    augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
+    voxels = voxelize(augmented, voxel_size)
+    return crop(rng, voxels, config.max_voxels, config.crop_share), placement
 
 
 def crop(

@@ -108,6 +108,17 @@ def semantic_loss(logits: Tensor, semantic_label: Tensor, class_weight: Tensor |
     return F.cross_entropy(logits, semantic_label, class_weight, ignore_index=IGNORE_INDEX)
 
 
+def divergence(before: Tensor, now: Tensor) -> Tensor:
+    """Mean Kullback-Leibler divergence, nats, from (n, C) logits to (n, C + further classes) ones.
+
+    Zero without any row.
+    """
+    if not len(before):
+        return now.sum() * 0.0
+    old = F.log_softmax(before.float(), dim=1)
+    return (old.exp() * (old - F.log_softmax(now.float(), dim=1)[:, : before.shape[1]])).sum(1).mean()
+
+
 def consistency_loss(logits: Tensor, twins: Tensor) -> Tensor:
     """Mean symmetric Kullback-Leibler divergence, nats, between the answers for the same place.
 

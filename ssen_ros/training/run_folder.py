@@ -42,6 +42,11 @@ class RunFolder:
     def weights(self) -> Path:
         return self.path / "weights.safetensors"
 
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to resume."""
+        return (self.path / "state.pt").is_file()
+
     def check_is_free(self) -> None:
         """Raises ConfigError where another run has left its state: it would be lost."""
         state = self.path / "state.pt"

@@ -55,7 +55,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
     torch.manual_seed(config.seed)
     spec = network_spec(task, config)
     rooms = RoomDataset(config.data, config.voxel_size)
-    with Processes(config.device) as processes, _interrupts_noted() as interrupted, ExitStack() as open_files:
+    with Processes(config.device) as processes, interrupts_noted() as interrupted, ExitStack() as open_files:
         device = processes.device
         scenes = processes.share(config.batch_size)
         if config.consistency and (scenes.start % 2 or scenes.stop % 2):
@@ -109,7 +109,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
 
         while True:
             # Clocks and signals differ between processes; what follows from them must not.
-            progress, stop = processes.largest(_progress(config, step, elapsed_s()), bool(interrupted))
+            progress, stop = processes.largest(progress_of(config, step, elapsed_s()), bool(interrupted))
             if progress >= 1.0 or stop:
                 break
             rate = learning_rate(config, step, progress)
@@ -131,7 +131,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
                 minutes = round(elapsed_s() / 60, 2)
                 line = {"step": step, "minutes": minutes, "lr": rate, "rooms": len(rooms), **smooth}
                 journal.write(line)
-                _tell(bar, line)
+                tell(bar, line)
             if time.monotonic() - saved > 60 * config.checkpoint_minutes:
                 save()
                 if rooms.refresh():
@@ -144,7 +144,7 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
 
 
 @contextmanager
-def _interrupts_noted() -> Iterator[Sequence[int]]:
+def interrupts_noted() -> Iterator[Sequence[int]]:
     """The list fills with the SIGINT and SIGTERM that come. The second of a kind does what it always does."""
     noted: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # only there can signals be caught
@@ -165,7 +165,7 @@ def _interrupts_noted() -> Iterator[Sequence[int]]:
             signal.signal(number, handler)
 
 
-def _tell(bar: tqdm, line: dict[str, float]) -> None:
+def tell(bar: tqdm, line: dict[str, float]) -> None:
     """On a terminal beside the bar, else as a line of the log."""
     if bar.disable:
         log.info("%s", {name: round(value, 4) for name, value in line.items()})
@@ -268,6 +268,6 @@ def _over_processes(terms: dict[str, Term], processes: Processes) -> dict[str, f
     return dict(zip(terms, (sums / total.clamp(min=1e-12)).tolist()))
 
 
-def _progress(config: TrainConfig, step: int, elapsed_s: float) -> float:
+def progress_of(config: TrainConfig, step: int, elapsed_s: float) -> float:
     by_time = elapsed_s / (60 * config.max_minutes) if config.max_minutes else 0.0
     return max(step / config.steps, by_time)

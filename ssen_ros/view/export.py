@@ -10,20 +10,27 @@ from ssen_ros.io.clouds import write_labelled_ply
 from ssen_ros.io.replacing import replace_text
 from ssen_ros.io.samples import Sample, save_sample
 from ssen_ros.labelled_map import LabelledMap
-from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES
+from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, UNKNOWN
 
 
 def to_sample(labelled: LabelledMap) -> Sample:
     """The room as `ssen train` and `ssen evaluate` read it: classes by LABEL_NAMES, objects counted from 1.
 
-    What is of a class that is none of them is not annotated.
+    An object of a class that is none of them is `unknown`, and keeps its name; what else is of such a class
+    is not annotated.
     """
     index = [LABEL_NAMES.index(n) if n in LABEL_NAMES else IGNORE_INDEX for n in labelled.class_names]
     label = np.array([*index, IGNORE_INDEX], np.int8)[labelled.semantic_label]
     _, number = np.unique(labelled.instance_id, return_inverse=True)
     none = int((labelled.instance_id < 0).any())
     instance = np.where(labelled.instance_id < 0, -1, number + 1 - none).astype(np.int16)
-    return Sample(labelled.points, labelled.colors, label, instance)
+    own_names: dict[int, str] = {}
+    for known in labelled.instances:
+        rows = labelled.instance_id == known.id
+        if known.class_name not in LABEL_NAMES and rows.any():
+            label[rows] = UNKNOWN
+            own_names[int(instance[rows][0])] = known.class_name
+    return Sample(labelled.points, labelled.colors, label, instance, own_names)
 
 
 def export_room(labelled: LabelledMap, folder: Path, name: str) -> Sequence[Path]:

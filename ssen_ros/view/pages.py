@@ -8,11 +8,29 @@ from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.stamps import SECOND_NS
 from ssen_ros.structures import Event, Instance
 
-_TABLE = "<table style='width:100%;font-size:0.85em;border-spacing:0 2px'>{}</table>"
+_TABLE = (
+    "<div class='ssen-text'><table style='width:100%;font-size:0.85em;border-spacing:0 2px'>{}</table></div>"
+)
 _ROW = "<tr><td style='opacity:0.65;vertical-align:top;padding-right:8px'>{}</td><td>{}</td></tr>"
 _SWATCH = (
     "<span style='display:inline-block;width:0.8em;height:0.8em;margin:0 5px 0 0;background:rgb{}'></span>"
 )
+
+
+# On a phone the panel is a sheet below the map (viser 1.1.1 leaves it narrow and high); fingers need
+# buttons of 40 px, and fields with letters that the browser does not zoom in on.
+STYLE = """<style id="ssen-style">
+.ssen-text { padding: 1px 0.6em; }
+@media (pointer: coarse), (max-width: 576px) {
+  .mantine-Button-root, .mantine-Tabs-tab { min-height: 40px; }
+  .mantine-Select-input, .mantine-TextInput-input { min-height: 40px !important; font-size: 16px; }
+  .mantine-Checkbox-input { width: 32px; height: 32px; }
+}
+@media (max-width: 576px) {
+  .mantine-Paper-root:has(#ssen-style) { width: 100% !important; max-height: 42% !important; }
+  .mantine-Paper-root:has(#ssen-style) [style*="width: 20em"] { width: 100% !important; }
+}
+</style>"""
 
 
 def table(rows: Iterable[tuple[object, object]]) -> str:
@@ -20,7 +38,13 @@ def table(rows: Iterable[tuple[object, object]]) -> str:
 
 
 def note(text: str) -> str:
-    return f"<div style='font-size:0.85em;padding:2px 0'>{escape(text)}</div>"
+    return f"<div class='ssen-text' style='font-size:0.85em'>{escape(text)}</div>"
+
+
+def hint(text: str) -> str:
+    """What the user is to do next."""
+    style = "background:#ffd600;color:#222;font-weight:600;padding:4px 8px;border-radius:4px"
+    return f"<div style='{style}'>{escape(text)}</div>" if text else ""
 
 
 def legend(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
@@ -28,7 +52,11 @@ def legend(entries: Sequence[tuple[str, tuple[int, int, int]]]) -> str:
         f"<span style='white-space:nowrap;margin-right:10px'>{_SWATCH.format(color)}{escape(name)}</span>"
         for name, color in entries
     )
-    return f"<div style='font-size:0.8em;line-height:1.6'>{' '.join(spans)}</div>" if entries else ""
+    return (
+        f"<div class='ssen-text' style='font-size:0.8em;line-height:1.6'>{' '.join(spans)}</div>"
+        if entries
+        else ""
+    )
 
 
 def summary(labelled: LabelledMap) -> str:
@@ -54,7 +82,7 @@ def facts(one: Instance, history: Sequence[str], newest_ns: int) -> str:
         ("first seen", age(one.first_seen_ns, newest_ns)),
         ("last seen", age(one.last_seen_ns, newest_ns)),
     ]
-    head = f"<div style='font-weight:600'>{escape(one.class_name)} #{one.id}</div>"
+    head = f"<div class='ssen-text' style='font-weight:600'>{escape(one.class_name)} #{one.id}</div>"
     return head + table(rows) + "".join(map(note, history[-5:]))
 
 

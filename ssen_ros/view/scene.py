@@ -4,14 +4,18 @@ The voxels are divided into tiles. A tile that has not changed is not sent again
 alone have changed, as when another mode is chosen, only they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.boxes import EDGES, corners
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import LABEL_NAMES, STUFF_NAMES
 from ssen_ros.palettes import colors_of, instance_colors
+from ssen_ros.structures import Box
 
 TILE_VOXELS = 64  # along an edge
 _MISSING_SHADE = 0.45  # of the colour of a box, while its object is missing
@@ -28,6 +32,7 @@ class Look:
     top_m: float = np.inf  # m, z in the map frame: nothing above it is shown
     boxes: bool = True
     labels: bool = True
+    most_points: int = 1_500_000  # of a larger map, fewer and larger points are drawn
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Scene:
     tiles: dict[TileKey, Tile] = field(default_factory=dict)
     boxes: Lines = Lines(np.empty((0, 2, 3), np.float32), np.empty((0, 2, 3), np.uint8))
     labels: dict[int, Label] = field(default_factory=dict)  # by the id of the object
+    step: int = 1  # voxels along the edge of a point
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,12 @@ class Changes:
 
 def make_scene(labelled: LabelledMap, look: Look) -> Scene:
     rows = shown(labelled, look)
+    rows, step = thinned(labelled, rows, look.most_points)
     size = TILE_VOXELS * labelled.voxel_size
     points, colors = labelled.points[rows], colors_of(labelled, look.mode)[rows]
     return Scene(
         tiles=_tiles(points, colors, size),
+        step=step,
         boxes=box_lines(labelled) if look.boxes else Scene().boxes,
         labels=_labels(labelled) if look.labels else {},
     )
@@ -92,6 +100,16 @@ def shown(labelled: LabelledMap, look: Look) -> np.ndarray:
     if not look.ceiling and "ceiling" in labelled.class_names:
         keep &= labelled.semantic_label != labelled.class_names.index("ceiling")
     return np.flatnonzero(keep)
+
+
+def thinned(labelled: LabelledMap, rows: np.ndarray, most: int) -> tuple[np.ndarray, int]:
+    """One of the rows for each cube of so many voxels along an edge that no more than `most` are left."""
+    coords = np.floor(labelled.points[rows] / labelled.voxel_size).astype(np.int64)
+    step, kept = 1, rows
+    while len(kept) > most:
+        step += 1
+        kept = rows[np.sort(np.unique(voxel_keys.pack(coords // step), return_index=True)[1])]
+    return kept, step
 
 
 def difference(before: Scene, after: Scene) -> Changes:
@@ -122,8 +140,9 @@ def nearest_hit(points: np.ndarray, origin: np.ndarray, direction: np.ndarray, r
     near = np.flatnonzero((off < radius**2) & (along > 0))
     if len(near) == 0:
         return -1
-    front = near[along[near] < along[near].min() + 2 * radius]
-    return int(front[off[front].argmin()])
+    behind = along[near] - along[near].min()
+    front = behind < 2 * radius
+    return int(near[front][(off[near] + behind**2)[front].argmin()])
 
 
 def box_lines(labelled: LabelledMap) -> Lines:
@@ -131,26 +150,34 @@ def box_lines(labelled: LabelledMap) -> Lines:
 
     A box goes round the middles of its voxels; here, where voxels have a size, it is larger by one.
     """
-    boxes = [
-        corners(replace(i.box, size=i.box.size + labelled.voxel_size))[EDGES] for i in labelled.instances
-    ]
+    boxes = [replace(i.box, size=i.box.size + labelled.voxel_size) for i in labelled.instances]
     shade = [1.0 if i.state == "active" else _MISSING_SHADE for i in labelled.instances]
     colors = instance_colors(np.array([i.id for i in labelled.instances], np.int64))
-    colors = (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8)
-    points = np.array(boxes, np.float32).reshape(-1, 2, 3)
-    return Lines(points, np.repeat(colors, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+    return lines_of(boxes, (colors * np.array(shade).reshape(-1, 1)).astype(np.uint8))
+
+
+def lines_of(boxes: Sequence[Box], colors: Any) -> Lines:
+    """`colors`: one for all, or (n, 3) uint8."""
+    points = np.array([corners(box)[EDGES] for box in boxes], np.float32).reshape(-1, 2, 3)
+    each = np.broadcast_to(np.asarray(colors, np.uint8), (len(boxes), 3))
+    return Lines(points, np.repeat(each, 2 * len(EDGES), axis=0).reshape(-1, 2, 3))
+
+
+def box_of(low: np.ndarray, high: np.ndarray) -> Box:
+    """The upright box between its lowest and its highest corner, (3,) m each."""
+    return Box((low + high) / 2, high - low, 0.0)
 
 
 def _tiles(points: np.ndarray, colors: np.ndarray, size: float) -> dict[TileKey, Tile]:
-    cell = np.floor(points / size).astype(np.int64)
-    order = np.lexsort(cell.T)
-    cell, points, colors = cell[order], points[order], colors[order]
-    starts = np.flatnonzero(np.r_[True, (np.diff(cell, axis=0) != 0).any(axis=1)]) if len(cell) else []
+    tile_of = voxel_keys.pack(np.floor(points / size).astype(np.int64))
+    order = np.argsort(tile_of, kind="stable")
+    points, colors = points[order], colors[order]
+    found, starts = np.unique(tile_of[order], return_index=True)
     tiles = {}
-    for start, end in zip(starts, [*starts[1:], len(cell)]):
-        origin = (cell[start] + 0.5) * size
-        local = (points[start:end] - origin).astype(np.float16)
-        x, y, z = cell[start].tolist()
+    for cell, start, end in zip(voxel_keys.unpack(found), starts, [*starts[1:], len(points)]):
+        origin = (cell + 0.5) * size
+        local = (points[start:end] - origin.astype(np.float32)).astype(np.float16)
+        x, y, z = cell.tolist()
         tiles[x, y, z] = Tile(origin, local, colors[start:end])
     return tiles
 

@@ -7,13 +7,10 @@ it is executed, and names are checked by the core before they reach a page.
 import io
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -23,56 +20,31 @@ from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import UNKNOWN_NAME
 from ssen_ros.palettes import MODES, legend_of
 from ssen_ros.structures import Instance
-from ssen_ros.view import pages
+from ssen_ros.view import pages, tools
+from ssen_ros.view.canvas import Canvas
+from ssen_ros.view.desk import Desk
 from ssen_ros.view.gate import LOOPBACK, Gate, check_address, guarding, is_loopback
+from ssen_ros.view.panel import BRUSH_SIZES, FIRST_QUICK, NO_CHOICE, Panel
 from ssen_ros.view.scene import (
-    Changes,
-    Lines,
     Look,
     Scene,
-    TileKey,
     box_lines,
-    class_choices,
+    box_of,
     difference,
+    lines_of,
     make_scene,
     nearest_hit,
     shown,
-)
+)  # fmt: skip
+from ssen_ros.view.story import Story
+from ssen_ros.view.tools import Quick, Tool
 
 log = logging.getLogger(__name__)
 
 PORT = 8080
-_POINT_SIZE = 0.9  # of a voxel's edge
 _REACH = 0.75  # voxels off the ray of a click at which a voxel is hit
-_EVENTS = 200  # that the timeline keeps
-_PASSES = 300  # of which it keeps the times
-_STAGES = ("semantic", "embedding", "cluster", "instances")
-_STAGE_COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44")  # P. Tol's, told apart by the colour-blind
-_NONE = "(none)"
 _CHOSEN_COLOR = (255, 214, 0)
-_STEPS = {  # what a click is asked for, and what for
-    "merge": "Click the object that belongs to #{id}.",
-    "split": "Click one point on each of the two parts of #{id}.",
-    "cut": "Click two points of #{id}: it is cut by the upright plane through them.",
-}
-
-
-class Desk(Protocol):
-    """Where the view's map comes from, and where corrections go. Methods are called from any thread."""
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def class_names(self) -> tuple[str, ...]: ...
-
-    def correct(self, edit: Edit) -> str:
-        """Do it, see to it that the corrected map is shown, and tell what was done. Raises SsenError."""
-        ...
-
-    def export(self, labelled: LabelledMap) -> Sequence[Path]:
-        """Write the map as files for other programs, and tell their names. Raises SsenError, OSError."""
-        ...
+_BRUSH_STEP = 1.25  # from one size of the brush to the next
 
 
 class Viewer:
@@ -91,20 +63,22 @@ class Viewer:
         self._labelled: LabelledMap | None = None
         self._look = Look()
         self._scene = Scene()
+        self._rows = np.empty(0, np.int64)  # of the map, that are shown
+        self._points = np.empty((0, 3), np.float32)  # theirs, m
         self._chosen = 0  # id; 0: none
-        self._asking = ""  # of _STEPS: what the next clicks are for
-        self._clicked: list[np.ndarray] = []  # (3,) m
-        self._events: deque[tuple[str, str]] = deque(maxlen=_EVENTS)
-        self._history: dict[int, list[str]] = {}
-        self._passes: deque[tuple[float, ...]] = deque(maxlen=_PASSES)
-        self._tiles: dict[TileKey, Any] = {}  # viser's handles
-        self._labels: dict[int, Any] = {}
+        self._choose_new = False  # the object that the correction just asked for makes
+        self._tool = Tool()
+        self._quick = Quick(FIRST_QUICK)
+        self._strokes: dict[int, list[np.ndarray]] = {}  # by client: centres of a brush that is down, (3,) m
+        self._story = Story()
         with guarding(gate), redirect_stdout(io.StringIO()):  # it prints an address without token
             self._server = server_class(host=host, port=port, label=desk.title, verbose=False)
         shown_host = "localhost" if is_loopback(host) else host
         query = f"/?token={token}" if token else ""
         self.url = f"http://{shown_host}:{self._server.get_port()}{query}"
-        self._build()
+        self._canvas = Canvas(self._server.scene)
+        self._panel = Panel(self._server.gui, desk.class_names)
+        self._connect()
 
     def close(self) -> None:
         self._server.stop()
@@ -120,177 +94,84 @@ class Viewer:
     def show(self, labelled: LabelledMap) -> None:
         """Show this map instead; only what differs from the one before is sent."""
         with self._lock:
-            first, self._labelled = self._labelled is None, labelled
-            for event in labelled.events:
-                self._tell(labelled, pages.told(event), (event.id, *event.other_ids))
-            if labelled.timings_s and not self._is_known_pass(labelled):
-                times = (labelled.timings_s.get(stage, 0.0) for stage in _STAGES)
-                self._passes.append((float(len(self._passes) + 1), *times))
-                self._shown_pass = (labelled.stamp_ns, dict(labelled.timings_s))
+            before, self._labelled = self._labelled, labelled
+            self._story.add(labelled)
+            made = [event.id for event in labelled.events if event.kind == "created"]
+            if self._choose_new and made and before and before.stamp_ns == labelled.stamp_ns:
+                self._chosen, self._choose_new = made[-1], False
             if len(labelled):
-                self._place_camera(labelled.points, first)
+                self._place_camera(labelled.points, first=before is None)
             self._refresh()
 
     def status(self, values: Mapping[str, str]) -> None:
         """What the node reports of itself."""
         with self._lock:
-            self._status.content = pages.status(values)
+            self._panel.status.content = pages.status(values)
 
-    # --- the page -------------------------------------------------------------------------------
+    # --- what is shown --------------------------------------------------------------------------
 
-    def _build(self) -> None:
-        server, gui = self._server, self._server.gui
-        gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
-        server.scene.set_up_direction("+z")
-        self._mode = gui.add_dropdown("Show", MODES)
-        self._legend = gui.add_html("")
-        tabs = gui.add_tab_group()
-        with tabs.add_tab("Object"):
-            self._facts = gui.add_html(pages.note("Waiting for the first map."))
-            self._object = gui.add_dropdown("Object", (_NONE,))
-            self._class = gui.add_dropdown("Class", (_NONE, *class_choices(self._desk.class_names)))
-            with gui.add_folder("Correct"):
-                self._hint = gui.add_html("")
-                self._own_name = gui.add_text("Own class", "")
-                self._set_name = gui.add_button("Give it this class", hint="the name in 'Own class'")
-                self._buttons = {
-                    "none": gui.add_button("None of these", hint=f"the class becomes {UNKNOWN_NAME!r} (N)"),
-                    "merge": gui.add_button("Merge with...", hint="then click the other object (M)"),
-                    "split": gui.add_button("Split...", hint="then click one point on each part (S)"),
-                    "cut": gui.add_button("Cut...", hint="then click two points (C)"),
-                    "delete": gui.add_button("Delete", hint="there is no object (D)"),
-                    "undo": gui.add_button("Undo", hint="take the last correction back (Z)"),
-                }
-            self._go = gui.add_button("Go to it", hint="move the camera (G)")
-            self._export = gui.add_button("Export the labelled room")
-        with tabs.add_tab("Timeline"):
-            series: tuple[Any, ...] = (
-                {"label": "pass"},
-                *({"label": s, "stroke": c, "width": 2} for s, c in zip(_STAGES, _STAGE_COLORS)),
-            )
-            self._plot = gui.add_uplot(
-                self._plot_data(), series, title="seconds of each stage", scales={"x": {"time": False}},
-                aspect=1.6,
-            )  # fmt: skip
-            self._timeline = gui.add_html(pages.timeline([]))
-        with tabs.add_tab("Display"):
-            self._show_boxes = gui.add_checkbox("Boxes", True)
-            self._show_labels = gui.add_checkbox("Labels", True)
-            self._show_ceiling = gui.add_checkbox("Ceiling", False)
-            self._height = gui.add_slider("Height shown", 0.0, 1.0, 0.01, 1.0, hint="cut the map from above")
-            self._point_size = gui.add_slider("Point size", 0.3, 2.0, 0.1, 1.0)
-        with tabs.add_tab("Status"):
-            self._status = gui.add_html(pages.status({}))
-        for handle in (
-            self._mode, self._show_boxes, self._show_labels, self._show_ceiling, self._height,
-        ):  # fmt: skip
+    def _connect(self) -> None:
+        """Have the viewer told of all that the user does."""
+        panel, gui = self._panel, self._server.gui
+        for handle in (panel.mode, panel.boxes, panel.labels, panel.ceiling, panel.height, panel.most_points):
             handle.on_update(lambda _: self._change_look())
-        self._point_size.on_update(lambda _: self._resize_points())
-        self._object.on_update(self._on_object_chosen)
-        self._class.on_update(self._on_class_chosen)
-        self._set_name.on_click(lambda event: self._rename(self._own_name.value, event.client))
-        self._go.on_click(lambda event: self._go_to(event.client))
-        self._export.on_click(lambda event: self._guarded(self._write, event.client))
-        for name, button in self._buttons.items():
-            button.on_click(partial(self._on_button, name))
-        server.scene.on_click()(self._on_click)
-        for name, key in (("none", "N"), ("merge", "M"), ("split", "S"), ("cut", "C"), ("delete", "D"),
-                          ("undo", "Z")):  # fmt: skip
-            gui.add_command(name, hotkey=key).on_trigger(partial(self._on_button, name))
-        gui.add_command("go to", hotkey="G").on_trigger(lambda event: self._go_to(event.client))
+        panel.point_size.on_update(lambda _: self._resize_points())
+        panel.object.on_update(self._on_object_chosen)
+        panel.name.on_update(self._on_class_chosen)
+        panel.box_height.on_update(lambda event: event.client and self._refresh_object())
+        panel.set_name.on_click(lambda event: self._rename(panel.own_name.value, event.client))
+        panel.export.on_click(lambda event: self._guarded(self._write, event.client))
+        panel.on_action(gui, self._on_action)
+        self._server.scene.on_click()(self._on_click)
 
     def _refresh(self) -> None:
         labelled = self._labelled
         if labelled is None:
             return
+        self._rows = shown(labelled, self._look)
+        self._points = labelled.points[self._rows]
         scene = make_scene(labelled, self._look)
-        changes, self._scene = difference(self._scene, scene), scene
+        changes, before, self._scene = difference(self._scene, scene), self._scene, scene
+        panel = self._panel
         with self._server.atomic():
-            self._send(changes, labelled.voxel_size)
-            self._legend.content = pages.legend(legend_of(labelled, self._look.mode))
-            self._timeline.content = pages.timeline(list(self._events))
-            self._plot.data = self._plot_data()
+            self._canvas.apply(changes, self._point_size())
+            if scene.step != before.step:
+                self._canvas.resize_points(self._point_size())
+            panel.legend.content = pages.legend(legend_of(labelled, self._look.mode))
+            panel.timeline.content = pages.timeline(self._story.events)
+            panel.plot.data = self._story.times
             self._refresh_object()
 
-    def _send(self, changes: Changes, voxel_size: float) -> None:
-        scene = self._server.scene
-        for key in changes.tiles_gone:
-            self._tiles.pop(key).remove()
-        for key, tile in changes.tiles.items():
-            self._tiles[key] = scene.add_point_cloud(
-                f"/map/{'_'.join(map(str, key))}",
-                tile.points,
-                tile.colors,
-                point_size=_POINT_SIZE * self._point_size.value * voxel_size,
-                point_shading="flat",
-                position=tuple(tile.origin.tolist()),
-            )
-        for key, colors in changes.colors.items():
-            self._tiles[key].colors = colors
-        if changes.boxes is not None:
-            self._draw_lines("/boxes", changes.boxes, 2.0)
-        for id in changes.labels_gone:
-            self._labels.pop(id).remove()
-        for id, label in changes.labels.items():
-            if id in self._labels:
-                self._labels[id].text, self._labels[id].position = label.text, label.position
-            else:
-                self._labels[id] = scene.add_label(
-                    f"/labels/{id}",
-                    label.text,
-                    position=label.position,
-                    anchor="bottom-center",
-                    font_screen_scale=0.8,
-                )
-
-    def _draw_lines(self, name: str, lines: Lines, thickness: float) -> None:
-        if len(lines.points):
-            self._server.scene.add_line_segments(
-                name, lines.points, lines.colors, thickness=thickness, thickness_units="screen"
-            )
-        else:
-            self._server.scene.remove_by_name(name)
-
     def _refresh_object(self) -> None:
-        """All that depends on which object is chosen."""
-        labelled = self._labelled
+        """All that depends on which object is chosen, and with which tool."""
+        labelled, panel = self._labelled, self._panel
         if labelled is None:
             return
-        names = {i.id: f"{i.class_name} #{i.id}" for i in labelled.instances}
         one = self._instance(self._chosen)
         if one is None:
-            self._chosen, self._asking = 0, ""
-            self._facts.content = pages.summary(labelled)
-        else:
-            self._facts.content = pages.facts(one, self._history.get(one.id, ()), labelled.stamp_ns)
-        _choose(self._object, (_NONE, *names.values()), names.get(self._chosen, _NONE))
-        known = class_choices(labelled.class_names)
-        own = sorted({i.class_name for i in labelled.instances} - set(known))
-        _choose(self._class, (_NONE, *known, *own), one.class_name if one else _NONE)
-        step = _STEPS.get(self._asking, "").format(id=self._chosen)
-        self._hint.content = pages.note(step) if step else ""
-        for handle in (self._class, self._set_name, self._go, *self._buttons.values()):
-            handle.disabled = one is None and handle is not self._buttons["undo"]
-        chosen = () if one is None else (one,)
-        lines = box_lines(replace(labelled, instances=chosen))
-        lines = replace(lines, colors=np.full_like(lines.colors, _CHOSEN_COLOR))
-        self._draw_lines("/chosen", lines, 5.0)
+            self._chosen = 0
+            if self._tool.kind not in tools.OF_NO_OBJECT:
+                self._tool = Tool()
+        panel.show_object(labelled, one, self._story.of(self._chosen))
+        panel.show_quick(self._quick.names)
+        panel.hint.content = pages.hint(self._tool.hint(self._chosen))
+        panel.paint_folder.visible = self._tool.kind in tools.OF_NO_OBJECT
+        lines = box_lines(replace(labelled, instances=() if one is None else (one,)))
+        self._canvas.draw_lines(
+            "/chosen", replace(lines, colors=np.full_like(lines.colors, _CHOSEN_COLOR)), 5.0
+        )
+        corners = self._box_corners()
+        drawn = lines_of([] if corners is None else [box_of(*corners)], _CHOSEN_COLOR)
+        self._canvas.draw_lines("/drawn", drawn, 3.0)
 
-    def _plot_data(self) -> tuple[np.ndarray, ...]:
-        rows = np.array(self._passes or [(0.0,) * (1 + len(_STAGES))])
-        return tuple(np.ascontiguousarray(column) for column in rows.T)
+    def _point_size(self) -> float:
+        """m"""
+        size = self._labelled.voxel_size if self._labelled else 0.0
+        return self._panel.point_size.value * self._scene.step * size
 
-    _shown_pass: tuple[int, dict[str, float]] | None = None
-
-    def _is_known_pass(self, labelled: LabelledMap) -> bool:
-        """The same one again, with a correction."""
-        return self._shown_pass == (labelled.stamp_ns, labelled.timings_s)
-
-    def _tell(self, labelled: LabelledMap, text: str, ids: Sequence[int]) -> None:
-        when = f"map {labelled.version}"
-        self._events.append((when, text))
-        for id in ids:
-            self._history.setdefault(id, []).append(f"{when}: {text}")
+    def _resize_points(self) -> None:
+        with self._lock:
+            self._canvas.resize_points(self._point_size())
 
     def _place_camera(self, points: np.ndarray, first: bool) -> None:
         """Where the map is seen from by those who come, and at the `first` by those who are there."""
@@ -306,106 +187,205 @@ class Viewer:
 
     def _change_look(self) -> None:
         with self._lock:
-            top_m = np.inf
-            if self._labelled is not None and len(self._labelled) and self._height.value < 1.0:
+            panel, top_m = self._panel, np.inf
+            if self._labelled is not None and len(self._labelled) and panel.height.value < 1.0:
                 low, high = np.percentile(self._labelled.points[:, 2], (1, 99.5))
-                top_m = float(low + self._height.value * (high - low))
-            mode = self._mode.value if self._mode.value in MODES else MODES[0]
+                top_m = float(low + panel.height.value * (high - low))
+            mode = panel.mode.value if panel.mode.value in MODES else MODES[0]
             self._look = Look(
-                mode, self._show_ceiling.value, top_m, self._show_boxes.value, self._show_labels.value
-            )
+                mode, panel.ceiling.value, top_m, panel.boxes.value, panel.labels.value,
+                int(panel.most_points.value * 1000),
+            )  # fmt: skip
             self._refresh()
-
-    def _resize_points(self) -> None:
-        with self._lock:
-            if self._labelled is not None:
-                for handle in self._tiles.values():
-                    handle.point_size = _POINT_SIZE * self._point_size.value * self._labelled.voxel_size
 
     def _on_object_chosen(self, event: Any) -> None:
         if event.client is not None:  # else it was ourselves
-            name = self._object.value
+            name = self._panel.object.value
             self._choose_object(int(name.rpartition("#")[2]) if "#" in name else 0)
 
     def _on_class_chosen(self, event: Any) -> None:
-        if event.client is not None and self._class.value != _NONE:
-            self._rename(self._class.value, event.client)
+        if event.client is not None and self._panel.name.value != NO_CHOICE:
+            self._rename(self._panel.name.value, event.client)
 
     def _on_click(self, event: Any) -> None:
-        with self._lock:
-            edit = self._meant_by(event.ray_origin, event.ray_direction)
-        if edit is not None:  # without the lock: the answer may come through `show`
-            self._edit(edit, event.client)
+        def do() -> Edit | None:
+            with self._lock:
+                return self._meant_by(event.ray_origin, event.ray_direction)
+
+        self._ask(do, event.client)
 
     def _meant_by(self, origin: np.ndarray, direction: np.ndarray) -> Edit | None:
         """What a click along this ray, m, asks for; none where it chooses, or more clicks are needed."""
-        labelled, chosen = self._labelled, self._chosen
+        labelled, chosen, tool = self._labelled, self._chosen, self._tool
         if labelled is None:
             return None
-        rows = shown(labelled, self._look)
-        hit = nearest_hit(labelled.points[rows], origin, direction, _REACH * labelled.voxel_size)
-        if hit < 0:
-            self._choose_object(0)
+        row = self._hit(origin, direction)
+        if row is None:
+            if not tool.kind:
+                self._choose_object(0)
             return None
-        row = rows[hit]
-        id = int(labelled.instance_id[row])
-        if self._asking == "merge":
+        id, point = int(labelled.instance_id[row]), labelled.points[row].astype(np.float64)
+        if tool.kind == "brush":
+            return self._painted([point])
+        if tool.kind == "merge":
             return Edit("merge", (chosen, id)) if id > 0 and id != chosen else None
-        if self._asking:
-            self._clicked.append(labelled.points[row].astype(np.float64))
-            whole = len(self._clicked) == 2
-            return Edit(self._asking, (chosen,), points=np.array(self._clicked)) if whole else None
+        if tool.kind:
+            self._tool = tool.click(point)
+            if tool.kind == "box" and self._tool.complete:
+                low, high = tools.box_between(labelled, *self._tool.clicked)
+                self._panel.box_height.value = float(high[2] - low[2])
+            self._refresh_object()
+            if self._tool.complete and tool.kind != "box":
+                return Edit(tool.kind, (chosen,), points=np.array(self._tool.clicked))
+            return None
         self._choose_object(max(id, 0))
         if id < 0:
             label = int(labelled.semantic_label[row])
             name = labelled.class_names[label] if label >= 0 else "none"
-            self._facts.content = pages.voxel(name, float(labelled.confidence[row]))
+            self._panel.facts.content = pages.voxel(name, float(labelled.confidence[row]))
         return None
+
+    def _hit(self, origin: Any, direction: Any) -> int | None:
+        """The row of the map that a ray meets first."""
+        if self._labelled is None:
+            return None
+        hit = nearest_hit(self._points, origin, direction, _REACH * self._labelled.voxel_size)
+        return int(self._rows[hit]) if hit >= 0 else None
+
+    def _on_drag(self, event: Any) -> None:
+        """The brush goes over the map: from its start to its end it is one stroke."""
+
+        def do() -> Edit | None:
+            with self._lock:
+                if event.phase == "start":
+                    self._strokes[event.client_id] = []
+                centers = self._strokes.get(event.client_id)
+                if centers is None or self._labelled is None:
+                    return None
+                origin = np.asarray(event.client.camera.position)
+                row = self._hit(origin, np.asarray(event.end_position) - origin)
+                if row is not None:
+                    self._go_on(centers, self._labelled.points[row].astype(np.float64))
+                if event.phase != "end":
+                    return None
+                del self._strokes[event.client_id]
+                return self._painted(centers)
+
+        self._ask(do, event.client)
+
+    def _go_on(self, centers: list[np.ndarray], to: np.ndarray) -> None:
+        radius = self._panel.radius.value
+        added = tools.between(centers[-1], to, radius) if centers else [to]
+        centers += added
+        self._canvas.draw_stroke(self._points[tools.reached(self._points, added, radius)], self._point_size())
+
+    def _painted(self, centers: Sequence[np.ndarray]) -> Edit | None:
+        """What a stroke of the brush asks for."""
+        self._canvas.clear_stroke()
+        if self._labelled is None or not centers:
+            return None
+        rows = self._rows[tools.reached(self._points, centers, self._panel.radius.value)]
+        return tools.paint_edit(self._labelled, rows, self._chosen, self._panel.gives.value)
+
+    def _box_corners(self) -> np.ndarray | None:
+        """(2, 3) m, of the box that is being drawn."""
+        if self._labelled is None or self._tool.kind != "box" or not self._tool.complete:
+            return None
+        low, high = tools.box_between(self._labelled, *self._tool.clicked)
+        return np.array([low, (*high[:2], low[2] + self._panel.box_height.value)])
 
     def _choose_object(self, id: int) -> None:
         with self._lock:
-            self._chosen, self._asking = id, ""
-            self._clicked.clear()
+            self._chosen = id
+            if self._tool.kind not in tools.OF_NO_OBJECT:
+                self._take(Tool())
             self._refresh_object()
 
-    def _on_button(self, name: str, event: Any) -> None:
-        if name == "undo":
-            self._edit(Edit("undo"), event.client)
-            return
+    def _take(self, tool: Tool) -> None:
+        """Take a tool into the hand; it puts the other one down."""
+        if (tool.kind == "brush") != (self._tool.kind == "brush"):
+            self._canvas.catch_drags(self._on_drag if tool.kind == "brush" else None)
+        self._tool = tool
+        self._refresh_object()
+
+    def _put_down(self, tool: Tool) -> None:
+        """Unless another one has been taken meanwhile."""
         with self._lock:
-            chosen = self._chosen
+            if self._tool is tool:
+                self._take(Tool())
+
+    def _on_action(self, name: str, event: Any) -> None:
+        """A button or a key."""
+        if name in BRUSH_SIZES:
+            radius = self._panel.radius
+            size = radius.value * (_BRUSH_STEP if name == "larger" else 1 / _BRUSH_STEP)
+            radius.value = float(np.clip(size, radius.min, radius.max))
+        elif name in ("next", "previous"):
+            self._step(1 if name == "next" else -1, event.client)
+        elif name == "go":
+            self._go_to(event.client)
+        elif name.isdigit():
+            self._give(self._quick.names[int(name) - 1], event.client)
+        elif name in tools.HINTS or name == "stop":
+            with self._lock:
+                if self._chosen or name in (*tools.OF_NO_OBJECT, "stop"):
+                    self._take(Tool() if name in ("stop", self._tool.kind) else Tool(name))
+                    return
+            self._notify(event.client, "First click an object, or choose it by its name.")
+        else:
+            self._ask(lambda: self._asked(name), event.client)
+
+    def _asked(self, name: str) -> Edit | None:
+        with self._lock:
+            chosen, corners = self._chosen, self._box_corners()
+            if name == "undo":
+                return Edit("undo")
+            if name == "make":
+                return None if corners is None else tools.box_edit(corners, chosen, self._panel.gives.value)
             if not chosen:
-                return
-            if name in _STEPS:
-                self._asking = "" if self._asking == name else name
-                self._clicked.clear()
-                self._refresh_object()
-                return
-        if name == "none":
-            self._rename(UNKNOWN_NAME, event.client)
-        elif name == "delete":
-            self._edit(Edit("delete", (chosen,)), event.client)
+                raise SsenError("first click an object, or choose it by its name")
+            return Edit("delete", (chosen,)) if name == "delete" else Edit("rename", (chosen,), UNKNOWN_NAME)
+
+    def _give(self, name: str, client: Any) -> None:
+        """A quick class: to what is painted, or to the chosen object."""
+        if self._tool.kind in tools.OF_NO_OBJECT:
+            self._panel.gives.value = name
+        else:
+            self._rename(name, client)
 
     def _rename(self, name: str, client: Any) -> None:
         one = self._instance(self._chosen)
-        if one is not None and name != one.class_name:
-            self._edit(Edit("rename", (one.id,), name), client)
+        if one is None:
+            self._notify(client, "First click an object, or choose it by its name.")
+        elif name != one.class_name:
+            self._ask(lambda: Edit("rename", (one.id,), name), client)
 
-    def _edit(self, edit: Edit, client: Any) -> None:
-        def do() -> str:
+    def _ask(self, what: Callable[[], Edit | None], client: Any) -> None:
+        """Have corrected what is asked for, if anything is, without the lock: `show` may bring the answer."""
+        self._guarded(lambda: self._corrected(what()), client)
+
+    def _corrected(self, edit: Edit | None) -> str:
+        if edit is None:
+            return ""
+        self._choose_new = edit.kind in ("paint", "box") and not edit.ids
+        tool = self._tool
+        try:
             done = self._desk.correct(edit)
-            with self._lock:
-                if self._labelled is not None:
-                    what = f"by hand: {edit.kind} {edit.class_name}".rstrip()
-                    self._tell(self._labelled, f"{what} {', '.join(f'#{id}' for id in edit.ids)}", edit.ids)
-                    self._timeline.content = pages.timeline(list(self._events))
-            return done
-
-        self._guarded(do, client)
+        finally:
+            if tool.kind not in tools.OF_NO_OBJECT:
+                self._put_down(tool)
         with self._lock:
-            self._asking = ""
-            self._clicked.clear()
-            self._refresh_object()
+            if edit.kind == "box":
+                self._put_down(tool)
+            if edit.kind == "rename":
+                self._quick = self._quick.with_used(edit.class_name)
+            if self._labelled is not None:
+                text = f"by hand: {edit.kind} {edit.class_name}".rstrip()
+                ids = ", ".join(f"#{id}" for id in edit.ids)
+                self._story.tell(self._labelled, f"{text} {ids}", edit.ids)
+                self._panel.timeline.content = pages.timeline(self._story.events)
+                self._refresh_object()
+        return done
 
     def _write(self) -> str:
         if self._labelled is None:
@@ -418,9 +398,23 @@ class Viewer:
             title, text, color = "Done", do(), "green"
         except (SsenError, OSError) as error:
             title, text, color = "Not done", str(error), "red"
+        if text:
+            self._notify(client, text, title, color)
+
+    def _notify(self, client: Any, text: str, title: str = "Not done", color: str = "red") -> None:
         log.info("%s: %s", title, text)
         if client is not None:
             client.add_notification(title, text, color=color, auto_close_seconds=6.0)
+
+    def _step(self, by: int, client: Any) -> None:
+        """To the next object, or the one before, by their ids; and there with the camera."""
+        with self._lock:
+            ids = sorted(one.id for one in self._labelled.instances) if self._labelled else []
+            if not ids:
+                return
+            at = np.searchsorted(ids, self._chosen, side="right" if by > 0 else "left")
+            self._choose_object(ids[(at if by > 0 else at - 1) % len(ids)])
+        self._go_to(client)
 
     def _go_to(self, client: Any) -> None:
         one = self._instance(self._chosen)
@@ -429,7 +423,7 @@ class Viewer:
         middle = np.asarray(one.box.center, np.float64)
         away = client.camera.position - middle
         flat = away[:2] / (np.linalg.norm(away[:2]) or 1.0)
-        reach = 1.0 + float(np.linalg.norm(one.box.size))
+        reach = 2.0 + 1.2 * float(np.linalg.norm(one.box.size))
         with client.atomic():
             client.camera.position = middle + reach * np.array([*flat * 0.5, 1.0])  # over the walls
             client.camera.look_at = middle
@@ -437,14 +431,6 @@ class Viewer:
     def _instance(self, id: int) -> Instance | None:
         found = self._labelled.instances if self._labelled is not None else ()
         return next((i for i in found if i.id == id), None)
-
-
-def _choose(dropdown: Any, options: tuple[str, ...], value: str) -> None:
-    """Set a dropdown without asking for what its choice stands for."""
-    if tuple(dropdown.options) != options:
-        dropdown.options = options
-    if dropdown.value != value:
-        dropdown.value = value
 
 
 def _server_class() -> Any:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ssen_ros.io.samples import Sample
+from ssen_ros.labels import UNKNOWN
 from ssen_ros.models import (
     load_checkpoint,
 )
@@ -47,6 +48,22 @@ def toy_room(seed: int = 0) -> Sample:
     palette = np.array([[90, 160, 60], [200, 40, 40], [120, 80, 40], [30, 30, 200]], np.uint8)
     colors = palette[np.repeat(np.arange(4), [len(p) for p, _, _ in parts])]
     return Sample(points, colors, semantic, instance)
+
+
+BENCH = 3  # instance
+
+
+def workshop() -> Sample:
+    """The toy room with a yellow thing in it that somebody has called a workbench."""
+    room, count = toy_room(), 3000
+    bench = np.random.default_rng(7).uniform([1.2, 0.2, 0.1], [1.8, 0.8, 0.8], (count, 3))
+    return Sample(
+        np.concatenate([room.points, bench.astype(np.float32)]),
+        np.concatenate([room.colors, np.full((count, 3), (250, 230, 20), np.uint8)]),
+        np.concatenate([room.semantic_label, np.full(count, UNKNOWN, np.int8)]),
+        np.concatenate([room.instance_label, np.full(count, BENCH, np.int16)]),
+        {BENCH: "workbench"},
+    )
 
 
 # A network for these tests alone, in this process and in those that they start.

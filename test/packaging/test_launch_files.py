@@ -88,8 +88,9 @@ def test_every_argument_of_ssen_launch_reaches_the_node(launch, tmp_path, monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     (node,) = launch(
         "ssen.launch.py", cloud_topic="/rtabmap/cloud_map", namespace="robot1", log_level="debug",
-        params_file="~/mine.yaml", semantic_weights="a.safetensors", embedding_weights="b.safetensors",
-        device="cuda:1", use_sim_time="true", autostart="false", namespaced_tf="true",
+        params_file="~/mine.yaml", weights="taught", semantic_weights="a.safetensors",
+        embedding_weights="b.safetensors", device="cuda:1", use_sim_time="true", autostart="false",
+        namespaced_tf="true",
     )  # fmt: skip
     assert node.namespace == "robot1"
     assert node.remappings == {
@@ -99,6 +100,7 @@ def test_every_argument_of_ssen_launch_reaches_the_node(launch, tmp_path, monkey
     assert node.parameters == [
         str(tmp_path / "mine.yaml"),
         {
+            "segmenter.weights": "taught",
             "segmenter.semantic_checkpoint": "a.safetensors",
             "segmenter.embedding_checkpoint": "b.safetensors",
             "segmenter.device": "cuda:1",

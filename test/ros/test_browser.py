@@ -1,146 +1,22 @@
 """The view of a running node in a real browser: Chromium, headless, driven over its DevTools protocol."""
 
-import base64
-import itertools
-import json
 import re
-import shutil
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 import pytest
+from browser import PROGRAM, TIMEOUT_S, chromium, wait_for
 from visualization_msgs.msg import Marker, MarkerArray
 
 from ssen_ros.msg import InstanceArray
 from ssen_ros.ros.markers import LABELS
-
-PROGRAMS = "chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"
-TIMEOUT_S = 120.0  # of anything that is waited for, on a machine busy with other things
-
-
-PROGRAM = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(PROGRAM is None, reason="THE VIEW IS NOT TESTED: apt install chromium"),
     pytest.mark.skipif(find_spec("viser") is None, reason="THE VIEW IS NOT TESTED: pip install viser"),
 ]
-
-
-@contextmanager
-def chromium(folder: Path, width: int = 1280, height: int = 800) -> Iterator["Page"]:
-    """One page of a browser of its own, whose profile lies in `folder`."""
-    from websockets.sync.client import connect
-
-    command = [
-        PROGRAM, "--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-        "--disable-gpu-vsync", "--remote-debugging-port=0", f"--user-data-dir={folder}", "--no-first-run",
-        f"--window-size={width},{height}", "--hide-scrollbars", "--disable-dev-shm-usage", "about:blank",
-    ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        port_file = folder / "DevToolsActivePort"
-        wait_for(lambda: port_file.exists() and port_file.read_text().count("\n") >= 1, "Chromium")
-        port = int(port_file.read_text().split()[0])
-        pages = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list"))
-        address = next(p["webSocketDebuggerUrl"] for p in pages if p["type"] == "page")
-        with connect(address, max_size=None) as socket:
-            page = Page(socket)
-            page.send("Page.enable")
-            page.send("Runtime.enable")
-            page.send("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                      deviceScaleFactor=1, mobile=False)  # fmt: skip
-            yield page
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-class Page:
-    def __init__(self, socket: Any):
-        self._socket = socket
-        self._ids = itertools.count(1)
-
-    def send(self, method: str, **params: Any) -> dict:
-        id = next(self._ids)
-        self._socket.send(json.dumps({"id": id, "method": method, "params": params}))
-        while True:
-            answer = json.loads(self._socket.recv(timeout=TIMEOUT_S))
-            if answer.get("id") == id:
-                assert "error" not in answer, (method, answer["error"])
-                return answer["result"]
-
-    def open(self, url: str) -> None:
-        self.send("Page.navigate", url=url)
-
-    def run(self, script: str) -> Any:
-        """The value of a JavaScript expression."""
-        answer = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
-
-    @property
-    def text(self) -> str:
-        return self.run("document.body?.innerText ?? ''")
-
-    def click(self, x: float, y: float) -> None:
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
-            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
-            time.sleep(0.1)
-
-    def click_on(self, text: str) -> None:
-        """The button or option of this text."""
-        found = (
-            "[...document.querySelectorAll('button,[role=option],[role=tab]')]"
-            f".filter(e => e.offsetParent !== null).find(e => e.innerText.trim() === {json.dumps(text)})"
-        )
-        wait_for(lambda: self.run(f"!!{found}"), f"{text!r} on the page")
-        self.run(f"{found}.scrollIntoView({{block: 'nearest'}})")
-        place = f"(r => [r.x + r.width / 2, r.y + r.height / 2])({found}.getBoundingClientRect())"
-        x, y = wait_for(lambda: self._settled(place), f"{text!r} to stand still")
-        self.click(x, y)
-
-    def _settled(self, place: str) -> list[float] | None:
-        """Where something is, once it no longer moves."""
-        before = self.run(place)
-        time.sleep(0.3)
-        return before if self.run(place) == before else None
-
-    def open_dropdown(self, label: str) -> None:
-        """The one behind this label of the panel."""
-        field = (
-            "[...document.querySelectorAll('label,div,span')].filter(e => e.children.length === 0)"
-            f".find(e => e.innerText === {json.dumps(label)})"
-        )
-        wait_for(lambda: self.run(f"!!{field}"), f"the field {label!r}")
-        x, y = self.run(
-            f"(e => {{ while (!e.querySelector('input')) e = e.parentElement;"
-            " const r = e.querySelector('input').getBoundingClientRect();"
-            f" return [r.x + r.width / 2, r.y + r.height / 2]; }})({field})"
-        )
-        self.click(x, y)
-
-    def type(self, text: str) -> None:
-        self.send("Input.insertText", text=text)
-
-    def picture(self, path: Path) -> None:
-        path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))
-
-
-def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:
-    give_up_s = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < give_up_s, f"{what} did not come within {timeout_s:g} s"
-        time.sleep(0.1)
-    return value
 
 
 @pytest.fixture
@@ -163,6 +39,9 @@ def viewed(bench, tmp_path):
     with chromium(tmp_path / "profile") as page:
         page.open(url)
         wait_for(lambda: "3: 2 chair, 1 table" in page.text, "the objects")
+        page.url = url
+        wait_for(lambda: page.run("!!document.querySelector('canvas')"), "the map")
+        time.sleep(3.0)  # for the first picture, drawn without a GPU
         yield page, view
 
 
@@ -180,8 +59,6 @@ def test_an_object_is_clicked_renamed_and_published_so(bench, viewed, tmp_path):
     (found,) = (i for i in instances[-1].instances if i.class_name == "table")
     table = found.id
 
-    wait_for(lambda: page.run("!!document.querySelector('canvas')"), "the map")
-    time.sleep(3.0)  # for the first picture, drawn without a GPU
     page.click(640, 400)  # the middle of the map, where the table stands
     wait_for(lambda: f"table #{table}" in page.text, "what is known of the table")
     assert f"voxels\t{found.voxel_count}" in page.text
@@ -203,4 +80,74 @@ def test_an_object_is_clicked_renamed_and_published_so(bench, viewed, tmp_path):
     wait_for(lambda: f"by hand: rename desk #{table}" in page.text, "the timeline")
     page.click_on("Status")
     wait_for(lambda: "up to date" in page.text, "the report of the node")
+    assert view.running and not view.lines("Traceback"), view.log
+
+
+def test_with_brush_and_box_objects_are_made_and_keys_do_it(bench, viewed):
+    page, view = viewed
+    instances = bench.collect(InstanceArray, "/ssen/instances")
+
+    def found() -> dict[int, tuple[str, int]]:
+        return {i.id: (i.class_name, i.voxel_count) for i in instances[-1].instances}
+
+    bench.spin_until(lambda: instances)
+    before = found()
+    (table,) = (id for id, (name, _) in before.items() if name == "table")
+
+    page.press("B")
+    wait_for(lambda: "drag over what is to be painted" in page.text, "the brush")
+    page.press("3")  # of the quick classes: sofa
+    page.drag([(630 + 10 * i, 400) for i in range(4)])
+    bench.spin_until(lambda: len(found()) == 4, TIMEOUT_S)
+    sofa = max(found())
+    assert found()[sofa][0] == "sofa" and found()[sofa][1] + found()[table][1] == before[table][1]
+    wait_for(lambda: f"sofa #{sofa}" in page.text, "the new object chosen")
+    page.press("Z")
+    bench.spin_until(lambda: found() == before, TIMEOUT_S)
+
+    page.press("V")
+    wait_for(lambda: "opposite corners" in page.text, "the box")
+    page.click(625, 395)
+    page.click(650, 410)
+    wait_for(lambda: "Set its height" in page.text, "both corners")
+    page.press("Enter")
+    bench.spin_until(lambda: len(set(found()) - set(before)) == 1, TIMEOUT_S)
+    (made,) = set(found()) - set(before)
+    assert made > sofa and 0 < found()[made][1] <= before[table][1]
+    page.press("2")
+    bench.spin_until(lambda: found()[made][0] == "table", TIMEOUT_S)
+
+    page.press("K")  # back through the objects, to the one before
+    previous = max(id for id in found() if id < made)
+    wait_for(lambda: f"{found()[previous][0]} #{previous}" in page.text, "the object before")
+    page.press("N")
+    bench.spin_until(lambda: previous not in found(), TIMEOUT_S)  # unknown: not told of
+    assert view.running and not view.lines("Traceback"), view.log
+
+
+def test_a_phone_has_room_for_map_and_fingers_and_each_sees_what_the_other_corrects(viewed, tmp_path):
+    page, view = viewed
+    with chromium(tmp_path / "phone", 390, 844, phone=True) as phone:
+        phone.open(page.url)
+        wait_for(lambda: "3: 2 chair, 1 table" in phone.text, "the objects")
+        time.sleep(3.0)
+        sheet = "document.querySelector('#ssen-style').closest('.mantine-Paper-root').getBoundingClientRect()"
+        left, top, width = phone.run(f"(r => [r.x, r.y, r.width])({sheet})")
+        assert left == 0 and width == 390 and top > 844 / 2, "below the map, and as wide"
+        phone.tap(195, 422)  # the middle of the map, where the table stands
+        wait_for(lambda: re.search(r"table #\d+\nclass", phone.text), "what is known of the table")
+        (id,) = re.findall(r"table #(\d+)\nclass", phone.text)
+        wait_for(lambda: f"table #{id}\nclass" in page.text, "the same on the other page")
+        sizes = phone.run(
+            "[...document.querySelectorAll('.mantine-Button-root')].filter(e => e.offsetParent !== null)"
+            ".map(e => e.getBoundingClientRect()).map(r => [r.width, r.height])"
+        )
+        assert len(sizes) >= 20 and all(w >= 40 and h >= 40 for w, h in sizes), sizes
+        phone.tap_on("6 desk")
+        wait_for(lambda: f"desk #{id}\nclass" in page.text, "the phone's correction")
+        page.click_on("1 chair")
+        wait_for(lambda: f"chair #{id}\nclass" in phone.text, "the other's correction")
+        phone.tap_on("Undo")
+        wait_for(lambda: f"desk #{id}\nclass" in page.text, "what the phone has undone")
+        phone.picture(tmp_path / "phone.png")
     assert view.running and not view.lines("Traceback"), view.log

@@ -57,6 +57,9 @@ def standing_clock(monkeypatch):
         (replace(WORKING, cloud_publishers=("/b", "/a")), WARN, "replace each other: /a, /b"),
         (replace(WORKING, cloud_publishers=("/b", "/a"), whole_maps=False), OK, "up to date"),
         (replace(WORKING, degraded="no memory"), WARN, "degraded to the CPU: no memory"),
+        (replace(WORKING, map_full=True), WARN, "the map is full (map.max_voxels)"),
+        (replace(WORKING, health=health(short_for_cloud=True)), ERROR, "memory is short, see last_error"),
+        (replace(WORKING, health=health(short_for_pass=True)), ERROR, "memory is short, see last_error"),
         (replace(WORKING, qos_mismatch="durability"), WARN, "does not offer the durability asked for"),
         (replace(WORKING, health=health(rejected_age_s=1.0)), WARN, "a cloud was rejected"),
         (replace(WORKING, health=health(rejected_age_s=60.0)), OK, "up to date"),
@@ -96,3 +99,30 @@ def test_networks_that_had_to_leave_the_gpu_are_reported_where_they_are(standing
     moved = replace(WORKING, degraded="lost", health=health(device="cuda:0"))
     (status,) = to_diagnostics(Time(), "/ssen", moved).status
     assert status.hardware_id == "cpu" and {v.key: v.value for v in status.values}["device"] == "cpu"
+
+
+def test_memory_is_short_until_there_was_enough_for_the_same_thing():
+    seen = health()
+    seen.failed("a pass needs more", memory_short=True)
+    seen.received(has_color=True, has_frame=True)
+    assert seen.short_for_pass and not seen.short_for_cloud
+    seen.rejected("a cloud needs more", memory_short=True)
+    seen.failed("of something else")
+    assert seen.short_for_cloud and not seen.short_for_pass
+    seen.received(has_color=True, has_frame=True)
+    assert not seen.short_for_cloud
+
+
+def test_a_map_that_is_full_is_told_and_goes_on(bench):
+    node = bench.start(map__mode="incremental", map__max_voxels=1000)
+    publish = bench.cloud_publisher()
+    bench.ready(node, publish)
+    publish(*bench.box_cloud((0, 0, 0), bench.CHAIR, 1), stamp_ns=10**9)
+    before = bench.wait_for(clouds_processed=1)
+    assert int(before["map_voxels"]) == 960 and before["level"] == OK
+    publish(*bench.box_cloud((2, 0, 0), bench.TABLE, 2), stamp_ns=2 * 10**9)
+    full = bench.wait_for(clouds_received=2, map_voxels=960)
+    assert full["level"] == WARN and "the map is full (map.max_voxels)" in full["message"]
+    publish(*bench.box_cloud((0, 0, 0), bench.CHAIR, 3), stamp_ns=3 * 10**9)
+    assert "full" not in bench.wait_for(clouds_received=3)["message"], "all of it is known"
+    assert len(node.lines("the map is full")) == 1

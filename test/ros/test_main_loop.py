@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 import threading
 import time
 
@@ -126,3 +127,28 @@ def test_what_fails_before_its_callback_is_called_is_waited_for_again(bench, spi
     executor = spinning(node, lambda: heard)
     assert heard == ["tea"] and executor.errors == 1
     node.destroy_node()
+
+
+HANGING = """
+import sys, time
+from rclpy.node import Node
+from ssen_ros.ros.main_loop import finish, run
+
+def make_node(context, stop):
+    node = Node("hanging", context=context)
+    def hang():
+        print("inside", flush=True)
+        time.sleep(600)
+    node.create_timer(0.05, hang)
+    return node
+
+sys.exit(finish(run("hanging", make_node)))
+"""
+
+
+def test_a_callback_that_hangs_does_not_keep_the_process_from_ending(bench):
+    node = bench.start_command([sys.executable, "-c", HANGING])
+    bench.spin_until(lambda: "inside" in node.log)
+    node.signal(signal.SIGINT)
+    assert node.wait(60) == 0
+    assert "no time for an orderly end" in node.log

@@ -205,3 +205,11 @@ def test_a_correction_is_published_at_once_kept_to_and_saved_with_the_map(bench,
     undone = bench.call(Correct, "correct", kind="undo")
     assert undone.success and undone.corrections == 3
     bench.spin_until(lambda: len(instances[-1].instances) == 3)
+
+    points = from_msg(semantic[-1])[0][:200].astype(float).tolist()
+    stroke = [Point(x=x, y=y, z=z) for x, y, z in points]
+    painted = bench.call(Correct, "correct", kind="paint", class_name="lamp", points=stroke)
+    assert painted.success and painted.corrections == 4
+    bench.spin_until(lambda: "lamp" in {found.class_name for found in instances[-1].instances})
+    (lamp,) = (found for found in instances[-1].instances if found.class_name == "lamp")
+    assert lamp.voxel_count == 200

@@ -212,6 +212,8 @@ def test_precision_and_recall_by_size():
     assert (rows[2]["truth"], rows[2]["recall"], rows[2]["precision"]) == (1, 1.0, 1.0)
     assert rows[1]["recall"] is None and rows[-1]["vertices_to"] is None
     assert sum(r["truth"] for r in rows) == 3 and sum(r["predictions"] for r in rows) == 3
+    rows = precision_recall_by_size([scene([(CHAIR, 1, 300)], [(CHAIR, 0.9, 0, 300)])])
+    assert [(r["truth"], r["predictions"]) for r in rows] == [(0, 0), (1, 1), (0, 0), (0, 0), (0, 0)]
 
 
 # --- what holds for any data -------------------------------------------------------------------

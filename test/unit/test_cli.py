@@ -333,3 +333,22 @@ def test_memory_that_is_short_is_told_as_such(monkeypatch, capsys):
     monkeypatch.setattr("ssen_ros.simulation.generate", fail)
     assert main(["simulate", "--out", "none"]) == 1
     assert "memory is short" in capsys.readouterr().err
+
+
+def test_what_a_file_may_unpack_to_is_an_option(stub_networks, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("SSEN_MAX_BYTES", raising=False)
+    np.savez_compressed(tmp_path / "room.npz", points=two_chairs())
+    segment = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path / "out"), "--max-bytes"]
+    assert main([*segment, "1000"]) == 1
+    assert "expected 1,000 at most; if you trust it, allow more with --max-bytes" in capsys.readouterr().err
+    assert main([*segment, "100000000"]) == 0 and "SSEN_MAX_BYTES" not in os.environ
+    with pytest.raises(SystemExit):
+        main([*segment, "0"])
+    assert "--max-bytes" in capsys.readouterr().err
+
+
+def test_a_map_larger_than_the_parameter_is_refused(stub_networks, tmp_path, capsys):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    segment = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path / "out"), "--set"]
+    assert main([*segment, "map.max_voxels=1000"]) == 1
+    assert "expected 1,000 at most" in capsys.readouterr().err and not (tmp_path / "out").exists()

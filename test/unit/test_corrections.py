@@ -236,9 +236,66 @@ def test_a_cut_is_an_upright_plane(room):
     assert of_new[:, 0].min() > 2.3
 
 
+def middles(part):
+    """The middles of a block's voxels, in voxels."""
+    return part[0] / SIZE
+
+
+def test_painted_voxels_join_the_object_and_leave_the_others(room):
+    first, second = id_of(room, FIRST), id_of(room, SECOND)
+    room.correct("rename", second, class_name="table")
+    floor, part = block((0, 4, -1), (5, 6, 0), GREY), block((10, 0, 0), (12, 3, 3), RED)
+    room.correct("paint", first, points=np.concatenate([middles(floor), middles(part)]))
+    for _ in range(2):
+        assert room.voxels[first] == 45 + 10 + 18 and room.voxels[second] == 45 - 18
+        assert (room.classes[first], room.classes[second]) == ("chair", "table")
+        assert room.labels(floor) == room.labels(part) == {CHAIR}
+        room.update()
+    assert room.result.events == ()
+
+
+def test_voxels_painted_with_a_class_are_a_new_object_of_it(room):
+    new = room.memory.next_id
+    room.correct("paint", class_name="bench", points=middles(block((0, 4, -1), (5, 6, 0), GREY)))
+    assert room.result.events == (Event("created", new),)
+    room.correct("paint", new, points=middles(block((0, 6, -1), (5, 7, 0), GREY)))
+    room.update()
+    assert room.classes[new] == "bench" and room.voxels[new] == 15
+
+
+def test_voxels_painted_as_structure_or_nothing_are_of_no_object(room):
+    first, wrong, none = id_of(room, FIRST), FIRST, block((0, 0, 0), (1, 3, 3), RED)
+    room.correct("paint", class_name="wall", points=middles(block((-5, -5, -1), (0, 10, 0), GREY)))
+    assert room.labels(block((-5, -5, -1), (0, 10, 0), GREY)) == {WALL}
+    room.correct("paint", points=middles(none))
+    for _ in range(2):
+        assert room.labels(none) == {-1} and room.voxels[first] == 36
+        room.update()
+    room.correct("paint", class_name="floor", points=middles(wrong))
+    assert first not in room.classes and room.labels(wrong) == {FLOOR}
+    assert room.result.events == (Event("retired", first),)
+
+
+def test_a_box_makes_one_object_of_all_things_in_it(room):
+    first, second, third = (id_of(room, part) for part in (FIRST, SECOND, THIRD))
+    new = room.memory.next_id
+    room.correct("box", class_name="table", points=[(16, 9, 9), (2, -1, -2)])
+    for _ in range(2):
+        assert room.voxels == {first: 18, third: 60, new: 27 + 45} and room.classes[new] == "table"
+        assert room.labels(GROUND) == {FLOOR}
+        room.update()
+    room.correct("undo")
+    room.correct("box", first, points=[(0, 0, 0), (4, 9, 9)])
+    assert room.voxels == {first: 36, second: 45, third: 60}
+    assert room.labels(block((4, 0, 0), (5, 3, 3), RED)) == {-1}
+    room.correct("undo")
+    room.correct("box", points=[(0, 0, 0), (4, 9, 9)])
+    assert room.classes[room.memory.next_id - 1] == "chair"
+
+
 EDITS = st.lists(
     st.tuples(
-        st.sampled_from(["rename", "merge", "delete", "split", "cut", "undo", "update"]),
+        st.sampled_from(["rename", "merge", "delete", "split", "cut", "paint", "box", "undo", "update"]),
         st.permutations(range(5)),
         st.sampled_from(["chair", "table", "wall", "unknown", "lamp"]),
     ),
@@ -257,9 +314,15 @@ def attempt(room, kind, order, name):
         return False
     ids = () if kind == "undo" else ids[:2] if kind == "merge" else ids[:1]
     points = None
-    if kind in ("split", "cut"):
+    if kind in ("split", "cut", "box"):
         (one,) = (i for i in room.result.instances if i.id == ids[0])
         points = np.array([one.centroid - (0.11, 0.11, 0), one.centroid + (0.11, 0, 0)]) / SIZE
+        points += 0 if kind != "box" else [[0, 0, -1], [9, 9, 9]]
+    if kind == "paint":
+        low = np.array([order[0] * 5, 0, -1])
+        points = middles(block(low, low + (4, 2, 3), GREY))
+    if kind in ("paint", "box"):
+        ids, name = (ids, "") if order[-1] % 2 else ((), name)
     try:
         room.correct(kind, *ids, class_name=name, points=points)
     except CorrectionError:
@@ -329,7 +392,17 @@ def test_corrections_go_with_their_map(room):
 @pytest.mark.parametrize(
     ("kind", "ids", "more", "why"),
     [
-        ("paint", (1,), {}, "kind = 'paint': expected one of rename, merge"),
+        ("tint", (1,), {}, "kind = 'tint': expected one of rename, merge"),
+        ("paint", (1,), {"points": [(0, 0, 0)], "class_name": "table"}, "expected one of them"),
+        ("paint", (1, 2), {"points": [(0, 0, 0)]}, "2 objects were given; expected one"),
+        ("paint", (1,), {}, "no voxel of the map is where the points are"),
+        ("paint", (), {"points": [(0, 0, 1e30)], "class_name": "table"}, "no voxel of the map"),
+        ("paint", (), {"points": [(0, 0, np.inf)]}, "expected some, x y z in m"),
+        ("paint", (), {"points": [(0, 0, 0)], "class_name": "<b>"}, "expected letters, digits"),
+        ("box", (1,), {"points": [(0, 0, 0)]}, "1 points were given; expected two"),
+        ("box", (1,), {"points": [(0, 0, 0), (1, 1, 1)], "class_name": "table"}, "expected one of them"),
+        ("box", (), {"points": [(0, 0, 50), (1, 1, 60)]}, "no thing is in it"),
+        ("box", (), {"points": [(0, 0, 0), (1, 1, 1)], "class_name": "wall"}, "a wall is no object"),
         ("rename", (77,), {"class_name": "table"}, "no object has id 77"),
         ("rename", (), {"class_name": "table"}, "0 objects were given; expected one"),
         ("rename", (1,), {}, "class_name = '': expected letters"),
@@ -357,7 +430,8 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(room, kind, ids, mor
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("log_kind", ["paint"], "log_kind"),
+        ("log_kind", ["tint"], "log_kind"),
+        ("painted_end", [1], "painted_end"),
         ("log_class_name", ["<img src=x>"], "log_class_name"),
         ("before_log_end", [2], "before_log_end"),
         ("after_log_end", [-1], "after_log_end"),

@@ -109,6 +109,17 @@ def test_little_overlap_is_another_object():
     assert run.ids() == [2] and run.ids("missing") == [1]
 
 
+def test_half_of_the_smaller_is_enough():
+    run = Run(config=InstancesConfig(min_overlap=1.0))
+    run.update(block(0, 10))
+    run.update(block(5, 45))
+    assert run.ids() == [1]
+    run.update(block(44, 46))
+    assert run.ids() == [1]
+    run.update(block(45, 55))  # half of the two
+    assert run.ids() == [1]
+
+
 def test_min_overlap_decides():
     for min_overlap, expected in ((0.05, [1]), (0.25, [2])):
         run = Run(config=InstancesConfig(min_overlap=min_overlap))

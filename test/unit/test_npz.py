@@ -97,11 +97,11 @@ def test_a_small_file_that_asks_for_much_costs_little(tmp_path, how, monkeypatch
     del zeros
     assert path.stat().st_size < 1_000_000
     tracemalloc.start()
-    begin = time.monotonic()
+    begin = time.process_time()
     try:
         with pytest.raises(CloudError, match="120,000,000 bytes.*SSEN_MAX_BYTES"):
             read_cloud(path)
-        assert tracemalloc.get_traced_memory()[1] < 100_000_000 and time.monotonic() - begin < 5
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000 and time.process_time() - begin < 5
     finally:
         tracemalloc.stop()
     monkeypatch.setenv("SSEN_MAX_BYTES", "200000000")

@@ -10,9 +10,11 @@ import torch
 from ssen_ros import hdbscan_native, stopping
 from ssen_ros.clustering import cluster
 from ssen_ros.config import ClusteringConfig
+from ssen_ros.instances import detect
 from ssen_ros.models.minkunet import build_network
 from ssen_ros.sparse import CoordinateManager
 from ssen_ros.sparse.native_engine import instruction_sets, native_engine
+from ssen_ros.structures import VoxelSnapshot
 
 SOON_S = 2.0  # for machines that are busy; alone it takes milliseconds
 
@@ -35,6 +37,15 @@ def things(n, width=8):
 
 
 needs_library = pytest.mark.skipif(not hdbscan_native.available(), reason="the compiled library is not there")
+
+
+def test_no_further_cluster_is_looked_at():
+    points = np.zeros((5, 3), np.float32)
+    snapshot = VoxelSnapshot(points.astype(np.int32), points, np.zeros((5, 3), np.uint8), 0.1, 1)
+    flag = stopping.Flag()
+    flag.set()
+    with stopping.watching(flag), pytest.raises(stopping.GivenUp):
+        detect(snapshot, np.zeros((5, 2), np.float32), np.arange(5), np.array([False, True]))
 
 
 @needs_library

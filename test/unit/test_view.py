@@ -28,6 +28,7 @@ from ssen_ros.view import pages
 from ssen_ros.view.export import to_sample
 from ssen_ros.view.gate import LET_THROUGH, Gate, check_address, guarding, is_loopback
 from ssen_ros.view.scene import Changes, Look, Scene, difference, make_scene, nearest_hit
+from ssen_ros.view.tools import JOIN, LEAVE, NONE, Quick
 
 WALL, CHAIR, CEILING = (LABEL_NAMES.index(name) for name in ("wall", "chair", "ceiling"))
 
@@ -96,6 +97,18 @@ def test_the_tiles_hold_every_voxel_that_is_to_be_seen_in_its_place():
     expected = whole.points[whole.semantic_label != CEILING]
     order, wanted = np.lexsort(np.round(points / 0.04 - 0.5).T), np.lexsort(expected.T)
     np.testing.assert_allclose(points[order], expected[wanted], atol=0.001)
+
+
+def test_of_a_map_that_is_too_large_fewer_and_larger_points_are_drawn():
+    whole = labelled(count=3000)
+    look = Look(ceiling=True)
+    for most in (len(whole), len(whole) - 1, 200):
+        scene = make_scene(whole, replace(look, most_points=most))
+        points = np.concatenate([t.origin + t.points for t in scene.tiles.values()])
+        assert len(points) <= most and (scene.step == 1) == (most == len(whole))
+        cells, count = np.unique(np.floor(points / (0.04 * scene.step)), axis=0, return_counts=True)
+        assert (count == 1).all(), "one for each cube"
+        assert len(cells) == len(np.unique(np.floor(whole.points / (0.04 * scene.step)), axis=0))
 
 
 def test_only_the_tile_that_changed_is_sent_and_of_another_mode_only_colours():
@@ -269,7 +282,7 @@ def test_many_threads_may_show_at_once(viewer):
     for thread in threads:
         thread.join(60)
     view.show(maps[0])
-    assert set(view._tiles) == set(view._scene.tiles) and set(view._labels) == {1}
+    assert set(view._canvas.tiles) == set(view._scene.tiles) and set(view._canvas.labels) == {1}
 
 
 def clicking(view, row):
@@ -281,6 +294,36 @@ def clicking(view, row):
 BUTTON = SimpleNamespace(client=None)
 
 
+def dragging(view, phase, row):
+    """The brush over a voxel, seen from straight above the map's middle."""
+    position = np.array([0.4, 0.2, 5.0])
+    client = SimpleNamespace(
+        camera=SimpleNamespace(position=position), add_notification=lambda *_, **__: None
+    )
+    onward = position + 3 * (view._labelled.points[row] - position)
+    return SimpleNamespace(phase=phase, client=client, client_id=7, end_position=tuple(onward))
+
+
+def brick():
+    """A floor of 20 x 10 voxels, and on its first 10 x 10 an object, 2 high."""
+    cells = np.argwhere(np.ones((20, 10, 3)))
+    cells = cells[(cells[:, 2] == 0) | (cells[:, 0] < 10)]
+    points = ((cells + 0.5) * 0.04).astype(np.float32)
+    things = cells[:, 2] > 0
+    label = np.where(things, CHAIR, LABEL_NAMES.index("floor")).astype(np.int32)
+    ids = np.where(things, 1, -1).astype(np.int32)
+    return LabelledMap(
+        points, np.zeros((len(points), 3), np.uint8), label, ids, np.ones(len(points), np.float32),
+        (instance(1, points[things]),), 0.04, 1, 10, LABEL_NAMES,
+    )  # fmt: skip
+
+
+def top_of(whole, x, y):
+    """The row of the highest voxel of a column."""
+    cells = np.floor(whole.points / 0.04).astype(int)
+    return int(np.flatnonzero((cells[:, 0] == x) & (cells[:, 1] == y))[-1])
+
+
 def test_clicks_and_keys_become_what_is_asked_of_the_desk(viewer):
     view, whole = viewer(), labelled()
     view.show(whole)
@@ -289,37 +332,118 @@ def test_clicks_and_keys_become_what_is_asked_of_the_desk(viewer):
     wall = int(np.flatnonzero((whole.instance_id < 0) & (whole.semantic_label == WALL))[0])
     edits = view._desk.edits
 
-    view._on_button("delete", BUTTON)
-    view._on_button("merge", BUTTON)
+    view._on_action("delete", BUTTON)
+    view._on_action("merge", BUTTON)
     assert not edits, "nothing is chosen"
     view._on_click(clicking(view, first))
-    assert view._chosen == 1 and view._object.value == "chair #1" and view._class.value == "chair"
-    assert "chair #1" in view._facts.content
-    view._on_button("merge", BUTTON)
+    assert view._chosen == 1 and view._panel.object.value == "chair #1" and view._panel.name.value == "chair"
+    assert "chair #1" in view._panel.facts.content
+    view._on_action("merge", BUTTON)
     view._on_click(clicking(view, wall))
     view._on_click(clicking(view, others[0]))
     assert not edits, "neither the wall nor the object itself"
     view._on_click(clicking(view, second))
-    assert edits.pop() == Edit("merge", (1, 2)) and not view._asking
+    assert edits.pop() == Edit("merge", (1, 2)) and not view._tool.kind
     for kind in ("split", "cut"):
-        view._on_button(kind, BUTTON)
+        view._on_action(kind, BUTTON)
         for row in others:
             view._on_click(clicking(view, row))
         edit = edits.pop()
         assert (edit.kind, edit.ids) == (kind, (1,))
         np.testing.assert_allclose(edit.points, whole.points[others])
-    view._on_button("none", BUTTON)
+    view._on_action("none", BUTTON)
     view._rename("workbench", None)
-    view._on_button("delete", BUTTON)
-    view._on_button("undo", BUTTON)
+    view._on_action("delete", BUTTON)
+    view._on_action("undo", BUTTON)
     assert edits == [
         Edit("rename", (1,), "unknown"), Edit("rename", (1,), "workbench"),
         Edit("delete", (1,)), Edit("undo"),
     ]  # fmt: skip
     view._on_click(clicking(view, wall))
-    assert view._chosen == 0 and "wall" in view._facts.content
+    assert view._chosen == 0 and "wall" in view._panel.facts.content
     view.show(labelled(objects=(2,)))
-    assert view._object.options == ("(none)", "chair #2")
+    assert view._panel.object.options == ("(none)", "chair #2")
+
+
+def test_the_brush_paints_what_is_shown_around_a_click_or_along_a_drag(viewer):
+    view, whole = viewer(), brick()
+    view.show(whole)
+    edits, panel = view._desk.edits, view._panel
+    panel.radius.value = 0.1
+    view._on_action("brush", BUTTON)
+    view._on_click(clicking(view, top_of(whole, 5, 5)))
+    assert not edits, "it adds to the chosen object, and none is chosen"
+    panel.gives.value = NONE
+    view._on_click(clicking(view, top_of(whole, 5, 5)))
+    dot = edits.pop()
+    assert (dot.kind, dot.ids, dot.class_name) == ("paint", (), "unknown") and view._tool.kind == "brush"
+    center = whole.points[top_of(whole, 5, 5)]
+    expected = whole.points[np.linalg.norm(whole.points - center, axis=1) <= 0.1]
+    np.testing.assert_array_equal(dot.points.astype(np.float32), expected)
+
+    panel.gives.value = "table"
+    for phase, x in ("start", 2), ("update", 6), ("end", 12):
+        view._on_drag(dragging(view, phase, top_of(whole, x, 5)))
+    line = edits.pop()
+    assert (line.kind, line.class_name) == ("paint", "table") and not edits and not view._canvas._stroke
+    xs = np.unique(np.floor(line.points[:, 0] / 0.04).astype(int))
+    np.testing.assert_array_equal(xs, np.arange(0, 15))
+
+    view._on_action("stop", BUTTON)
+    view._on_click(clicking(view, top_of(whole, 5, 5)))
+    view._on_action("brush", BUTTON)
+    assert view._chosen == 1
+    panel.gives.value = LEAVE
+    view._on_click(clicking(view, top_of(whole, 9, 5)))
+    taken = edits.pop()
+    assert taken.ids == () and taken.class_name == "" and (whole.labels_at(taken.points)[1] == 1).all()
+    panel.gives.value = JOIN
+    view._on_click(clicking(view, top_of(whole, 10, 5)))
+    given = edits.pop()
+    assert given.ids == (1,) and (whole.labels_at(given.points)[1] == -1).all()
+
+
+def test_a_box_is_drawn_by_two_corners_and_its_height(viewer):
+    view, whole = viewer(), brick()
+    view.show(whole)
+    edits, panel = view._desk.edits, view._panel
+    view._on_action("box", BUTTON)
+    for corner in ((2, 2), (9, 6)):
+        view._on_action("make", BUTTON)
+        assert not edits, "it has no second corner yet"
+        view._on_click(clicking(view, top_of(whole, *corner)))
+    assert panel.box_height.value == pytest.approx(3 * 0.04), "as high as what stands there"
+    panel.box_height.value = 1.0
+    view._on_action("make", BUTTON)
+    made = edits.pop()
+    assert (made.kind, made.ids, made.class_name) == ("box", (), "") and not view._tool.kind
+    np.testing.assert_allclose(made.points, [(0.08, 0.08, 0), (0.4, 0.28, 1.0)], atol=1e-6)
+    events = (Event("created", 2),)
+    view.show(replace(whole, events=events, instances=(*whole.instances, instance(2, whole.points[:9]))))
+    assert view._chosen == 2, "what has been made is chosen"
+
+
+def test_keys_go_through_the_objects_and_give_classes(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+    edits = view._desk.edits
+    for key, chosen in ("next", 1), ("next", 2), ("next", 1), ("previous", 2), ("previous", 1):
+        view._on_action(key, BUTTON)
+        assert view._chosen == chosen
+    view._on_action("2", BUTTON)
+    assert edits.pop() == Edit("rename", (1,), "table")
+    view._rename("workbench", None)
+    assert view._quick.names[-1] == "workbench" and edits.pop().class_name == "workbench"
+    view._on_action("brush", BUTTON)
+    view._on_action("9", BUTTON)
+    assert view._panel.gives.value == "workbench" and not edits
+
+
+def test_a_further_quick_class_takes_the_place_of_the_longest_unused():
+    quick = Quick(("a", "b", "c"))
+    for used, names in ("a", "abc"), ("d", "abd"), ("e", "aed"), ("a", "aed"), ("f", "aef"), ("g", "agf"):
+        quick = quick.with_used(used)
+        assert "".join(quick.names) == names
 
 
 def test_a_desk_that_answers_through_the_page_is_not_waited_for_with_the_page_locked(viewer):
@@ -336,9 +460,9 @@ def test_a_desk_that_answers_through_the_page_is_not_waited_for_with_the_page_lo
     view._desk.correct = correct
     first, second = (int(np.flatnonzero(whole.instance_id == id)[0]) for id in (1, 2))
     view._on_click(clicking(view, first))
-    view._on_button("merge", BUTTON)
+    view._on_action("merge", BUTTON)
     view._on_click(clicking(view, second))
-    view._on_button("undo", BUTTON)
+    view._on_action("undo", BUTTON)
 
 
 # --- files --------------------------------------------------------------------------------------------

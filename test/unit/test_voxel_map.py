@@ -405,6 +405,13 @@ def test_find_gives_positions_or_minus_one():
     assert voxel_keys.find(np.empty(0, np.int64), np.array([1])).tolist() == [-1]
 
 
+def test_a_stray_that_is_no_number_either_is_not_dropped_but_refused():
+    points = np.zeros((5000, 3), np.float32)
+    points[7] = 1e6, np.nan, 0
+    with pytest.raises(CloudError, match="point 7"):
+        VoxelMap(0.04).integrate(points, np.zeros(points.shape, np.uint8))
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("stray", [1e6, -1e6, np.float32(3e38)])
 def test_a_few_points_out_of_reach_are_dropped_and_counted(mode, stray, caplog):

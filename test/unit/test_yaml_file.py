@@ -31,7 +31,7 @@ LAUGHS = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
 def test_what_is_no_mapping_of_values_is_refused(tmp_path, text, words):
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    begin = time.monotonic()
+    begin = time.process_time()  # a busy machine is not a failure
     with pytest.raises(ValueError, match=f"(?i){words}"):
         read_mapping(path)
     with pytest.raises(ConfigError) as refusal:
@@ -39,7 +39,7 @@ def test_what_is_no_mapping_of_values_is_refused(tmp_path, text, words):
     assert len(str(refusal.value)) < 1000
     with pytest.raises(ConfigError) as refusal:
         load_config(path, "semantic")
-    assert len(str(refusal.value)) < 1000 and time.monotonic() - begin < 20
+    assert len(str(refusal.value)) < 1000 and time.process_time() - begin < 20
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):

@@ -31,7 +31,7 @@ def record(topics: Sequence[str], out: Path, seconds: float | None) -> int:
         nodes.append(RecorderNode(context, stop, topics, out, seconds))
         return nodes[-1]
 
-    code = run("ssen_record", make_node, [])
+    code = run("ssen_record", make_node, [], end_within_s=None)  # an index is to be written
     if nodes and nodes[0].error is not None:
         raise nodes[0].error
     return finish(code)

@@ -22,7 +22,8 @@ from ssen_ros.srv import Correct
 from ssen_ros.view.export import export_room
 
 if TYPE_CHECKING:
-    from ssen_ros.view.viewer import Desk, Viewer
+    from ssen_ros.view.desk import Desk
+    from ssen_ros.view.viewer import Viewer
 
     OpenViewer = Callable[[Desk], Viewer]
 else:

@@ -1,0 +1,79 @@
+"""The tour at the head of the README, docs/tour.webp: a map grows, objects appear, and one is corrected.
+
+    python scripts/tour.py docs/tour.webp [--seconds 30]
+
+`ssen demo --view` maps a room with the shipped networks, and Chromium looks on. One picture is kept of each
+map that was seen, and some of the correction by keys: J goes to the next object, 3 makes it a sofa.
+"""
+
+import argparse
+import io
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "test" / "helpers"))
+
+from browser import Page, chromium, wait_for
+
+SIZE = 880, 550  # of the film
+AFTER_S = 1.5  # from a key to its picture
+KEYS = "JJ3"  # what is pressed at the end: on to the second object, which becomes a sofa
+
+
+def picture(page: Page, folder: Path) -> Image.Image:
+    path = folder / "page.png"
+    page.picture(path)
+    return Image.open(io.BytesIO(path.read_bytes())).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
+
+
+def film(page: Page, folder: Path, done: Path) -> list[Image.Image]:
+    """A picture of each map until the demo is done, and of each key after it."""
+    frames, seen = [], ""
+    while not done.exists():
+        version = "".join(re.findall(r"version \d+", page.text))  # in the view's summary
+        if version != seen:
+            seen = version
+            time.sleep(AFTER_S)
+            frames.append(picture(page, folder))
+        time.sleep(0.2)
+    for key in KEYS:
+        page.press(key)
+        time.sleep(AFTER_S)
+        frames += [picture(page, folder)] * 2
+    return frames
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("film", type=Path)
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long it is to last")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder, log = Path(name), Path(name) / "log"
+        command = [sys.executable, "-m", "ssen_ros.cli", "demo", "--view", "--no-browser", "--out", name]
+        with open(log, "w") as file, subprocess.Popen(command, stdout=file, stderr=file) as demo:
+            try:
+                url = wait_for(lambda: re.findall(r"http://localhost:\d+", log.read_text()), "the view")[0]
+                with chromium(folder / "profile") as page:
+                    page.open(url)
+                    wait_for(lambda: "Object" in page.text, "the page")
+                    frames = film(page, folder, done=folder / "instances.json")
+            finally:
+                demo.send_signal(signal.SIGINT)
+    duration_ms = int(args.seconds * 1000 / len(frames))
+    frames[0].save(
+        args.film, save_all=True, append_images=frames[1:], duration=duration_ms, loop=0, quality=60, method=6
+    )
+    print(f"{args.film}: {len(frames)} pictures, {args.film.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

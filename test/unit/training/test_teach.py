@@ -1,0 +1,207 @@
+"""Networks taught a user's rooms: what they learn, what they keep, and the folder that comes of it."""
+
+import json
+import signal
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from training_rooms import power_cut, small_config, toy_room, workshop
+
+from ssen_ros.cli import main
+from ssen_ros.config import SsenConfig, with_values
+from ssen_ros.errors import ConfigError
+from ssen_ros.io.samples import ATTRIBUTION, save_sample
+from ssen_ros.labels import LABEL_NAMES
+from ssen_ros.models import load_checkpoint
+from ssen_ros.segmenter import Segmenter
+from ssen_ros.training import lesson
+from ssen_ros.training.judge import Verdict
+from ssen_ros.training.losses import divergence
+from ssen_ros.training.own_rooms import read_own_rooms
+from ssen_ros.training.teach import REPORT, teach
+from ssen_ros.training.train import train
+
+TASKS = ("semantic", "embedding")
+SMALL = dict(steps=6, max_voxels=500, num_threads=1, log_steps=1, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> dict[str, Path]:
+    """Tiny networks that know the toy rooms."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "rooms").mkdir()
+    for seed in range(2):
+        save_sample(folder / "rooms" / f"{seed:06d}.npz", toy_room(seed))
+    features = {"semantic": "rgb,height", "embedding": "rgb,height,xyz"}
+    return {
+        task: train(
+            task,
+            small_config(folder / "rooms", steps=steps, features=features[task], class_balance=0.5),
+            folder / task,
+        )
+        for task, steps in zip(TASKS, (30, 5))
+    }
+
+
+@pytest.fixture
+def replay(tmp_path) -> Path:
+    folder = tmp_path / "replay"
+    folder.mkdir()
+    for seed in range(4):
+        save_sample(folder / f"{seed:06d}.npz", toy_room(seed))
+    (folder / ATTRIBUTION).write_text("preamble\n\nmodel b\n")
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path) -> dict[str, Path]:
+    save_sample(tmp_path / "shop.room.npz", workshop())
+    return {"shop.room": tmp_path / "shop.room.npz"}
+
+
+def test_the_networks_learn_a_new_class_and_the_folder_is_what_weights_takes(
+    own, trained, replay, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lesson, "MAY_FALL", 1.0)
+    out = tmp_path / "taught"
+    (trained["semantic"].parent / ATTRIBUTION).write_text("preamble\n\nmodel a\n")
+    got = teach(own, trained, replay, out, 60, **{**SMALL, "steps": 30, "learning_rate": 1e-2})
+    assert got["semantic"].new_classes["workbench"] > 0.5
+    assert sorted(p.name for p in out.iterdir()) == sorted(
+        [ATTRIBUTION, REPORT, *(f"{task}{end}" for task in TASKS for end in (".json", ".safetensors"))]
+    )
+    config = with_values(SsenConfig(), {"segmenter.weights": str(out), "segmenter.prior": 0.5})
+    segmenter = Segmenter.from_config(config.segmenter)  # the shares of the new class are told too
+    assert segmenter.class_names == (*LABEL_NAMES, "workbench")
+    told = json.loads((out / "semantic.json").read_text())["training"]
+    assert [room["name"] for room in told["taught"]["rooms"]] == ["shop.room"]
+    assert told["class_shares"]["workbench"] > 0 and told["start"]["steps"] == 30
+    assert str(tmp_path) not in (out / "semantic.json").read_text() + (out / REPORT).read_text()
+    assert (out / ATTRIBUTION).read_text() == "preamble\n\nmodel a\nmodel b\n"
+    with pytest.raises(ConfigError, match="networks that were taught, or half taught, before"):
+        teach(own, trained, replay, out, 60, **SMALL)
+    with pytest.raises(ConfigError, match="nothing to resume there"):
+        teach(own, trained, replay, out, 60, resume=True, **SMALL)
+
+
+def test_interrupted_and_killed_it_goes_on_exactly(own, trained, replay, tmp_path, monkeypatch):
+    monkeypatch.setattr(lesson, "_PATIENCE", 99)
+    teach(own, trained, replay, tmp_path / "whole", 60, **SMALL)
+    draw = lesson._Lesson.draw
+    ctrl_c, term = (partial(signal.raise_signal, number) for number in (signal.SIGINT, signal.SIGTERM))
+    tasks = [
+        ("semantic", 2, ctrl_c, KeyboardInterrupt),
+        ("semantic", 4, power_cut, RuntimeError),
+        ("embedding", 2, term, KeyboardInterrupt),
+    ]
+    out, resume = tmp_path / "parts", False
+    for task, step, how, raised in tasks:
+
+        def drawing(self, number, task=task, step=step, how=how):
+            if (self.spec.task, number) == (task, step):
+                how()
+            return draw(self, number)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lesson._Lesson, "draw", drawing)
+            with pytest.raises(raised):
+                teach(own, trained, replay, out, 60, resume=resume, **SMALL)
+        resume = True
+    with pytest.raises(ConfigError, match="begun with minutes = 60, this run has 30"):
+        teach(own, trained, replay, out, 30, resume=True, **SMALL)
+    teach(own, trained, replay, out, 60, resume=True, **SMALL)
+    for task in TASKS:
+        folders = (tmp_path / "whole", tmp_path / "parts")
+        one, other = (load_checkpoint(folder / f"{task}.safetensors") for folder in folders)
+        assert one.provenance == other.provenance
+        for name, tensor in one.model.state_dict().items():
+            assert tensor.equal(other.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("known", "share"),
+    [
+        ({1.0: 0.5, 0.75: 0.5, 0.5: 0.5, 0.25: 0.5}, 1.0),  # nothing is lost
+        ({1.0: 0.4, 0.75: 0.48, 0.5: 0.491, 0.25: 0.5}, 0.5),  # no more than a point
+        ({1.0: 0.4, 0.75: 0.4, 0.5: 0.4, 0.25: 0.4}, 0.0),  # nothing can be had
+    ],
+)
+def test_of_the_averages_that_keep_what_was_known_the_best_is_taken(
+    known, share, own, trained, replay, tmp_path, monkeypatch
+):
+    verdicts = iter([Verdict(0.6 + 0.1 * s, {**known, 0.0: 0.5}[s]) for s in lesson.SHARES])
+
+    class Judge(lesson.Judge):
+        def __call__(self, checkpoint):
+            return next(verdicts) if "averaged" in checkpoint.provenance else Verdict(0.6, 0.5)
+
+    monkeypatch.setattr(lesson, "Judge", Judge)
+    before = load_checkpoint(trained["embedding"])
+    rooms = lesson_rooms(own, before)
+    config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 1})
+    got = lesson.give_lesson(before, rooms, config, tmp_path / "lesson")
+    assert got.share == share and got.after.known >= 0.49
+    tuned = load_checkpoint(tmp_path / "lesson" / "weights.safetensors").model.state_dict()
+    for name, tensor in got.checkpoint.model.state_dict().items():
+        expected = share * tuned[name] + (1 - share) * before.model.state_dict()[name]
+        torch.testing.assert_close(tensor.float(), expected.float(), atol=1e-6, rtol=0)
+
+
+def lesson_rooms(own, before):
+    return read_own_rooms(own, before.spec.class_names, before.spec.voxel_size)
+
+
+def test_it_ends_when_nothing_is_gained(own, trained, replay, tmp_path, monkeypatch):
+    verdicts = iter([0.5, 0.495, 0.47, 0.48, 0.48, *[0.5] * 6])
+    monkeypatch.setattr(lesson.Judge, "__call__", lambda self, checkpoint: Verdict(next(verdicts), 0.5))
+    before = load_checkpoint(trained["embedding"])
+    config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 12})
+    got = lesson.give_lesson(before, lesson_rooms(own, before), config, tmp_path / "lesson")
+    assert got.steps == 10, "of six looks the third to the fifth are clearly worse than the first"
+
+
+def test_batch_norms_keep_their_statistics(own, trained, replay, tmp_path):
+    before = load_checkpoint(trained["embedding"])
+    config = lesson.lesson_config(before, 60, data=str(replay), **SMALL)
+    lesson.give_lesson(before, lesson_rooms(own, before), config, tmp_path / "lesson")
+    after = load_checkpoint(tmp_path / "lesson" / "weights.safetensors").model.state_dict()
+    changed = {name for name, tensor in before.model.state_dict().items() if not tensor.equal(after[name])}
+    assert changed and not any("running" in name or "tracked" in name for name in changed)
+
+
+def test_the_divergence_is_that_of_the_old_classes():
+    rng = torch.Generator().manual_seed(0)
+    before = torch.randn(5, 3, generator=rng)
+    assert divergence(before, before).item() == pytest.approx(0.0, abs=1e-6)
+    wider = torch.cat([before, torch.zeros(5, 1)], dim=1)
+    old, new = before.softmax(1), wider.softmax(1)[:, :3]
+    expected = (old * (old / new).log()).sum(1).mean()
+    assert divergence(before, wider).item() == pytest.approx(expected.item(), rel=1e-5) and expected > 0
+    assert divergence(before[:0], wider[:0]).item() == 0.0
+
+
+def test_a_large_room_is_cut_about_one_of_its_points(own, trained):
+    rng, room = np.random.default_rng(0), workshop()
+    config = lesson.lesson_config(load_checkpoint(trained["semantic"]), 1, max_voxels=20)
+    part = lesson.nearby(rng, room, config)
+    assert len(part) == int(1.3 * 20 * (0.15 / 0.02) ** 2) < len(room)
+    assert np.ptp(part.points[:, 0]) < np.ptp(room.points[:, 0])
+    assert lesson.nearby(rng, room, lesson.replace(config, max_voxels=0)) is room
+
+
+def test_the_command_teaches_and_tells_before_and_after(own, trained, replay, tmp_path, capsys):
+    out = tmp_path / "taught"
+    arguments = ["teach", str(own["shop.room"]), "--out", str(out), "--replay", str(replay)]
+    arguments += ["--validation", str(replay), "--minutes", "0.05", "--set", "segmenter.num_threads=1"]
+    arguments += [a for t in TASKS for a in ("--set", f"segmenter.{t}_checkpoint={trained[t]}")]
+    assert main(arguments) == 0
+    told = capsys.readouterr().out
+    for word in ("your rooms", "their held part", "validation rooms", "before", "taught", "workbench: IoU"):
+        assert word in told, word
+    assert f"weights:={out}" in told
+    assert (out / "embedding.safetensors").is_file() and (out / "semantic.safetensors").is_file()
+    assert main(arguments) == 1
+    assert "--resume goes on, another --out keeps them" in capsys.readouterr().err
