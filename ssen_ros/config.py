@@ -103,8 +103,9 @@ class SegmenterConfig:
     )
     rotations: int = param(
         2,
-        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; each "
-        "costs a pass of the semantic network; 4 are better still, the paper's are 10, 1 is fastest",
+        "views of the map over which the classes' probabilities are averaged, each turned about +Z by the "
+        "golden angle (137.5 degrees) from the one before; each costs a pass of the semantic network; 4 are "
+        "a little better, the paper's are 10, 1 is fastest",
         low=1,
         high=100,
         changes=CONFIGURE,
@@ -154,10 +155,34 @@ class PassesConfig:
     )
     memory_mb: float = param(
         4096.0,
-        "what the networks may keep; every pass over a map that needs more is whole, and nothing is kept",
+        "what the networks may keep; where a map needs more, some of them keep nothing and compute all of it "
+        "each time: first the embedding network, then one view after the other",
         unit="MB",
         low=0.0,
         high=1e6,
+        changes=LIVE,
+    )
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    hold: float = param(
+        0.5,
+        "a voxel keeps its label until another leads by so much in log-probability; less is asked for where "
+        "something changes nearby, nothing where the voxel itself does; larger: labels flicker less, and lag "
+        "behind what the networks see; 0: labels are those of the newest pass",
+        low=0.0,
+        high=100.0,
+        changes=LIVE,
+    )
+    quiet_passes: int = param(
+        4,
+        "passes over a map that no longer changes, made while nothing else is due: the first is whole, each "
+        "other sees the map from further yaws, and the mean over them counts; 0: none, but a whole one where "
+        "passes.incremental leaves approximations",
+        unit="passes",
+        low=0,
+        high=100,
         changes=LIVE,
     )
 
@@ -239,6 +264,14 @@ class InstancesConfig:
         high=1.0,
         changes=LIVE,
     )
+    class_hold: float = param(
+        0.3,
+        "an object keeps its class until another leads by so much in the votes of its voxels, faded sums of "
+        "log-probabilities, per voxel; 0: it is of the class with the most votes",
+        low=0.0,
+        high=100.0,
+        changes=LIVE,
+    )
     min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)
     min_overlap: float = param(
         0.25,
@@ -275,6 +308,7 @@ class SsenConfig:
     map: MapConfig = field(default_factory=MapConfig)
     segmenter: SegmenterConfig = field(default_factory=SegmenterConfig)
     passes: PassesConfig = field(default_factory=PassesConfig)
+    fusion: FusionConfig = field(default_factory=FusionConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     instances: InstancesConfig = field(default_factory=InstancesConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)

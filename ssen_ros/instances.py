@@ -133,7 +133,8 @@ def update(
         before = known[column] if column >= 0 else None
         if before and not detection.class_name:  # the name goes with an object that has moved
             detection = replace(detection, class_name=names.get(before.id, ""))
-        active.append(detected(detection, before, detection.id or next_id, keys, stamp_ns, class_names))
+        id, hold = detection.id or next_id, config.class_hold
+        active.append(detected(detection, before, id, keys, stamp_ns, class_names, hold))
         next_id += before is None and not detection.id
     missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
     splits = _splits(known, found, active)
@@ -244,10 +245,17 @@ def detected(
     snapshot_keys: np.ndarray,
     stamp_ns: int,
     class_names: Sequence[str],
+    hold: float = 0.0,
 ) -> Known:
-    """The instance of a detection: the one `before`, which it continues, or a new one."""
+    """The instance of a detection: the one `before`, which it continues, or a new one.
+
+    It keeps the class that it had until another leads in its votes by `hold` for each of its voxels.
+    """
     votes = detection.class_log_votes + (VOTE_MEMORY * before.votes if before else 0.0)
     class_id = int(votes.argmax())
+    if before and before.instance.class_id >= 0:
+        had = before.instance.class_id
+        class_id = had if votes[class_id] - votes[had] < hold * len(detection.rows) else class_id
     instance = Instance(
         id=before.id if before else new_id,
         class_id=class_id,

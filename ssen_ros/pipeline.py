@@ -15,6 +15,7 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.fusion import fuse
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
@@ -53,6 +54,10 @@ class Segmenting(Networks, Protocol):
 
         They have `passes` and `share` too, for the next `Kept`.
         """
+        return None
+
+    def turned(self, turn: int) -> Networks | None:
+        """The same networks, with other views of the map for each turn from 1 on; None: there are none."""
         return None
 
     @property
@@ -116,6 +121,7 @@ class SsenPipeline:
         self._check_voxel_size(snapshot)
         headroom.require(_BYTES_PER_VOXEL * len(snapshot), f"a pass over {len(snapshot):,} voxels")
         config = self.config  # read once: another thread may put another in its place
+        sides = config.fusion.quiet_passes if self.segmenter.turned(1) else 0
         timings_s: dict[str, float] = {}
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
@@ -125,14 +131,17 @@ class SsenPipeline:
                 keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
             networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
-                log_probabilities, semantic_label = self._classify(networks, snapshot, floor.height)
+                side = self.segmenter.turned(memory.turn) if memory.turn else None
+                answer = self._classify(side or networks, snapshot, floor.height)
+                fused = fuse(memory.evidence, snapshot, answer, config.fusion.hold, sides)
             with _timed(timings_s, "embedding"):
-                thing_rows = np.flatnonzero(self._is_thing[semantic_label])
+                thing_rows = np.flatnonzero(self._is_thing[fused.label])
                 segmentation = Segmentation(
-                    log_probabilities,
-                    semantic_label,
+                    fused.log_probabilities,
+                    fused.label,
                     thing_rows,
                     _embed(networks, snapshot, thing_rows, floor.height),
+                    fused.pass_label,
                 )
             with _timed(timings_s, "cluster"):
                 clusters = cluster_things(snapshot, segmentation, config.clustering)
@@ -145,15 +154,15 @@ class SsenPipeline:
                     memory=memory,
                     events=(),
                     thing_rows=thing_rows,
-                    semantic_label=semantic_label,
+                    semantic_label=fused.label,
                     instance_id=np.full(len(snapshot), -1, dtype=np.int32),
                     confidence=_confidence(segmentation, clusters),
                     stamp_ns=stamp_ns,
                     timings_s=timings_s,
                     strays=len(whole) - len(snapshot),
                 )
-                kept = keeping and Kept(keeping, keeping.passes, keeping.share)
-                return self.conclude(seen, replace(memory, floor=floor, kept=kept))
+                kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
+                return self.conclude(seen, replace(memory, floor=floor, kept=kept, evidence=fused.evidence))
 
     def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
         """A step from what the networks have seen on: its objects, joined to those of another memory.
@@ -235,14 +244,11 @@ class SsenPipeline:
             told &= of_no_class | (semantic_label != unknown)
         return np.where(told, instance_id, np.int32(-1))
 
-    def _classify(
-        self, networks: Networks, snapshot: VoxelSnapshot, floor: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(V, C) log-probabilities and (V,) labels; an empty map never reaches the network."""
+    def _classify(self, networks: Networks, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """(V, C) log-probabilities; an empty map never reaches the network."""
         if len(snapshot) == 0:
-            return np.empty((0, len(self._is_thing)), dtype=np.float32), np.empty(0, dtype=np.int32)
-        log_probabilities = networks.semantic(snapshot, floor)
-        return log_probabilities, log_probabilities.argmax(axis=1).astype(np.int32)
+            return np.empty((0, len(self._is_thing)), dtype=np.float32)
+        return networks.semantic(snapshot, floor)
 
 
 def _embed(networks: Networks, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:

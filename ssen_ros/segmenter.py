@@ -4,6 +4,7 @@ import logging
 import math
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakSet
 
@@ -27,10 +28,13 @@ from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
+# rad from each view of the map to the next: however many there are, they spread over the circle, and over the
+# voxel grid too. A view that is turned by half a circle has the same voxels, and tells little that is new.
+GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
-_KEPT_PER_VOXEL = 2000.0  # bytes of a network, before that is known
+_KEPT_PER_VOXEL = 2000.0  # bytes, before that is known
 _ROWS = 1 << 16  # worked on at once
 _AXES = 1024  # voxels between the axes that views are turned about
 
@@ -75,7 +79,7 @@ class Segmenter:
                 "the same, as far as both go"
             )
         self.rotations, self._offset = rotations, prior * log_shares(semantic)
-        self.kept_per_voxel = (rotations + 1) * _KEPT_PER_VOXEL  # bytes of `KeepingNetworks`
+        self.kept_per_voxel = _KEPT_PER_VOXEL  # bytes of each of `KeepingNetworks`
         self.too_many_to_keep = math.inf  # voxels of the smallest map for which memory did not suffice
         self._semantic, self._embedding = (
             Network(checkpoint, device, precision, engine) for checkpoint in (semantic, embedding)
@@ -172,15 +176,17 @@ class Segmenter:
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        None where nothing can be kept: MinkowskiEngine computes, or the memory would not suffice; what was
-        kept is let go then.
+        Of as many of them as there is memory for: each view is one, and the embedding network is the last.
+        None where nothing can be kept: MinkowskiEngine computes, or the memory does not suffice for any.
+        What was kept is let go then.
         """
         networks = kept.networks if kept else None
         if self._embedding.engine == "minkowski":
             return None
-        held, needed = networks.nbytes if networks else 0, voxels * self.kept_per_voxel
-        little = needed > config.memory_mb * 1e6 or headroom.is_short(needed - held)
-        if little or voxels >= self.too_many_to_keep:
+        held = networks.nbytes if networks else 0
+        allowed = min(config.memory_mb * 1e6, headroom.free_bytes() + held)
+        affordable = int(allowed / max(1.0, voxels * self.kept_per_voxel))
+        if affordable < 1 or voxels >= self.too_many_to_keep:
             if networks:
                 networks.forget()
             return None
@@ -188,23 +194,29 @@ class Segmenter:
             if networks:
                 networks.forget()
             networks = KeepingNetworks(self, config)
+        networks.keep(affordable)
         networks.begin(voxels, whole=kept is None or kept.passes != networks.passes)
         return networks
 
     @torch.inference_mode()
-    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, turn: int = 0) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
-        `floor` is the z of the map's floor, m; without it, it is looked for.
+        `floor` is the z of the map's floor, m; without it, it is looked for. Each `turn` has other views.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = ((snapshot, None) if k == 0 else self.view(snapshot, k) for k in range(self.rotations))
+        first = turn * self.rotations
+        views = (self.view(snapshot, k) for k in range(first, first + self.rotations))
         by_view = (self._log_probabilities(view, floor, row) for view, row in views)
         return on_host(self.mean(by_view))
 
-    def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray]:
-        """The snapshot as `turned` for the k-th of the rotations."""
-        return turned(snapshot, 2 * np.pi * k / self.rotations)
+    def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray | None]:
+        """The snapshot as `turned` for the k-th of all views; as it lies it has no other rows."""
+        return (snapshot, None) if k == 0 else turned(snapshot, k * GOLDEN_ANGLE)
+
+    def turned(self, turn: int) -> "TurnedNetworks":
+        """The same networks, whose views are those after the ones of all turns before; turn 0 is as ever."""
+        return TurnedNetworks(self, turn)
 
     def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:
         """Log-probabilities (n, C) of the mean over the rotations; the first takes it up."""
@@ -240,6 +252,22 @@ _keeping: "WeakSet[KeepingNetworks]" = WeakSet()
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class TurnedNetworks:
+    """A segmenter's networks, of which the semantic one sees other views of the map."""
+
+    segmenter: Segmenter
+    turn: int  # see `Segmenter.semantic`
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """As Segmenter's."""
+        return self.segmenter.semantic(snapshot, floor, self.turn)
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """Segmenter's."""
+        return self.segmenter.embed(snapshot, thing_rows, floor)
+
+
 class KeepingNetworks:
     """A segmenter's networks for pass after pass, each going on from what it computed before.
 
@@ -266,6 +294,11 @@ class KeepingNetworks:
         """Whether they are this segmenter's, as it is now, and keep what this configuration says."""
         return segmenter is self._segmenter and (config, segmenter.device) == (self._config, self._device)
 
+    def keep(self, count: int) -> None:
+        """Keep what so many of the networks compute; let go what the others have kept."""
+        for number, network in enumerate(self._networks):
+            network.keep(number < count)
+
     def begin(self, voxels: int, whole: bool) -> None:
         """The next pass, over so many voxels."""
         self.passes += 1
@@ -287,11 +320,16 @@ class KeepingNetworks:
 
     @property
     def share(self) -> float:
-        """Of a whole pass's multiplications, how many this pass made."""
+        """Of a whole pass's multiplications, how many this pass made.
+
+        A network that has never kept anything counts as much as the first.
+        """
         if not self._keeps:
             return 1.0
-        kept = [network.kept for network in self._networks if network.asked]
-        return sum(k.work for k in kept) / max(1, sum(k.whole_work for k in kept))
+        asked = [network for network in self._networks if network.asked]
+        whole = [network.whole_work or self._views[0].whole_work for network in asked]
+        made = sum(one.kept.work if one.keeps else work for one, work in zip(asked, whole))
+        return made / max(1, sum(whole))
 
     @property
     def nbytes(self) -> int:
@@ -311,7 +349,8 @@ class KeepingNetworks:
             lambda: self._segmenter.embed(snapshot, thing_rows, floor),
         )
         if self._keeps and len(snapshot) > _TYPICAL:
-            self._segmenter.kept_per_voxel = self.nbytes / len(snapshot)
+            keeping = sum(network.keeps for network in self._networks)
+            self._segmenter.kept_per_voxel = self.nbytes / keeping / len(snapshot)
         return embeddings
 
     def _while_memory_lasts(self, keeping: Callable[[], Answer], without: Callable[[], Answer]) -> Answer:
@@ -332,19 +371,25 @@ class KeepingNetworks:
         by_view = []
         for k, network in enumerate(self._views):
             view, row = self._segmenter.view(snapshot, k)
-            network(view, np.arange(len(view)), floor)
-            row = torch.from_numpy(row).to(self._device)
-            by_view.append((network.kept, network.kept.slots[row], network.kept.changed[row]))
+            found = network(view, np.arange(len(view)), floor)
+            chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
+            if network.keeps:
+                kept = network.kept
+                by_view.append((kept.outputs, kept.slots[chosen], kept.changed[chosen]))
+            else:
+                rows = torch.arange(len(view), device=self._device)[chosen]
+                by_view.append((found.__getitem__, rows, torch.ones_like(rows, dtype=torch.bool)))
         slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
-        if self._answers is None or len(self._answers) != by_view[0][0].capacity:
-            self._answers = torch.empty(by_view[0][0].capacity, len(self._segmenter.class_names))
+        capacity = self._views[0].kept.capacity
+        if self._answers is None or len(self._answers) != capacity:
+            self._answers = torch.empty(capacity, len(self._segmenter.class_names))
             self._pairs = torch.full((len(by_view), len(self._answers)), -1)
             self._answers, self._pairs = self._answers.to(self._device), self._pairs.to(self._device)
         for pairs, (_, slots, _) in zip(self._pairs, by_view):  # in a view a point may fall to another voxel
             changed |= pairs[slot] != slots
             pairs[slot] = slots
         rows = changed.nonzero().view(-1)
-        logits = (kept.outputs(slots[rows]).float() for kept, slots, _ in by_view)
+        logits = (outputs(slots[rows]).float() for outputs, slots, _ in by_view)
         self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
         return on_host(self._answers[slot])
 
@@ -355,8 +400,14 @@ class _Keeping:
     def __init__(self, network: Network, config: PassesConfig):
         self._network, self._anchor = network, Anchor(0.0, (0.0, 0.0))
         self.kept = network.incremental(config.threshold, config.whole_share)
-        self.asked = False
+        self.asked, self.keeps = False, True
+        self.whole_work = 0  # multiplications of the last whole pass whose outputs were kept
         self._far = FAR if config.threshold else 0.0
+
+    def keep(self, keeps: bool) -> None:
+        if self.keeps and not keeps:
+            self.kept.forget()
+        self.keeps = keeps
 
     def begin(self, whole: bool) -> None:
         self.asked = False  # in this pass
@@ -366,10 +417,14 @@ class _Keeping:
         placed = "xyz" in self._network.spec.features  # else what it sees lies nowhere
         self.asked, now = True, Anchor.over(floor, snapshot.points[rows] if placed else snapshot.points[:0])
         moved = math.dist(now.centre, self._anchor.centre)
+        if not self.keeps:
+            return self._network(snapshot, rows, now)
         if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
             self._anchor = now
             self.kept.begin(whole=True)
-        return self._network(snapshot, rows, self._anchor, self.kept)
+        found = self._network(snapshot, rows, self._anchor, self.kept)
+        self.whole_work = self.kept.whole_work
+        return found
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:

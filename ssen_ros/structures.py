@@ -77,12 +77,18 @@ class VoxelSnapshot:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What the two networks say about one snapshot."""
+    """What the two networks say about one snapshot, joined to what they said before (`ssen_ros.fusion`)."""
 
-    log_probabilities: np.ndarray  # (V, C) float32, log-softmax of the semantic logits
-    semantic_label: np.ndarray  # (V,) int32, argmax over the classes
+    log_probabilities: np.ndarray  # (V, C) float32, of the classes
+    semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
     thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
     embeddings: np.ndarray  # (T, d) float32
+    pass_label: np.ndarray | None = None  # (V,) int32, the likeliest class by this pass alone
+
+    @property
+    def newest_label(self) -> np.ndarray:
+        """(V,) int32: what this pass alone would say."""
+        return self.semantic_label if self.pass_label is None else self.pass_label
 
     def __post_init__(self):
         v, t = len(self.semantic_label), len(self.thing_rows)
@@ -256,6 +262,25 @@ class Kept:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the passes so far have said of each voxel (`ssen_ros.fusion`); about 70 bytes a voxel.
+
+    By key, so that what moves may take along what is known of it.
+    """
+
+    keys: np.ndarray  # (V,) int64 voxel keys, ascending
+    points: np.ndarray  # (V, 3) float32, m, and
+    colors: np.ndarray  # (V, 3) uint8 RGB: what the networks were last given
+    mean: np.ndarray  # (V, C) float16 log-probabilities of the classes
+    label: np.ndarray  # (V,) int16
+    # (V,) float16: since the networks last said so, how much of what lies around has changed; a sum of shares
+    meanwhile: np.ndarray
+    passes: int = 0  # made in the quiet since the map last changed; the mean is over these, if there are any
+    settled: bool = True  # no more of them are due
+    quiet: bool = False  # the next pass is one of them
+
+
 @dataclass(frozen=True)
 class Memory:
     """All that one update knows of those before it. By default nothing: the first map.
@@ -270,15 +295,36 @@ class Memory:
     floor: Floor | None = None  # that the last update went by
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved
+    evidence: Evidence | None = None  # None: nothing is fused, or no pass was made
 
     @property
     def instances(self) -> tuple[Instance, ...]:
         """Those that the last update told of."""
         return tuple(known.instance for known in self.known if known.told)
 
+    @property
+    def is_settled(self) -> bool:
+        """A further pass over the same map is not called for."""
+        if self.evidence is not None and not self.evidence.settled:
+            return False
+        return self.kept is None or self.kept.share >= 1
+
+    @property
+    def turn(self) -> int:
+        """From which of its sides the next pass sees the map; 0: as it lies."""
+        return self.evidence.passes if self.evidence and self.evidence.quiet else 0
+
     def for_whole_pass(self) -> "Memory":
-        """The same, but the networks shall compute everything anew."""
-        return self if self.kept is None else replace(self, kept=replace(self.kept, passes=-1))
+        """The same, but the next pass, over the same map, shall compute and decide everything anew."""
+        kept = self.kept and replace(self.kept, passes=-1)
+        evidence = self.evidence and replace(self.evidence, quiet=True, passes=0)
+        return replace(self, kept=kept, evidence=evidence)
+
+    def in_the_quiet(self) -> "Memory":
+        """The same, for one more pass over the same map, from another side each time."""
+        if self.evidence is None or self.evidence.passes == 0:
+            return self.for_whole_pass()
+        return replace(self, evidence=replace(self.evidence, quiet=True))
 
     def begin(self, other: "Memory") -> "Memory":
         """Know what `other` knows, and nothing else; no id that either has given is given to a new object.

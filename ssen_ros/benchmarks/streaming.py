@@ -11,7 +11,9 @@ from statistics import median
 import numpy as np
 
 from ssen_ros import voxel_keys
+from ssen_ros.benchmarks.integration import PEERS, benchmark_integration
 from ssen_ros.config import SsenConfig
+from ssen_ros.errors import EngineError
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import is_thing
 from ssen_ros.segmenter import KeepingNetworks, Segmenter
@@ -27,13 +29,14 @@ _CAMERA = range(15, 19)  # moments of the walk between which the change `camera`
 
 
 def benchmark_streaming(
-    voxels: Sequence[int], config: SsenConfig | None = None, repetitions: int = 3
+    voxels: Sequence[int], config: SsenConfig | None = None, repetitions: int = 3, points: int = 1_000_000
 ) -> dict:
-    """Returns {"rows", "kept_bytes_per_voxel"}.
+    """Returns {"rows", "kept_bytes_per_voxel", "integrate_over_open3d", "integrate_over_unique"}.
 
     A row: `map_voxels`; `change`: whole (a pass that keeps nothing), fixed (a cube of it goes and comes),
     share_0.02 (a fiftieth of it does), camera (one of UPDATES updates of a walk); `voxels_computed`, by
     the multiplications made, as many voxels of a whole pass; `seconds` of both networks (median).
+    The last two are those of `benchmark_integration` with so many points; None where Open3D is missing.
     """
     config = config or SsenConfig()
     segmenter = Segmenter.from_config(config.segmenter)
@@ -46,7 +49,15 @@ def benchmark_streaming(
             size = len(maps[-1])
             rows.append({"map_voxels": size, "change": change, **found})
             kept = networks.nbytes / size
-    return {"kept_bytes_per_voxel": kept, "rows": rows}
+    return {"kept_bytes_per_voxel": kept, **_integration(points, repetitions), "rows": rows}
+
+
+def _integration(points: int, repetitions: int) -> dict:
+    try:
+        found = benchmark_integration(points, repetitions=repetitions)
+    except EngineError:
+        found = benchmark_integration(points, repetitions=repetitions, peers=["unique"])
+    return {f"integrate_over_{peer}": found[f"integrate_over_{peer}"] for peer in PEERS}
 
 
 def _walk(voxel_size: float) -> list[VoxelSnapshot]:

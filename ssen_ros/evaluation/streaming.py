@@ -28,6 +28,7 @@ from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.structures import StepResult
 from ssen_ros.voxel_map import VoxelMap
 
+_SCORES = ("streamed", "settled", "one_shot")  # of the last map of a walk
 STAGES = ("voxelize", "snapshot", "semantic", "embedding", "cluster", "instances", "total")
 
 
@@ -66,18 +67,19 @@ class WalkResult:
 
     updates: tuple[Update, ...]
     streamed: SceneResult  # the last map, as the last update published it
+    settled: SceneResult  # and once the passes that are made in the quiet had been made over it
     one_shot: SceneResult  # the same map as the first that the pipeline sees
 
     def save(self, path: Path) -> None:
         updates = json.dumps([asdict(update) for update in self.updates])
-        scores = self.streamed.arrays("streamed ") | self.one_shot.arrays("one_shot ")
-        save_arrays(path, {"updates": updates, **scores})
+        scores = [getattr(self, name).arrays(f"{name} ") for name in _SCORES]
+        save_arrays(path, {"updates": updates} | {k: v for arrays in scores for k, v in arrays.items()})
 
     @classmethod
     def load(cls, path: Path) -> "WalkResult":
         with np.load(path) as data:
             rows = json.loads(str(data["updates"]))
-            scores = [SceneResult.from_arrays(data, prefix) for prefix in ("streamed ", "one_shot ")]
+            scores = [SceneResult.from_arrays(data, f"{name} ") for name in _SCORES]
         carried = [{int(g): id for g, id in row["carried"].items()} for row in rows]
         return cls(tuple(Update(**{**row, "carried": c}) for row, c in zip(rows, carried)), *scores)
 
@@ -135,7 +137,7 @@ def evaluate_walk(moments: Iterable[Moment], pipeline: SsenPipeline) -> WalkResu
     """
     live_map = LiveMap(VoxelMap(pipeline.segmenter.voxel_size))
     updates: list[Update] = []
-    before = scores = None
+    last: tuple[Moment, StepResult, StepResult] | None = None
     loop_closed = False  # since the last update
     for number, moment in enumerate(moments, start=1):
         loop_closed |= moment.loop_closed
@@ -144,12 +146,23 @@ def evaluate_walk(moments: Iterable[Moment], pipeline: SsenPipeline) -> WalkResu
             continue
         work, result, seconds = made
         whole = pipeline.step(work.snapshot, work.stamp_ns)
+        before = last and last[1]
         updates.append(_measured(moment.sample, work, before, result, whole, seconds, loop_closed))
-        scores = [_score(moment.sample, one, pipeline.segmenter.class_names) for one in (result, whole)]
-        before, loop_closed = result, False
-    if scores is None:
+        last, loop_closed = (moment, result, whole), False
+    if last is None:
         raise DataError("a walk without a point in any of its maps: make it anew")
+    moment, result, whole = last
+    results = result, _settled(live_map, pipeline, result), whole
+    scores = [_score(moment.sample, one, pipeline.segmenter.class_names) for one in results]
     return WalkResult(tuple(updates), *scores)
+
+
+def _settled(live_map: LiveMap, pipeline: SsenPipeline, result: StepResult) -> StepResult:
+    """The update after all passes that are made in the quiet."""
+    while not live_map.memory.is_settled and (work := live_map.take(quiet=True)):
+        result = pipeline.step(work.snapshot, work.stamp_ns, work.memory)
+        live_map.finish(work, result)
+    return result
 
 
 def _next(
@@ -179,7 +192,7 @@ def _measured(
     seconds: dict[str, float],
     loop_closed: bool,
 ) -> Update:
-    label, label_of_whole = (one.segmentation.semantic_label for one in (result, whole))
+    label, label_of_whole = (one.segmentation.newest_label for one in (result, whole))
     agreeing, compared = tracking.agreement(result.snapshot, label, whole.snapshot, label_of_whole)
     published_agreeing, _ = tracking.agreement(
         result.snapshot, result.semantic_label, whole.snapshot, whole.semantic_label
@@ -245,9 +258,7 @@ def _summary(walks: Sequence[WalkResult]) -> dict:
     closed = np.concatenate([closed for _, closed in again])
     carried = [walk.carried for walk in walks]
     objects = sum(int((ids != tracking.ABSENT).sum()) for ids in carried)
-    streamed, one_shot = (
-        summarize_scenes([getattr(walk, name) for walk in walks]) for name in ("streamed", "one_shot")
-    )
+    scores = {name: summarize_scenes([getattr(walk, name) for walk in walks]) for name in _SCORES}
     return {
         "updates": len(updates),
         "loop_closures": sum(update.loop_closed for update in updates),
@@ -262,12 +273,15 @@ def _summary(walks: Sequence[WalkResult]) -> dict:
         "object_updates": objects,
         "found_again": int((~closed).sum()),
         "found_again_loop_closure": int(closed.sum()),
-        "miou": streamed["semantic"]["miou"],
-        "miou_one_shot": one_shot["semantic"]["miou"],
         **{
-            key: scores["instance"][metric]
-            for metric in ("ap", "ap50", "ap25")
-            for key, scores in ((metric, streamed), (f"{metric}_one_shot", one_shot))
+            metric if name == "streamed" else f"{metric}_{name}": scores[name][kind][metric]
+            for kind, metric in (
+                ("semantic", "miou"),
+                ("instance", "ap"),
+                ("instance", "ap50"),
+                ("instance", "ap25"),
+            )
+            for name in _SCORES
         },
         "changed": _ratio(updates, "changed", "voxels"),
         "computed": median(update.computed for update in updates),

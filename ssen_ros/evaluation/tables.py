@@ -129,10 +129,11 @@ def rooms_class_table(scores: dict) -> str:
 def streaming_table(scores: dict) -> str:
     """A row a walk, and one for all; in percent, but for counts and the median seconds of an update."""
     header = ["walk", "updates", "loops closed", "changed", "as a whole pass", "flicker", "id switches",
-              "over a closure", "fragmentation", "IDF1", "mIoU", "one-shot", "AP50", "one-shot",
-              "s"]  # fmt: skip
+              "over a closure", "fragmentation", "IDF1", "mIoU", "settled", "one-shot", "AP50", "settled",
+              "one-shot", "s"]  # fmt: skip
     shares = ("changed", "agreement", "flicker", "id_switches", "id_switches_loop_closure", "fragmentation",
-              "idf1", "miou", "miou_one_shot", "ap50", "ap50_one_shot")  # fmt: skip
+              "idf1", "miou", "miou_settled", "miou_one_shot", "ap50", "ap50_settled",
+              "ap50_one_shot")  # fmt: skip
     walks = [*((str(row["walk"]), row) for row in scores["rows"]), ("all", scores)]
     return table(header, [[name, str(row["updates"]), str(row["loop_closures"]),
                            *(_percent(row[key]) for key in shares),

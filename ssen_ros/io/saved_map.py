@@ -8,6 +8,7 @@ The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `fir
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
+What the passes have said of V voxels, where anything is known: the arrays of `Evidence`, behind `evidence_`.
 The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
 and the objects before and after all of them, one correction's after the other's, with the arrays above behind
 `before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`. The voxels that they
@@ -29,7 +30,7 @@ from ssen_ros.instances import named
 from ssen_ros.io.npz import array_names, read_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
-from ssen_ros.structures import Cloud, Correction, Corrections, Floor, Instance, Known, Memory
+from ssen_ros.structures import Cloud, Correction, Corrections, Evidence, Floor, Instance, Known, Memory
 from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
@@ -52,6 +53,11 @@ _INTERVALS = (  # array, least, most
 _STORED = [f for f in fields(Instance) if f.name not in ("class_id", "class_name", "voxel_count", "state")]
 
 _SIDES = "before", "after"  # of a correction
+
+_EVIDENCE = {  # array: type, and shape of a voxel's row; None: one for each class
+    "keys": (np.int64,), "points": (np.float32, 3), "colors": (np.uint8, 3), "mean": (np.float16, None),
+    "label": (np.int16,), "meanwhile": (np.float16,),
+}  # fmt: skip
 
 _Arrays = dict[str, np.ndarray]
 
@@ -170,8 +176,16 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
             {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
         ),
         **_known_arrays(known, len(saved.class_names)),
+        **_evidence_arrays(saved.memory.evidence),
         **_log_arrays(saved.memory.corrections.log, len(saved.class_names)),
     }
+
+
+def _evidence_arrays(evidence: Evidence | None) -> _Arrays:
+    if evidence is None:
+        return {}
+    names = *_EVIDENCE, "passes", "settled"
+    return {f"evidence_{name}": np.array(getattr(evidence, name)) for name in names}
 
 
 def _known_arrays(known: Sequence[Known], classes: int) -> _Arrays:
@@ -254,8 +268,36 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
             max([next_id, *(k.id + 1 for k in known)]),
             floor=_read_floor(arrays),
             corrections=corrections,
+            evidence=_read_evidence(arrays, len(class_names)),
         ),
     )
+
+
+def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
+    if "evidence_keys" not in arrays:
+        return None
+    keys, points, colors, mean, label, meanwhile = (arrays[f"evidence_{name}"] for name in _EVIDENCE)
+    _ascending("evidence_keys", keys, _VOXEL_BITS)
+    for (name, (kind, *row)), array in zip(
+        _EVIDENCE.items(), (keys, points, colors, mean, label, meanwhile), strict=True
+    ):
+        shape = (len(keys), *(classes if n is None else n for n in row))
+        if array.dtype != kind or array.shape != shape:
+            found, expected = f"{array.dtype} {array.shape}", f"{np.dtype(kind)} {shape}"
+            raise ValueError(f"evidence_{name} is {found}, expected {expected}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"evidence_{name} has a value that is no number")
+    if not (np.abs(points) <= _FARTHEST_M).all() or (mean > 1).any() or (meanwhile < 0).any():
+        raise ValueError(
+            "evidence of places out of reach, of probabilities above 1, or of less than no change"
+        )
+    if len(label) and not 0 <= label.min() <= label.max() < classes:
+        raise ValueError(f"evidence_label is {label.min()} to {label.max()}, expected 0 to {classes - 1}")
+    passes = int(arrays["evidence_passes"])
+    if not 0 <= passes < 2**31:
+        raise ValueError(f"evidence_passes is {passes}, expected 0 to 2^31")
+    settled = bool(arrays["evidence_settled"])
+    return Evidence(keys, points, colors, mean, label, meanwhile, passes, settled)
 
 
 def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:

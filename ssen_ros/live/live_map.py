@@ -178,14 +178,17 @@ class LiveMap:
             self._waiting = True
             return True
 
-    def take(self) -> Pass | None:
+    def take(self, quiet: bool = False) -> Pass | None:
         """The newest map that had no pass yet, with the header of its cloud; None if there is none.
 
+        `quiet`: if there is none, one more over the map that had the last, unless one over it has failed.
         If summarising the map raises, the error is passed on, and counts as a failed pass.
         """
         with self._lock:
-            if not self._waiting or self._header is None:
+            quiet &= self._failed_version != self._state.version
+            if self._header is None or not (self._waiting or quiet):
                 return None
+            quiet = not self._waiting
             header, state, memory, start = self._header, self._state, self._memory, self._start
             before = self._last[0].state if self._last else EMPTY_STATE
             of_cloud = self._cloud_waits
@@ -196,8 +199,11 @@ class LiveMap:
         except Exception:
             self._fail(state.version, start, of_cloud)
             raise
-        memory = memory if start is None else memory.begin(start)
-        if not of_cloud:  # it was asked for
+        if quiet:
+            memory = memory.in_the_quiet()
+        elif start is not None:
+            memory = memory.begin(start)
+        elif not of_cloud:  # it was asked for
             memory = memory.for_whole_pass()
         return Pass(header, state, snapshot, memory, before, start, of_cloud)
 

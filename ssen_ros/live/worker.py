@@ -33,8 +33,8 @@ class InferenceWorker:
     without what is kept from pass to pass; a GPU's with its cache emptied. Where that does not help, and
     where a GPU fails in any other way, the networks move to the CPU and stay there.
 
-    Where the networks computed only what had changed, and nothing is due for a while, the map gets a whole
-    pass, so that approximations do not stay.
+    Where nothing is due for a while, the map gets further passes until it has settled: a whole one, so that
+    approximations do not stay, and some that see it from other sides.
 
     Nothing is published while paused, nor of a map that has been started anew meanwhile. A pass that is
     running then, or at `give_up`, ends within a second, and its map waits for the next one.
@@ -183,16 +183,16 @@ class InferenceWorker:
         now = self._live_map.memory
         if now.corrections is work.memory.corrections:
             return result
+        seen = result.memory
         return self._pipeline.conclude(
-            result, replace(now, floor=result.memory.floor, kept=result.memory.kept)
+            result, replace(now, floor=seen.floor, kept=seen.kept, evidence=seen.evidence)
         )
 
     def _take_in_the_quiet(self) -> Pass | None:
         self._idle += 1
-        kept = self._live_map.memory.kept
-        if self._idle < _QUIET or kept is None or kept.share >= 1 or not self._live_map.ask():
+        if self._idle < _QUIET or self._live_map.memory.is_settled:
             return None
-        return self._live_map.take()
+        return self._live_map.take(quiet=True)
 
     def _ask_again(self, work: Pass, asked: list[Future]) -> list[Future]:
         """Have the pass made again for those who asked for it; returns those who cannot wait for that."""

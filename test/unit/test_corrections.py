@@ -11,7 +11,7 @@ from ssen_ros.config import ClusteringConfig, InstancesConfig, SsenConfig
 from ssen_ros.corrections import MAX_NAME, Edit
 from ssen_ros.errors import CorrectionError, MapFileError
 from ssen_ros.io.saved_map import SavedMap, read_map, write_map
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.structures import Event, Memory
 from ssen_ros.voxel_map import VoxelMap
 
@@ -21,7 +21,7 @@ WALL, FLOOR, CHAIR, TABLE, UNKNOWN = range(5)
 GREY, RED, BLUE = (100, 100, 100), (200, 0, 0), (0, 0, 200)
 
 
-class Stub:
+class Stub(Segmenting):
     """Floor grey, chairs red, tables blue; what stands within the same metre of x is one cluster."""
 
     voxel_size, class_names, device = SIZE, NAMES, "cpu"

@@ -94,6 +94,24 @@ def test_nothing_is_kept_beyond_the_memory_that_is_given():
     assert pipeline().step(snapshot, 0).memory.kept is not None
 
 
+def test_where_memory_is_short_as_many_networks_keep_as_it_allows():
+    keeping, whole = pipeline(2, threshold=0.0), pipeline(2, incremental="off")
+    memory = memory_of_whole = Memory()
+    shares = []
+    for number, (snapshot, affordable) in enumerate(zip(maps(), (3, 2, 1, 3))):
+        keeping.segmenter.kept_per_voxel = 4096e6 / len(snapshot) / (affordable + 0.5)
+        result, expected = (
+            keeping.step(snapshot, number, memory),
+            whole.step(snapshot, number, memory_of_whole),
+        )
+        same_answers(result, expected)
+        memory, memory_of_whole = result.memory, expected.memory
+        kept = [network.kept.used > 0 for network in memory.kept.networks._networks]
+        assert kept == [k < affordable for k in range(3)]
+        shares.append(result.computed_share)
+    assert shares[0] == 1 and 0 < shares[1] < 1
+
+
 def test_what_is_known_of_another_map_brings_nothing_that_was_kept():
     known = pipeline().step(next(maps(1)), 0).memory
     assert known.begin(Memory()).kept is None

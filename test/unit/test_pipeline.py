@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.config import ClusteringConfig, InstancesConfig, PublishConfig, SsenConfig
 from ssen_ros.errors import ConfigError
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Memory
 from ssen_ros.voxel_map import VoxelMap
@@ -21,7 +21,7 @@ CLASS_OF_COLOR = {GREY: 1, RED: 2, BLUE: 3}
 SURE = 0.9
 
 
-class StubSegmenter:
+class StubSegmenter(Segmenting):
     """Floor grey, chairs red, tables blue; things embed where the 3 m square they stand on lies."""
 
     voxel_size = VOXEL_SIZE

@@ -25,7 +25,7 @@ from ssen_ros.evaluation.rooms import (
 )
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CEILING, CLASS_NAMES, UNKNOWN
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.structures import Floor
 from ssen_ros.voxel_map import VoxelMap
 
@@ -182,7 +182,7 @@ def test_a_method_that_knows_all_scores_1(height_segmenter):
     assert found["all"] == found["located"] == found["found"] == found["found_50"] == 2
 
 
-class Fooled:
+class Fooled(Segmenting):
     """Measures height from the lowest voxel, and takes what is more than 1 m up for a bed."""
 
     voxel_size = 0.05

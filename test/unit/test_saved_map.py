@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ssen_ros.config import InstancesConfig
 from ssen_ros.errors import MapFileError
+from ssen_ros.fusion import fuse
 from ssen_ros.instances import label, update
 from ssen_ros.io import saved_map as saved_map_module
 from ssen_ros.io.clouds import read_cloud
@@ -38,7 +39,30 @@ def detections(snapshot, parts):
 def saved_map(seed=0, count=500, parts=3):
     made = voxel_map(seed, count)
     memory, _ = updated(Memory(), made.snapshot(), parts, stamp_ns=5)
-    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, replace(memory, floor=Floor(-0.25, True)))
+    memory = replace(memory, floor=Floor(-0.25, True), evidence=fused(None, made.snapshot()))
+    return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, memory)
+
+
+def fused(evidence, snapshot, seed=0):
+    """After one pass more, whose answers are drawn."""
+    answer = np.random.default_rng(seed).dirichlet(np.ones(NUM_CLASSES), len(snapshot))
+    return fuse(evidence, snapshot, np.log(answer + 1e-6).astype(np.float32), 0.5, 4).evidence
+
+
+def test_what_the_passes_have_said_goes_on_after_loading(tmp_path):
+    made = voxel_map()
+    straight = fused(fused(None, made.snapshot()), made.snapshot(), seed=1)
+    straight = fused(replace(straight, quiet=True), made.snapshot(), seed=2)
+    path = tmp_path / "a.npz"
+    write_map(path, SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, Memory(evidence=straight)))
+    loaded = read_map(path).memory.evidence
+    for seed in (3, 4):
+        assert (loaded.passes, loaded.settled, loaded.quiet) == (seed - 2, False, False)
+        for name in ("keys", "points", "colors", "mean", "label", "meanwhile"):
+            np.testing.assert_array_equal(getattr(loaded, name), getattr(straight, name), strict=True)
+        straight, loaded = (
+            fused(replace(one, quiet=True), made.snapshot(), seed) for one in (straight, loaded)
+        )
 
 
 def updated(memory, snapshot, parts, stamp_ns):
@@ -314,6 +338,7 @@ def test_nothing_that_is_loaded_breaks_the_passes_after_it(tmp_path_factory, see
     for stamp_ns in (6, 7):
         snapshot = restored.snapshot()
         memory, _ = updated(memory, snapshot, 3, stamp_ns)
+        memory = replace(memory, evidence=fused(memory.evidence, snapshot, stamp_ns))
         ids = [known.id for known in memory.known]
         assert len(set(ids)) == len(ids) and max(ids) < memory.next_id < 2**31
         assert label(snapshot.voxel_coords, memory.known).max() <= max(ids)

@@ -82,7 +82,7 @@ class Fickle:
 
     def __init__(self, steady):
         self.steady, self.voxel_size, self.class_names = steady, steady.voxel_size, steady.class_names
-        self.embed = steady.embed
+        self.embed, self.turned = steady.embed, steady.turned
 
     def semantic(self, snapshot, floor):
         told = self.steady.semantic(snapshot, floor)
@@ -110,7 +110,7 @@ class Stale(SsenPipeline):
             return result
         off = np.arange(len(result.snapshot)) % 10 == 0
         label = result.segmentation.semantic_label + off.astype(np.int32)
-        segmentation = replace(result.segmentation, semantic_label=label)
+        segmentation = replace(result.segmentation, semantic_label=label, pass_label=label)
         return replace(result, segmentation=segmentation, semantic_label=label)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ssen_ros.benchmarks import streaming
+from ssen_ros.benchmarks import integration, streaming
 from ssen_ros.benchmarks.streaming import benchmark_streaming
+from ssen_ros.errors import EngineError
 from ssen_ros.structures import VoxelSnapshot
 
 SIZE = 0.04
@@ -25,7 +26,7 @@ def walk(monkeypatch):
 
 
 def test_a_change_computes_no_more_than_the_map_and_a_fixed_one_no_more_in_a_larger_map(walk):
-    result = benchmark_streaming([5000, 30_000], repetitions=1)
+    result = benchmark_streaming([5000, 30_000], repetitions=1, points=2000)
     rows = {(row["map_voxels"], row["change"]): row for row in result["rows"]}
     small, large = len(flat(50)), 6 * len(flat(50))
     assert rows[small, "whole"]["voxels_computed"] == small
@@ -34,6 +35,16 @@ def test_a_change_computes_no_more_than_the_map_and_a_fixed_one_no_more_in_a_lar
     assert 0 < rows[large, "fixed"]["voxels_computed"] < 0.5 * large
     assert rows[large, "fixed"]["voxels_computed"] < 2 * rows[small, "fixed"]["voxels_computed"]
     assert all(row["seconds"] > 0 for row in result["rows"]) and result["kept_bytes_per_voxel"] > 500
+    assert result["integrate_over_unique"] > 0
+
+
+def test_without_open3d_nothing_is_said_of_it(monkeypatch):
+    def missing(what):
+        raise EngineError(f"{what} needs open3d")
+
+    monkeypatch.setattr(integration, "open3d", missing)
+    found = streaming._integration(2000, repetitions=1)
+    assert found["integrate_over_open3d"] is None and found["integrate_over_unique"] > 0
 
 
 def test_a_building_holds_each_flat_once():

@@ -5,10 +5,10 @@ import numpy as np
 from ssen_ros.evaluation.vertex_labels import label_vertices
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import CLASS_NAMES
-from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 
 
-class TwoBoxes:
+class TwoBoxes(Segmenting):
     """Left of x = 1 m a chair, right of it what no benchmark knows; an object's embedding is its place."""
 
     voxel_size = 0.1

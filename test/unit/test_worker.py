@@ -14,7 +14,7 @@ from ssen_ros import stopping
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.worker import InferenceWorker
-from ssen_ros.structures import Corrections, Kept, Known, Memory
+from ssen_ros.structures import Corrections, Evidence, Kept, Known, Memory
 
 
 def raise_(error):
@@ -392,6 +392,53 @@ def test_in_the_quiet_an_approximate_map_gets_a_whole_pass_once():
         time.sleep(0.01)
     assert worker.stop(60.0)
     assert len(published) == 3
+
+
+class Settling(Pipeline):
+    """Its map has settled after three passes in the quiet; it notes the turn of each pass."""
+
+    def __init__(self, errors=()):
+        super().__init__(errors)
+        self.turns = []
+
+    def step(self, snapshot, stamp_ns, memory):
+        self.turns.append(memory.turn)
+        result = super().step(snapshot, stamp_ns, memory)
+        passes = memory.evidence.passes + 1 if memory.evidence and memory.evidence.quiet else 0
+        evidence = Evidence(*[np.zeros(0)] * 6, passes=passes, settled=passes >= 3)
+        result.memory = replace(result.memory, evidence=evidence)
+        return result
+
+
+def test_in_the_quiet_a_map_is_seen_from_other_sides_until_it_has_settled():
+    live, published, pipeline = live_map(), [], Settling()
+    worker = InferenceWorker(live, pipeline, lambda head, result: published.append(result), raise_)
+    for stamp in (1, 2):
+        live.receive(header("map", stamp), *cloud(*range(stamp)))
+        trigger_until(worker, published, 4 * stamp)
+        for _ in range(10):
+            worker.trigger()
+            time.sleep(0.01)
+        assert len(published) == 4 * stamp and live.memory.is_settled
+    future = worker.request()
+    worker.trigger()
+    assert future.result(60).memory.evidence.passes == 1, "what is asked for is a whole pass"
+    assert worker.stop(60.0)
+    assert pipeline.turns[:8] == [0, 0, 1, 2] * 2
+
+
+def test_a_pass_in_the_quiet_that_fails_is_not_made_for_ever():
+    errors = [RuntimeError("no room to turn") for _ in range(20)]
+    live, published, reported, pipeline = live_map(), [], [], Settling()
+    worker = InferenceWorker(live, pipeline, lambda head, result: published.append(result), reported.append)
+    live.receive(header("map", 1), *cloud(0))
+    trigger_until(worker, published, 1)
+    pipeline.errors = errors
+    for _ in range(20):
+        worker.trigger()
+        time.sleep(0.01)
+    assert worker.stop(60.0)
+    assert 1 <= len(reported) <= 2 and len(published) == 1
 
 
 def trigger_until(worker, published, count):

@@ -1,0 +1,157 @@
+"""What the passes over a map say together of each voxel, so that labels settle.
+
+While the map grows, each pass sees more of it than those before, and a mean over passes would be worse than
+the newest answer. So what is known of a voxel gives way to that as far as what lies around the voxel has
+changed. The label is held where another class leads only a little: such changes are as often wrong as right.
+The lead that is asked for falls to nothing as the surroundings change, and a voxel that has itself changed
+takes the label that the networks give it.
+
+While the map stands still, passes in the quiet see it from further sides, and the mean over them is better
+than any one of them: the paper's rotation averaging (Table II).
+
+The constants were chosen on walks of the simulator (docs/results.md).
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from ssen_ros import voxel_keys
+from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M
+from ssen_ros.structures import Evidence, VoxelSnapshot
+
+TILE = 16  # voxels: surroundings are counted in cubes of this edge
+REACH = 2  # tiles to every side that are a voxel's surroundings: nearly as far as the networks see
+STALE_SHARE = 0.02  # of the surroundings: where more has changed, nothing is left of older answers
+FREE_SHARE = 0.4  # of the surroundings: where more has changed meanwhile, no label is held
+
+_LEAST = -1e4  # of a log-probability that is kept: float16 reaches no farther than -65504
+
+_IN_TILE = sum((TILE - 1) << (axis * voxel_keys.AXIS_BITS) for axis in range(3))  # those bits of a key
+_SIDE = range(-REACH * TILE, REACH * TILE + 1, TILE)
+_AROUND = [
+    (x << 2 * voxel_keys.AXIS_BITS) + (y << voxel_keys.AXIS_BITS) + z for x, y, z in product(_SIDE, repeat=3)
+]
+
+
+@dataclass(frozen=True)
+class Fused:
+    """What one more pass makes of it."""
+
+    log_probabilities: np.ndarray  # (V, C) float32
+    label: np.ndarray  # (V,) int32
+    pass_label: np.ndarray  # (V,) int32, of this pass alone
+    evidence: Evidence | None  # for the next pass
+
+
+def fuse(
+    known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, hold: float, sides: int
+) -> Fused:
+    """Join the (V, C) float32 log-probabilities of one pass to what is known of those before it.
+
+    `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
+    how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
+    """
+    pass_label = answer.argmax(axis=1).astype(np.int32)
+    if hold == sides == 0:
+        return Fused(answer, pass_label, pass_label, None)
+    keys = voxel_keys.pack(snapshot.voxel_coords)
+    if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
+        mean, label, meanwhile, passes = _kept(answer), pass_label, np.zeros(len(keys), np.float16), 0
+    elif known.quiet and np.array_equal(keys, known.keys):
+        answer, passes = _mean(answer, known), known.passes + 1
+        mean, label = _kept(answer), answer.argmax(axis=1).astype(np.int32)
+        meanwhile = np.zeros(len(keys), np.float16)
+    else:
+        row = voxel_keys.find(known.keys, keys)
+        changed, gone = _changed(known, row, snapshot), np.delete(known.keys, row[row >= 0])
+        share = changed_share(keys, changed, gone)
+        passes = 0 if len(gone) or changed.any() else known.passes
+        answer, mean = _aged(answer, known, row, share)
+        label, meanwhile = _held(answer, known, row, share, hold)
+    evidence = Evidence(
+        keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16), meanwhile, passes,
+        settled=passes >= sides,
+    )  # fmt: skip
+    return Fused(answer, label, pass_label, evidence)
+
+
+def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """(V,) float32: of what lies around each voxel, the share that is new, changed or gone.
+
+    It is 1 where the voxel is so itself.
+
+    Args:
+        keys: (V,) int64, of the map.
+        changed: (V,) bool, those of them that are new or changed.
+        gone: (n,) int64 keys of voxels that are no more.
+    """
+    tiles, tile = np.unique(np.concatenate([keys, gone]) & ~_IN_TILE, return_inverse=True)
+    differing = np.bincount(tile, np.append(changed, np.ones(len(gone))), len(tiles))
+    if not differing.any():
+        return np.zeros(len(keys), np.float32)
+    there = np.bincount(tile, minlength=len(tiles))
+    around = np.zeros((2, len(tiles)))
+    for step in _AROUND:
+        beside = voxel_keys.find(tiles, tiles + step)
+        is_there = beside >= 0
+        around[:, is_there] += differing[beside[is_there]], there[beside[is_there]]
+    share = (around[0] / around[1])[tile[: len(keys)]].astype(np.float32)
+    share[changed] = 1.0
+    return share
+
+
+def _changed(known: Evidence, row: np.ndarray, snapshot: VoxelSnapshot) -> np.ndarray:
+    """(V,) bool: the voxel is new, or its point or colour is another, but for trembling."""
+    changed = row < 0
+    old = np.flatnonzero(~changed)
+    moved_m = np.linalg.norm(snapshot.points[old] - known.points[row[old]], axis=1)
+    recolored = np.abs(snapshot.colors[old].astype(np.int16) - known.colors[row[old]]).max(axis=1, initial=0)
+    changed[old] = (moved_m > TREMBLE_M) | (recolored > TREMBLE_COLOR)
+    return changed
+
+
+def _mean(answer: np.ndarray, known: Evidence) -> np.ndarray:
+    """Of this pass and those before it over the same map."""
+    if known.passes == 0:
+        return answer
+    return _between(known.mean, answer, np.float32(1 / (known.passes + 1)))
+
+
+def _aged(
+    answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of this pass and what was known, which fades as its surroundings change; as such, and as it is kept."""
+    mean = known.mean[row]
+    aged = mean.astype(np.float32)
+    touched = np.flatnonzero(share)
+    answer, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
+    fading = np.flatnonzero(weight < 1)
+    answer[fading] = _between(aged[touched[fading]], answer[fading], weight[fading])
+    aged[touched], mean[touched] = answer, _kept(answer)
+    return aged, mean
+
+
+def _held(
+    answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray, hold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(V,) int32 labels, and (V,) float16 how much has changed around those that are held."""
+    label, meanwhile = known.label[row].astype(np.int32), known.meanwhile[row]
+    touched = np.flatnonzero(share)
+    answer, before, around = answer[touched], label[touched], meanwhile[touched] + share[touched]
+    best = answer.argmax(axis=1).astype(np.int32)
+    lead = answer.max(axis=1, initial=-np.inf) - np.take_along_axis(answer, before[:, None], axis=1)[:, 0]
+    held = (best != before) & (lead < hold * (1 - around / FREE_SHARE))
+    label[touched] = np.where(held, before, best)
+    meanwhile[touched] = np.where(held, around, 0)
+    return label, meanwhile
+
+
+def _between(before: np.ndarray, after: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:
+    """(n, C) float32 logarithms of the mean of two probabilities, of which the second has this weight."""
+    return np.logaddexp(before + np.log1p(-weight), after + np.log(weight))
+
+
+def _kept(log_probabilities: np.ndarray) -> np.ndarray:
+    return np.maximum(log_probabilities, np.float32(_LEAST)).astype(np.float16)
