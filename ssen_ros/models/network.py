@@ -89,5 +89,7 @@ class Network:
 
     @property
     def _bytes_per_voxel(self) -> float:
+        if self.device.type != "cpu":  # a GPU says itself what does not fit
+            return 0.0
         dtype = None if self.engine == "minkowski" else engine_on(self.device, self.precision).dtype
         return _VALUES_PER_VOXEL * (dtype or torch.float32).itemsize

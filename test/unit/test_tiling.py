@@ -110,7 +110,7 @@ def test_what_did_not_fit_is_not_tried_again_for_a_while():
     tried = []
     for _ in range(103):
         stub.sizes = []
-        output = run_in_parts(stub, torch.zeros(800, 1), coords, 10, fitting)
+        output = run_in_parts(stub, torch.zeros(800, 1), coords, 10, fitting=fitting)
         assert torch.equal(output[:, 0], coords[:, 1].double())
         tried.append(stub.sizes)
     assert tried[0][0] == 800 and max(tried[1]) <= stub.most and tried[1:101] == [tried[1]] * 100
@@ -120,8 +120,10 @@ def test_what_did_not_fit_is_not_tried_again_for_a_while():
 def test_where_halves_do_not_help_what_did_not_fit_is_tried_all_the_same():
     fitting, lone = Fitting(), torch.zeros(1, 4, dtype=torch.long)
     with pytest.raises(MemoryError):
-        run_in_parts(Stub(0, MemoryError()), torch.zeros(1, 1), lone, 10, fitting)
-    assert run_in_parts(Stub(1, MemoryError()), torch.zeros(1, 1), lone, 10, fitting).tolist() == [[0]]
+        run_in_parts(Stub(0, MemoryError()), torch.zeros(1, 1), lone, 10, fitting=fitting)
+    assert run_in_parts(Stub(1, MemoryError()), torch.zeros(1, 1), lone, 10, fitting=fitting).tolist() == [
+        [0]
+    ]
 
 
 def test_smaller_buffers_come_before_smaller_parts(monkeypatch):
