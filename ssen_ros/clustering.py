@@ -1,18 +1,20 @@
 """Instances as clusters of the embedding space (paper, Sec. III-B)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from ssen_ros import hdbscan_native, stopping
+from ssen_ros import hdbscan_native, stopping, voxel_keys
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import EngineError, SsenError, missing_module
+from ssen_ros.islands import islands
 from ssen_ros.smoothing import smooth
-from ssen_ros.structures import Clusters, Segmentation, VoxelSnapshot
+from ssen_ros.structures import Clusters, Island, Segmentation, VoxelSnapshot
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +28,57 @@ LEVELS = 32  # of clusters within clusters; where each sheds a few points only, 
 Method = Callable[[np.ndarray, ClusteringConfig], np.ndarray]
 
 
-def cluster_things(snapshot: VoxelSnapshot, segmentation: Segmentation, config: ClusteringConfig) -> Clusters:
-    """The clusters of the things of one snapshot, one label each of its `thing_rows`; see `cluster`."""
+def cluster_things(
+    snapshot: VoxelSnapshot,
+    segmentation: Segmentation,
+    config: ClusteringConfig,
+    before: Sequence[Island] = (),
+) -> tuple[Clusters, tuple[Island, ...]]:
+    """The clusters of the things of one snapshot, one label each of its `thing_rows`, island by island.
+
+    An island that is what it was `before` has the clusters that it had. Returns the islands of now, too.
+    """
     rows = segmentation.thing_rows
-    embeddings = smooth(segmentation.embeddings, snapshot.voxel_coords[rows], config.smoothing)
-    return cluster(clustering_space(embeddings, segmentation.log_probabilities[rows], config), config)
+    coords = snapshot.voxel_coords[rows]
+    known = {(one.keys[0], len(one.keys)): one for one in before}
+    label, adopted = np.full(len(rows), NOISE, np.int32), np.zeros(len(rows), bool)
+    confidence, count, now = np.zeros(len(rows), np.float32), 0, []
+    for member in islands(coords, snapshot.voxel_size):
+        if len(member) < config.min_cluster_size:
+            continue
+        island = Island(
+            voxel_keys.pack(coords[member]),
+            segmentation.embeddings[member],
+            segmentation.log_probabilities[rows[member]],
+            config,
+        )
+        clusters = _known(island, known.get((island.keys[0], len(member)))) or _cluster_island(
+            island, coords[member]
+        )
+        now.append(replace(island, clusters=clusters))
+        own = clusters.instance_label
+        label[member] = np.where(own > NOISE, own + count, NOISE)
+        adopted[member], confidence[member] = clusters.adopted, clusters.confidence
+        count += clusters.count
+    return Clusters(_by_size(_largest(label), 1), adopted, confidence), tuple(now)
+
+
+def _known(island: Island, before: Island | None) -> Clusters | None:
+    same = (
+        before is not None
+        and before.config == island.config
+        and all(
+            np.array_equal(getattr(before, name), getattr(island, name))
+            for name in ("keys", "embeddings", "log_probabilities")
+        )
+    )
+    return before.clusters if same else None
+
+
+def _cluster_island(island: Island, coords: np.ndarray) -> Clusters:
+    config = island.config
+    embeddings = smooth(island.embeddings, coords, config.smoothing)
+    return cluster(clustering_space(embeddings, island.log_probabilities, config), config)
 
 
 def clustering_space(

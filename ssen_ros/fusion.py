@@ -48,7 +48,7 @@ class Fused:
 def fuse(
     known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, hold: float, sides: int
 ) -> Fused:
-    """Join the (V, C) float32 log-probabilities of one pass to what is known of those before it.
+    """Join the (V, C) float32 log-probabilities of one pass, which are written to, to what was known.
 
     `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
     how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
@@ -87,10 +87,10 @@ def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np
         changed: (V,) bool, those of them that are new or changed.
         gone: (n,) int64 keys of voxels that are no more.
     """
-    tiles, tile = np.unique(np.concatenate([keys, gone]) & ~_IN_TILE, return_inverse=True)
-    differing = np.bincount(tile, np.append(changed, np.ones(len(gone))), len(tiles))
-    if not differing.any():
+    if len(gone) == 0 and not changed.any():
         return np.zeros(len(keys), np.float32)
+    tiles, tile = _tiles(np.concatenate([keys, gone]))
+    differing = np.bincount(tile, np.append(changed, np.ones(len(gone))), len(tiles))
     there = np.bincount(tile, minlength=len(tiles))
     around = np.zeros((2, len(tiles)))
     for step in _AROUND:
@@ -100,6 +100,14 @@ def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np
     share = (around[0] / around[1])[tile[: len(keys)]].astype(np.float32)
     share[changed] = 1.0
     return share
+
+
+def _tiles(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ascending keys of the tiles that hold these voxels, at least one; in which each of them lies."""
+    tile = keys & ~_IN_TILE
+    begin = np.flatnonzero(np.append(True, tile[1:] != tile[:-1]))  # a run is sorted as one
+    tiles, of_run = np.unique(tile[begin], return_inverse=True)
+    return tiles, np.repeat(of_run, np.diff(np.append(begin, len(tile))))
 
 
 def _changed(known: Evidence, row: np.ndarray, snapshot: VoxelSnapshot) -> np.ndarray:
@@ -123,14 +131,14 @@ def _aged(
     answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of this pass and what was known, which fades as its surroundings change; as such, and as it is kept."""
-    mean = known.mean[row]
-    aged = mean.astype(np.float32)
-    touched = np.flatnonzero(share)
-    answer, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
+    mean, touched = known.mean[row], np.flatnonzero(share)
+    there, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
     fading = np.flatnonzero(weight < 1)
-    answer[fading] = _between(aged[touched[fading]], answer[fading], weight[fading])
-    aged[touched], mean[touched] = answer, _kept(answer)
-    return aged, mean
+    there[fading] = _between(mean[touched[fading]], there[fading], weight[fading])
+    mean[touched] = _kept(there)
+    answer[...] = mean  # in place: of a large map a new array takes longer than all the rest
+    answer[touched] = there
+    return answer, mean
 
 
 def _held(

@@ -121,7 +121,7 @@ def embedding_colors(segmentation: Segmentation, voxels: int) -> np.ndarray:
     """
     colors = np.zeros((voxels, 3), np.uint8)
     embeddings = segmentation.embeddings
-    if len(embeddings) == 0:
+    if embeddings.size == 0:  # no things, or a map that was loaded
         return colors
     place = embeddings - embeddings.mean(axis=0)
     spread, axes = np.linalg.eigh(place.T @ place / len(place))

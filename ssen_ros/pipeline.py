@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, headroom, instances, stopping
+from ssen_ros import corrections, headroom, instances, stopping, voxel_keys
+from ssen_ros.closure import follow
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
@@ -126,6 +127,8 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
+            with _timed(timings_s, "instances"):
+                memory = follow(memory, snapshot)
             keeping = None
             if config.passes.incremental == "auto":
                 keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
@@ -144,8 +147,10 @@ class SsenPipeline:
                     fused.pass_label,
                 )
             with _timed(timings_s, "cluster"):
-                clusters = cluster_things(snapshot, segmentation, config.clustering)
+                clusters, islands = cluster_things(snapshot, segmentation, config.clustering, memory.islands)
             with _timed(timings_s, "instances"):
+                kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
+                memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, islands=islands)
                 seen = StepResult(
                     snapshot=snapshot,
                     segmentation=segmentation,
@@ -161,16 +166,69 @@ class SsenPipeline:
                     timings_s=timings_s,
                     strays=len(whole) - len(snapshot),
                 )
-                kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
-                return self.conclude(seen, replace(memory, floor=floor, kept=kept, evidence=fused.evidence))
+                return self.conclude(seen, memory)
+
+    def recall(self, snapshot: VoxelSnapshot, stamp_ns: int, memory: Memory) -> StepResult | None:
+        """The update of a map of which `memory` knows all, as of one that was loaded; None where it does not.
+
+        No network runs, so there are no embeddings.
+        """
+        if memory.evidence is None or memory.floor is None:
+            return None
+        start = time.perf_counter()
+        whole, known = snapshot, memory.evidence
+        snapshot = _without_strays(whole, memory.floor)
+        if not np.array_equal(voxel_keys.pack(snapshot.voxel_coords), known.keys):
+            return None
+        label = known.label.astype(np.int32)
+        thing_rows = np.flatnonzero(self._is_thing[label])
+        embeddings = np.empty((len(thing_rows), 0), np.float32)
+        segmentation = Segmentation(known.mean.astype(np.float32), label, thing_rows, embeddings, label)
+        ids, cluster = np.unique(
+            np.append(instances.label(snapshot.voxel_coords[thing_rows], memory.known), np.int32(-1)),
+            return_inverse=True,
+        )
+        clusters = Clusters(
+            (cluster[:-1] - 1).astype(np.int32),  # -1 is the least of the ids
+            np.zeros(len(thing_rows), bool),
+            np.exp(np.minimum(segmentation.log_probabilities[thing_rows].max(axis=1, initial=-np.inf), 0)),
+        )
+        tell_unknown = self.config.publish.unknown
+        now = tuple(
+            replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in memory.known
+        )
+        events = *memory.news, *instances.story(memory.known, now, (), ())
+        memory = replace(memory, known=now, news=(), map=snapshot)
+        seen = StepResult(
+            snapshot=snapshot,
+            segmentation=segmentation,
+            clusters=clusters,
+            detections=(),
+            memory=memory,
+            events=events,
+            thing_rows=thing_rows,
+            semantic_label=label,
+            instance_id=np.full(len(snapshot), -1, dtype=np.int32),
+            confidence=_confidence(segmentation, clusters),
+            stamp_ns=stamp_ns,
+            timings_s={},
+            strays=len(whole) - len(snapshot),
+        )
+        said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)
+        result = self._label(seen, memory, said)
+        return replace(result, timings_s={"total": time.perf_counter() - start})
 
     def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
-        """A step from what the networks have seen on: its objects, joined to those of another memory.
+        """A step from what the networks have seen on: its objects, joined to those that `memory` knows.
 
-        No network runs. For any thread.
+        What passes keep for the next ones is that of the step. No network runs. For any thread.
         """
         config, names = self.config, self.segmenter.class_names
         snapshot, segmentation, clusters = seen.snapshot, seen.segmentation, seen.clusters
+        now = follow(memory, snapshot)
+        memory = replace(
+            seen.memory, known=now.known, next_id=now.next_id, news=now.news, corrections=now.corrections
+        )
         hand = memory.corrections.hand
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:
@@ -290,7 +348,7 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     stopping.check()
     start = time.perf_counter()
     yield
-    timings_s[stage] = time.perf_counter() - start
+    timings_s[stage] = timings_s.get(stage, 0.0) + time.perf_counter() - start
 
 
 def _relabel(
@@ -301,8 +359,10 @@ def _relabel(
     A cluster that has swallowed its neighbours shall not paint them over.
     """
     label = semantic_label.copy()
+    by_id = np.argsort(instance_id, kind="stable")
+    ids = instance_id[by_id]
     for one in known:
-        member = np.flatnonzero(instance_id == one.id)
+        member = by_id[slice(*np.searchsorted(ids, [one.id, one.id + 1]))]
         if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
             label[member] = one.instance.class_id
     return label

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from ssen_ros import voxel_keys
 
 # Half of the steps to the 26 neighbours, those to greater keys; the others are the same pairs turned round.
-_STEPS = np.array([step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)])
+STEPS_AHEAD = np.array([step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)])
 
 
 def smooth(values: np.ndarray, voxel_coords: np.ndarray, weight: float) -> np.ndarray:
@@ -24,10 +24,10 @@ def smooth(values: np.ndarray, voxel_coords: np.ndarray, weight: float) -> np.nd
     if weight == 0 or len(values) == 0:
         return values
     keys = voxel_keys.pack(voxel_coords)
-    steps = voxel_keys.pack(_STEPS) - voxel_keys.pack(np.zeros((1, 3), dtype=int))
+    steps = voxel_keys.pack(STEPS_AHEAD) - voxel_keys.pack(np.zeros((1, 3), dtype=int))
     rows = np.stack([voxel_keys.find(keys, keys + step) for step in steps], axis=1)
     there = rows >= 0
-    weights = np.broadcast_to(np.float32(weight) ** np.abs(_STEPS).sum(axis=1), rows.shape)
+    weights = np.broadcast_to(np.float32(weight) ** np.abs(STEPS_AHEAD).sum(axis=1), rows.shape)
     ends = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
     ahead = csr_array((weights[there].astype(np.float32), rows[there], ends), shape=(len(keys), len(keys)))
     behind = ahead.T

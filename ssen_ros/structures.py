@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros.config import ClusteringConfig
 from ssen_ros.labels import NO_COLOR
 
 
@@ -110,6 +111,17 @@ class Clusters:
     @property
     def count(self) -> int:
         return int(self.instance_label.max(initial=-1)) + 1
+
+
+@dataclass(frozen=True, eq=False)
+class Island:
+    """Things that lie apart from all others, what the networks said of them, and their clusters."""
+
+    keys: np.ndarray  # (n,) int64 voxel keys, ascending
+    embeddings: np.ndarray  # (n, d) float32
+    log_probabilities: np.ndarray  # (n, C) float32
+    config: ClusteringConfig  # that it was clustered by
+    clusters: Clusters | None = None
 
 
 @dataclass(frozen=True)
@@ -296,6 +308,8 @@ class Memory:
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved
     evidence: Evidence | None = None  # None: nothing is fused, or no pass was made
+    map: VoxelSnapshot | None = None  # that all this is known of; None: not known. Never saved
+    islands: tuple[Island, ...] = ()  # that its things were clustered in; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -313,6 +327,14 @@ class Memory:
     def turn(self) -> int:
         """From which of its sides the next pass sees the map; 0: as it lies."""
         return self.evidence.passes if self.evidence and self.evidence.quiet else 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that passes keep for the next ones, beside the map and the objects themselves."""
+        known = [vars(self.evidence)] if self.evidence else []
+        known += [vars(one) for one in self.islands]
+        arrays = sum(a.nbytes for of_one in known for a in of_one.values() if isinstance(a, np.ndarray))
+        return arrays + (0 if self.kept is None else self.kept.networks.nbytes)
 
     def for_whole_pass(self) -> "Memory":
         """The same, but the next pass, over the same map, shall compute and decide everything anew."""

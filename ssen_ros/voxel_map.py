@@ -259,8 +259,10 @@ _Voxels = voxels_native.Voxels
 
 def ranks_are_ours(ranks: np.ndarray) -> bool:
     """Whether each of the (S,) int64 is a rank that a point may have: its distance follows from its place."""
-    places = (ranks[:, None] >> (_PLACE_SHIFT + np.array([16, 8, 0]))) & 255
-    return bool((ranks >> _DISTANCE_SHIFT == _DISTANCE[places].sum(axis=1)).all())
+    distance = ranks >> _DISTANCE_SHIFT
+    for shift in (16, 8, 0):
+        distance -= _DISTANCE[(ranks >> (_PLACE_SHIFT + shift)) & 255]
+    return not distance.any()
 
 
 def change_between(before: MapState, after: MapState) -> MapChange:

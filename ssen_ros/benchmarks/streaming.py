@@ -12,13 +12,14 @@ import numpy as np
 
 from ssen_ros import voxel_keys
 from ssen_ros.benchmarks.integration import PEERS, benchmark_integration
+from ssen_ros.clustering import cluster_things
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import EngineError
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import is_thing
 from ssen_ros.segmenter import KeepingNetworks, Segmenter
 from ssen_ros.simulation import SimulatedSlam
-from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.structures import Segmentation, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 WALK = 3  # seed of the walk through a flat of 12 by 9 m
@@ -35,7 +36,8 @@ def benchmark_streaming(
 
     A row: `map_voxels`; `change`: whole (a pass that keeps nothing), fixed (a cube of it goes and comes),
     share_0.02 (a fiftieth of it does), camera (one of UPDATES updates of a walk); `voxels_computed`, by
-    the multiplications made, as many voxels of a whole pass; `seconds` of both networks (median).
+    the multiplications made, as many voxels of a whole pass; `seconds` of both networks (median);
+    `things_clustered` anew, and `cluster_seconds` (medians).
     The last two are those of `benchmark_integration` with so many points; None where Open3D is missing.
     """
     config = config or SsenConfig()
@@ -45,7 +47,7 @@ def benchmark_streaming(
     for count in voxels:
         networks = KeepingNetworks(segmenter, config.passes)
         for change, maps in _changes(moments, max(1, round(count / len(moments[-1])))).items():
-            found = _measured(segmenter, networks, maps, repetitions, keep=change != "whole")
+            found = _measured(segmenter, networks, config, maps, repetitions, keep=change != "whole")
             size = len(maps[-1])
             rows.append({"map_voxels": size, "change": change, **found})
             kept = networks.nbytes / size
@@ -105,27 +107,51 @@ def _rows(snapshot: VoxelSnapshot, kept: np.ndarray) -> VoxelSnapshot:
 
 
 def _measured(
-    segmenter: Segmenter, networks: KeepingNetworks, maps: list[VoxelSnapshot], repetitions: int, keep: bool
+    segmenter: Segmenter,
+    networks: KeepingNetworks,
+    config: SsenConfig,
+    maps: list[VoxelSnapshot],
+    repetitions: int,
+    keep: bool,
 ) -> dict:
     floor = find_floor(maps[-1]).height
     things = is_thing(tuple(segmenter.class_names))
-    seconds, computed = [], []
+    rows = []
     there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
-    _run(networks if keep else segmenter, maps[0], floor, things)
+    asked = networks if keep else segmenter
+    _, islands = cluster_things(maps[0], _run(asked, maps[0], floor, things), config.clustering)
     for _ in range(repetitions):
         for snapshot in there_and_back:
             if keep:
-                networks.begin(whole=False)
+                networks.begin(len(snapshot), whole=False)
             start = time.perf_counter()
-            _run(networks if keep else segmenter, snapshot, floor, things)
-            seconds.append(time.perf_counter() - start)
-            computed.append(round((networks.share if keep else 1.0) * len(snapshot)))
-    return {"voxels_computed": int(median(computed)), "seconds": median(seconds)}
+            segmentation = _run(asked, snapshot, floor, things)
+            ran = time.perf_counter()
+            before = islands if keep else ()
+            _, islands = cluster_things(snapshot, segmentation, config.clustering, before)
+            known = {id(one.clusters) for one in before}
+            rows.append(
+                (
+                    round((networks.share if keep else 1.0) * len(snapshot)),
+                    ran - start,
+                    sum(len(one.keys) for one in islands if id(one.clusters) not in known),
+                    time.perf_counter() - ran,
+                )
+            )
+    computed, seconds, clustered, cluster_seconds = map(median, zip(*rows))
+    return {
+        "voxels_computed": int(computed),
+        "seconds": seconds,
+        "things_clustered": int(clustered),
+        "cluster_seconds": cluster_seconds,
+    }
 
 
 def _run(
     networks: Segmenter | KeepingNetworks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray
-) -> None:
+) -> Segmentation:
     """Both networks, as the pipeline asks them."""
-    label = networks.semantic(snapshot, floor).argmax(axis=1)
-    networks.embed(snapshot, np.flatnonzero(things[label]), floor)
+    log_probabilities = networks.semantic(snapshot, floor)
+    label = log_probabilities.argmax(axis=1).astype(np.int32)
+    rows = np.flatnonzero(things[label])
+    return Segmentation(log_probabilities, label, rows, networks.embed(snapshot, rows, floor))

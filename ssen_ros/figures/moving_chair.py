@@ -77,7 +77,7 @@ def scene(points: np.ndarray, colors: np.ndarray, along: float) -> Sample:
     floor = (np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) * VOXEL_SIZE
     floor = np.column_stack([floor, np.full(len(floor), -0.5 * VOXEL_SIZE)])
     grain = np.random.default_rng(0).normal(0.0, 6.0, (len(floor), 1))
-    steps = np.round([(x, y, 0.0) for x, y in spots] / np.float64(VOXEL_SIZE))  # whole voxels
+    steps = np.round(np.array([(x, y, 0.0) for x, y in spots]) / VOXEL_SIZE)  # whole voxels
     moved = [points + step for step in (steps * VOXEL_SIZE).astype(np.float32)]
     chairs, each = len(spots), len(points)
     return Sample(

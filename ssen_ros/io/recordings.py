@@ -32,7 +32,10 @@ SUFFIXES = (".mcap", ".db3", ".bag")
 COMPRESSED = (".zstd", ".zst", ".lz4", ".gz", ".bz2", ".xz")
 _UNFINISHED = ".active"  # what ROS 1 calls a bag that it is writing
 _MAGIC = {b"\x89MCAP0\r\n": ".mcap", b"SQLite format 3\0": ".db3", b"#ROSBAG V2": ".bag"}
-_MCAP_CHUNK, _MCAP_DATA_END = 6, 15
+_MCAP_FOOTER_CODE, _MCAP_CHUNK, _MCAP_CHUNK_INDEX, _MCAP_DATA_END = 2, 6, 8, 15
+_INDEX_HEAD = 1 << 20  # bytes that hold what is needed of an entry of the index
+_MCAP_FOOTER = 37  # bytes from there to the end of the file
+_LOOKED_THROUGH = 40_000_000  # bytes; a larger database is not read twice
 _CHUNK_HEAD = 100  # bytes that hold a chunk's numbers and where its data begin
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -80,13 +83,18 @@ def count_messages(path: Path) -> Counter[tuple[str, str]]:
 
 def messages(path: Path, topic: str, type_name: str) -> Iterator[tuple[int, bytes]]:
     """(time of recording [ns], CDR) of one topic of one file, as far as it can be read."""
-    newest_ns = -1
+    newest_ns, given = -1, 0
     with _plain(path) as plain:
+        most = most_bytes(plain.stat().st_size)
         try:
             with _reader(plain) as reader:
                 chosen = [c for c in reader.connections if (c.topic, c.msgtype) == (topic, type_name)]
                 for connection, newest_ns, data in reader.messages(chosen) if chosen else ():
-                    yield newest_ns, _cdr(data, connection.msgtype, plain.suffix == ".bag")
+                    cdr = _cdr(data, connection.msgtype, plain.suffix == ".bag")
+                    given += len(cdr)
+                    if given > most:  # an index may name the same data again and again
+                        raise BagError(_too_much(path.name, most))
+                    yield newest_ns, cdr
             return
         except BagError:
             raise
@@ -109,6 +117,7 @@ def _plain(path: Path) -> Iterator[Path]:
     with open(path, "rb") as stream:
         suffix = _suffix_by_content(stream) or kind_of(path)
     if path.suffix == suffix and not journals:
+        _require_plain_tables(path)
         yield path
         return
     with TemporaryDirectory() as folder:
@@ -125,7 +134,36 @@ def _plain(path: Path) -> Iterator[Path]:
             plain.symlink_to(path.resolve())
         with open(plain, "rb") as stream:
             right = plain.with_suffix(_suffix_by_content(stream) or plain.suffix)
-        yield plain.rename(right)
+        plain.rename(right)
+        _require_plain_tables(right)
+        yield right
+
+
+def _require_plain_tables(plain: Path) -> None:
+    """Raises BagError for a database that computes what it seems to hold, or holds some of it several times.
+
+    A few kilobytes of it would have no end. One that is merely damaged is left to who reads what there is.
+    """
+    if plain.suffix != ".db3":
+        return
+    strange = "a view, a trigger or a computed column"
+    try:
+        with closing(sqlite3.connect(f"file:{plain}?immutable=1", uri=True)) as database:
+            schema = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+            is_plain = all(re.match(r"CREATE (TABLE|INDEX|UNIQUE INDEX)\b", sql, re.I) for _, sql in schema)
+            columns = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden"
+            if is_plain and not any(database.execute(columns, (name,)).fetchone()[0] for name, _ in schema):
+                if plain.stat().st_size > _LOOKED_THROUGH:
+                    return
+                found = " ".join(row[0] for row in database.execute("PRAGMA quick_check").fetchall())
+                if "reference to page" not in found:
+                    return
+                strange = "a page that is part of several others"
+    except (sqlite3.Error, TypeError):  # TypeError: what should be text is none
+        return
+    raise BagError(
+        f"{plain.name}: no recording of rosbag2, its database has {strange}; expected plain tables"
+    )
 
 
 def _suffix_by_content(stream: BinaryIO) -> str:
@@ -160,43 +198,94 @@ def _reader(plain: Path) -> Any:
 
 
 def _check_chunks(plain: Path) -> None:
-    """Raises BagError for a chunk that unpacks to more than it may: the library would unpack it all."""
+    """Raises BagError for chunks that unpack to more than they may: the library would unpack them all.
+
+    Raises ValueError for an index that tells otherwise of them.
+    """
+    most, unpacked = most_bytes(plain.stat().st_size), 0
     if plain.suffix == ".mcap":
+        found = {}
         with open(plain, "rb") as stream:
-            stream.seek(8)
-            while len(head := stream.read(9)) == 9 and head[0] != _MCAP_DATA_END:
-                end = stream.tell() + struct.unpack("<xQ", head)[0]
-                if head[0] == _MCAP_CHUNK:
-                    _check_mcap_chunk(stream)
-                stream.seek(min(end, 1 << 62))
+            for at, opcode in _mcap_places(stream, 8):
+                if opcode == _MCAP_CHUNK:
+                    found[at], size = _mcap_chunk(stream)
+                    unpacked += size
+                    if unpacked > most:
+                        raise BagError(_too_much(plain.name, most))
+                elif opcode == _MCAP_DATA_END:
+                    break
+            _check_mcap_index(stream, found)
     elif plain.suffix == ".bag":
         with open(plain, "rb") as stream:
             stream.readline()
             for fields, data in _ros1_records(stream, unpack=False):
                 if fields.get(b"compression") == b"bz2":
-                    _unpacked(bz2.BZ2Decompressor(), data, "a chunk")
+                    unpacked += len(_unpacked(bz2.BZ2Decompressor(), data, "a chunk"))
+                    if unpacked > most:
+                        raise BagError(_too_much(plain.name, most))
 
 
-def _check_mcap_chunk(stream: BinaryIO) -> None:
+def _mcap_places(stream: BinaryIO, at: int) -> Iterator[tuple[int, int]]:
+    """(place, opcode) of each record from a place on; the stream stands behind the record's head."""
+    stream.seek(min(at, 1 << 62))
+    while len(head := stream.read(9)) == 9:
+        opcode, length = struct.unpack("<BQ", head)
+        yield at, opcode
+        at += 9 + length
+        stream.seek(min(at, 1 << 62))
+
+
+_Packing = tuple[str, int]  # how a chunk is compressed, and to how many bytes
+
+
+def _check_mcap_index(stream: BinaryIO, chunks: dict[int, _Packing | None]) -> None:
+    """Raises ValueError where the index names a chunk twice, or one that is not there as it says."""
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, end - _MCAP_FOOTER))
+    head = stream.read(17)
+    if len(head) < 17 or head[0] != _MCAP_FOOTER_CODE:
+        return  # the library reads it without an index
+    for _, opcode in _mcap_places(stream, struct.unpack("<9xQ", head)[0] or end):
+        if opcode != _MCAP_CHUNK_INDEX:
+            continue
+        told = _Content(stream.read(_INDEX_HEAD))
+        told.read(16)
+        place, _ = told.number("<Q"), told.number("<Q")
+        told.seek(told.number("<I"), io.SEEK_CUR)
+        told.read(8)
+        packing = told.text(), told.number("<Q")
+        if chunks.pop(place, None) != packing:
+            raise ValueError("its index names a chunk twice, or one that is not there")
+
+
+def _mcap_chunk(stream: BinaryIO) -> tuple[_Packing | None, int]:
+    """How a chunk is packed, and what it unpacks to; None and 0 for a damaged one.
+
+    Raises BagError where it unpacks to more than it may.
+    """
     head = _Content(stream.read(_CHUNK_HEAD))
     try:
         *_, size, _ = head.number("<Q"), head.number("<Q"), head.number("<Q"), head.number("<I")
         compression, packed = head.text(), head.number("<Q")
         start = head.read()
     except (struct.error, UnicodeDecodeError):
-        return  # damaged: whoever reads it says so
+        return None, 0  # damaged: whoever reads it says so
     if compression == "zstd" and packed < 1 << 40:
+        data = (start + stream.read(max(0, packed - len(start))))[:packed]
         try:
-            declared = _zstd().get_frame_info(start).decompressed_size
+            declared = _zstd().get_frame_info(data).decompressed_size
+            if _zstd().get_frame_size(data) < len(data):  # and what comes after it?
+                raise BagError(f"a chunk of several parts in {packed:,} bytes; expected one")
+        except BagError:
+            raise
         except Exception:  # of the library, for bytes that are none
-            return
+            return None, 0
         if declared is None:  # it has to be tried
-            declared = len(
-                _unpacked(_zstd().ZstdDecompressor(), start + stream.read(packed - len(start)), "a chunk")
-            )
+            declared = len(_unpacked(_zstd().ZstdDecompressor(), data, "a chunk"))
         size = max(size, declared)
     if size > most_bytes(packed):
         raise BagError(_too_much(f"a chunk of {packed:,} bytes", most_bytes(packed)))
+    return (compression, packed), size
 
 
 def _cdr(data: bytes, type_name: str, is_ros1: bool) -> bytes:
@@ -243,8 +332,9 @@ def _scan_sqlite(plain: Path) -> Iterator[_Raw]:
     query = "SELECT name, type, timestamp, data FROM messages JOIN topics ON topic_id = topics.id"
     with closing(sqlite3.connect(f"file:{plain}?immutable=1", uri=True)) as database:
         try:
-            for topic, kind, recorded_ns, data in database.execute(query):
-                yield topic, kind, recorded_ns, bytes(data), False
+            for row in database.execute(query):
+                if tuple(map(type, row)) == (str, str, int, bytes):  # a column may hold anything
+                    yield (*row, False)
         except sqlite3.Error as error:
             log.debug("%s ends early: %s", plain, error)
 
@@ -282,7 +372,7 @@ class _Content(io.BytesIO):
         return self.read(self.number("<I")).decode()
 
 
-def _mcap_records(stream: BinaryIO) -> Iterator[tuple[int, _Content]]:
+def _mcap_records(stream: BinaryIO, in_chunk: bool = False) -> Iterator[tuple[int, _Content]]:
     """(opcode, content) of each record, those in chunks included, until they end or make no sense."""
     while True:
         head = stream.read(9)
@@ -290,8 +380,8 @@ def _mcap_records(stream: BinaryIO) -> Iterator[tuple[int, _Content]]:
             return
         opcode, length = struct.unpack("<BQ", head)
         data = stream.read(min(length, 1 << 40))
-        if opcode == 6:
-            yield from _mcap_records(io.BytesIO(_chunk(_Content(data))))
+        if opcode == _MCAP_CHUNK and not in_chunk:  # chunks in chunks would have no end
+            yield from _mcap_records(io.BytesIO(_chunk(_Content(data))), in_chunk=True)
         if len(data) < length or opcode == 15:  # cut short; the end of the data
             return
         yield opcode, _Content(data)

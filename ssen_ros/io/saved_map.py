@@ -1,9 +1,10 @@
 """A map and its objects as one file, from which a later run goes on with the same ids.
 
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
-Scalars: `format` (1), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
+Scalars: `format` (2), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
 where known; `class_names` (C,) str.
-The map: `keys` and `ranks` (S,) int64, as `MapState` has them.
+The map: `keys` and `ranks` (S,) int64, as `MapState` has them; of the keys the first, and the steps from one
+to the next (in format 1 the keys themselves, which took four times as much).
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
@@ -27,7 +28,7 @@ import numpy as np
 from ssen_ros.corrections import KINDS, is_name
 from ssen_ros.errors import MapFileError, shown, shown_names
 from ssen_ros.instances import named
-from ssen_ros.io.npz import array_names, read_npz
+from ssen_ros.io.npz import array_names, read_npz, write_npz
 from ssen_ros.io.replacing import replacing
 from ssen_ros.stamps import SECOND_NS
 from ssen_ros.structures import Cloud, Correction, Corrections, Evidence, Floor, Instance, Known, Memory
@@ -35,7 +36,8 @@ from ssen_ros.voxel_keys import AXIS_BITS
 from ssen_ros.voxel_map import OCTANT_BITS, MapState, points_of, ranks_are_ours
 
 SUFFIX = ".npz"
-_FORMAT = 1
+_FORMAT = 2
+_READ = (1, _FORMAT)
 _VOXEL_BITS = 3 * AXIS_BITS
 _STAMPS_END = 2**31 * SECOND_NS  # ns, that a ROS message can carry
 
@@ -129,8 +131,7 @@ def write_map(path: Path, saved: SavedMap, overwrite: bool = False) -> None:
             raise MapFileError(f"{path} is there already: choose another name, or ask for overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            # To the checker one of the arrays might be called allow_pickle.
-            np.savez_compressed(file, **_to_arrays(saved))  # pyright: ignore[reportArgumentType]
+            write_npz(file, _to_arrays(saved))
     except OSError as error:
         raise MapFileError(
             f"{path} cannot be written ({error}): check the name, map_directory and its space"
@@ -154,8 +155,8 @@ def read_map(path: Path) -> SavedMap:
         )
     try:
         arrays = read_npz(path)
-        if int(arrays["format"]) != _FORMAT:
-            raise ValueError(f"format {int(arrays['format'])}, expected {_FORMAT}")
+        if int(arrays["format"]) not in _READ:
+            raise ValueError(f"format {int(arrays['format'])}, expected one of {_READ}")
         return _from_arrays(arrays)
     except (OSError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise MapFileError(f"{path} is damaged, or no map that save_map wrote: {error}") from error
@@ -169,7 +170,7 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         "stamp_ns": np.array(saved.stamp_ns),
         "voxel_size": np.array(saved.voxel_size),
         "class_names": np.array(saved.class_names),
-        "keys": saved.state.keys,
+        "keys": np.diff(saved.state.keys, prepend=0),
         "ranks": saved.state.ranks,
         "next_id": np.array(saved.memory.next_id),
         **(
@@ -237,7 +238,10 @@ def _row_shape(f: Field) -> tuple[int, ...]:
 
 
 def _from_arrays(arrays: _Arrays) -> SavedMap:
-    keys, ranks = _ascending("keys", arrays["keys"], _VOXEL_BITS + OCTANT_BITS), arrays["ranks"]
+    keys, ranks = arrays["keys"], arrays["ranks"]
+    if int(arrays["format"]) > 1 and keys.ndim == 1:
+        keys = np.cumsum(keys)
+    keys = _ascending("keys", keys, _VOXEL_BITS + OCTANT_BITS)
     if ranks.shape != keys.shape or ranks.dtype != np.int64:
         raise ValueError(f"ranks are {ranks.dtype} {ranks.shape}, expected int64 {keys.shape}")
     if not ranks_are_ours(ranks):
@@ -262,7 +266,7 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
         stamp_ns=_stamp(arrays["stamp_ns"]),
         voxel_size=float(arrays["voxel_size"]),
         class_names=class_names,
-        state=MapState(keys, ranks, voxels=len(np.unique(keys >> OCTANT_BITS))),
+        state=MapState(keys, ranks, voxels=int((np.diff(keys >> OCTANT_BITS, prepend=-1) != 0).sum())),
         memory=Memory(
             known,
             max([next_id, *(k.id + 1 for k in known)]),

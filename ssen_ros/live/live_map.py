@@ -165,9 +165,10 @@ class LiveMap:
         """Go on from this map and what is known of it instead; a pass over it is due."""
         with self._receiving:
             self._map.restore(state)
+            snapshot = self._map.snapshot()
             with self._lock:
                 self._header = header
-                self._begin(memory)
+                self._begin(replace(memory, map=snapshot))
                 self._waiting = True
 
     def ask(self) -> bool:

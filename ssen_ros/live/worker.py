@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import TypeVar
 
 from ssen_ros import stopping
@@ -159,7 +158,7 @@ class InferenceWorker:
         self._idle, self._began_s = 0, time.monotonic()
         try:
             with stopping.watching(self._flag):
-                result = self._segment(work)
+                result = (None if asked else self._recall(work)) or self._segment(work)
             with self._publishing:
                 if self._paused or not self._live_map.is_current(work):
                     self._live_map.put_back(work)
@@ -183,10 +182,7 @@ class InferenceWorker:
         now = self._live_map.memory
         if now.corrections is work.memory.corrections:
             return result
-        seen = result.memory
-        return self._pipeline.conclude(
-            result, replace(now, floor=seen.floor, kept=seen.kept, evidence=seen.evidence)
-        )
+        return self._pipeline.conclude(result, now)
 
     def _take_in_the_quiet(self) -> Pass | None:
         self._idle += 1
@@ -212,6 +208,12 @@ class InferenceWorker:
     def _take_asked(self) -> list[Future]:
         asked, self._asked = self._asked, []
         return asked
+
+    def _recall(self, work: Pass) -> StepResult | None:
+        """A map that was loaded is published as it was saved, without a pass."""
+        if work.start is None or work.start.evidence is None:
+            return None
+        return self._pipeline.recall(work.snapshot, work.stamp_ns, work.memory)
 
     def _segment(self, work: Pass) -> StepResult:
         freed = False

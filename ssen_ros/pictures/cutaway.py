@@ -16,6 +16,7 @@ STUB = 0.1  # m that is left of a wall that is cut
 WALL_REACH = 1.9  # m over the floor; a column that has points above it is a wall
 LOOK_BEHIND = np.arange(0.3, 1.25, 0.1)  # m behind a wall, where room is looked for
 ROOM_BEHIND = 2  # occupied columns behind a wall that make it hide a room
+_ENOUGH = 5000  # columns that tell how a map is turned
 GAP = 0.5  # m, gaps between what stands in a room that are part of its ground
 
 
@@ -51,6 +52,7 @@ def make_plan(points: np.ndarray, is_wall: np.ndarray) -> Plan:
 def direction(plan: Plan) -> float:
     """rad in [0, pi/2): how the map is turned, by the narrowest rectangle round what stands in it."""
     columns = np.argwhere(plan.wall | plan.room).astype(np.float64)
+    columns = columns[:: len(columns) // _ENOUGH + 1]
     angles = np.radians(np.arange(0.0, 90.0, 2.0))
     across = np.stack([np.cos(angles), np.sin(angles)]), np.stack([-np.sin(angles), np.cos(angles)])
     widths = [np.diff(np.percentile(columns @ axes, (2.0, 98.0), axis=0), axis=0)[0] + 1.0 for axes in across]
@@ -62,12 +64,15 @@ def ground(plan: Plan, spacing: float) -> np.ndarray:
     reach = max(1, round(GAP / plan.column))
     inside = np.pad(plan.wall | plan.room, reach)
     inside = binary_opening(binary_fill_holes(binary_closing(inside, iterations=reach)), iterations=1)
-    inside = inside[reach:-reach, reach:-reach]
-    ends = plan.origin + np.array(inside.shape) * plan.column
-    axes = [np.arange(np.ceil(a / spacing), np.floor(b / spacing)) for a, b in zip(plan.origin, ends)]
-    places = (np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2) + 0.5) * spacing
-    x, y = ((places - plan.origin) / plan.column).astype(np.int64).T
-    places = places[inside[x, y]]
+    inside = inside[reach:-reach, reach:-reach].astype(bool)
+    if plan.column > COLUMN:  # of a map so wide nobody sees its voxels, and they would be millions
+        spacing = plan.column
+    corners = plan.origin + np.argwhere(inside) * plan.column
+    first, last = (np.ceil((c - spacing / 2) / spacing) for c in (corners, corners + plan.column))
+    steps = np.arange(np.ceil(plan.column / spacing) + 1)
+    within = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
+    places = first[:, None] + within
+    places = (places[(places < last[:, None]).all(axis=-1)] + 0.5) * spacing  # each in the column it lies in
     return np.column_stack([places, np.full(len(places), plan.floor)]).astype(np.float32)
 
 

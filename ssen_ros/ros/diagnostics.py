@@ -42,6 +42,9 @@ class Health:
     below_floor: int = 0  # voxels that were left out of the last pass
     floor_seen: bool = True  # in the last pass
     processed_version: int = 0
+    voxels_computed: int = 0  # in the last pass, by the multiplications made
+    whole_at_s: float | None = None  # of the last pass that computed all of the map; monotonic clock
+    kept_mb: float = 0.0  # from pass to pass
     timings_s: dict[str, float] = field(default_factory=dict)
     totals_s: deque[float] = field(default_factory=lambda: deque(maxlen=_PASSES))  # of the last passes
 
@@ -63,6 +66,10 @@ class Health:
         floor = result.memory.floor
         self.below_floor, self.floor_seen = result.strays, floor is not None and floor.seen
         self.processed_version = result.snapshot.version
+        self.voxels_computed = round(result.computed_share * len(result.snapshot))
+        if result.computed_share >= 1:
+            self.whole_at_s = time.monotonic()
+        self.kept_mb = result.memory.nbytes / 1e6
         self.timings_s = dict(result.timings_s)
         self.totals_s.append(result.timings_s.get("total", 0.0))
 
@@ -115,6 +122,7 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
     health, counters = seen.health, seen.counters
     device = "cpu" if seen.degraded else health.device
     age_s, error_age_s = _age_s(health.received_at_s), _age_s(health.last_error_at_s)
+    oldest_s = _age_s(health.whole_at_s)
     values = {
         "state": message,
         "lifecycle": seen.lifecycle,
@@ -132,6 +140,9 @@ def to_diagnostics(stamp: Time, node: str, seen: Observation) -> DiagnosticArray
         "instances": health.instances,
         "below_floor": health.below_floor,
         "floor_seen": health.floor_seen,
+        "voxels_computed": health.voxels_computed,
+        "oldest_answer_s": "" if oldest_s is None else f"{oldest_s:.1f}",
+        "kept_mb": f"{health.kept_mb:.0f}",
         **{f"{stage}_ms": f"{1000 * seconds:.1f}" for stage, seconds in health.timings_s.items()},
         "running_ms": "" if seen.running_s is None else f"{1000 * seen.running_s:.1f}",
         "memory_mb": f"{memory_mb():.0f}",

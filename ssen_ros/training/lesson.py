@@ -2,8 +2,7 @@
 
 A step shows it a scene of the user's rooms and one of simulated rooms, the replay. Where the user's labels
 say nothing better it shall go on answering as it did before (distillation; Li and Hoiem, Learning without
-Forgetting, ECCV 2016). A class that the user's rooms lack is not pushed down by them: the next room may have
-it. Batch norms keep their statistics, which are of all sorts of rooms. In the end the
+Forgetting, ECCV 2016). Batch norms keep their statistics, which are of all sorts of rooms. In the end the
 weights are averaged with those before (see `averaging`): of several shares, the one that does best on the
 part of the user's rooms that was held back, while the network falls by a point at most on rooms of the replay
 that were held back too.
@@ -197,7 +196,6 @@ class _Lesson:
         self.spec = replace(before.spec, class_names=own.class_names) if semantic else before.spec
         self._teacher = Network(before, self.device, config.precision).model
         self._shown = everything if semantic else imitated
-        self._absent = torch.from_numpy(own.class_shares() == 0)  # (C,) bool: the user's rooms have none
         self._shares, self._weights = _balance(before, own)
         self._balance = torch.tensor(list(self._weights.values())) if self._weights else None
         self.replay = RoomDataset(config.data, config.voxel_size)
@@ -221,11 +219,11 @@ class _Lesson:
         if new:
             rooms = [voxelize(room.taught, self._config.voxel_size) for room in self._own.rooms]
             taken_for = self.judge.confusion(self._before, rooms)
-            with torch.no_grad():
-                for c in new:
-                    old = int(taken_for[c, : new.start].argmax())
-                    model.final.kernel[:, c] = model.final.kernel[:, old]
-                    model.final.bias[:, c] = model.final.bias[:, old] - _BELOW
+            state = model.state_dict()  # shares its memory with the model
+            for c in new:
+                old = int(taken_for[c, : new.start].argmax())
+                state["final.kernel"][:, c] = state["final.kernel"][:, old]
+                state["final.bias"][:, c] = state["final.bias"][:, old] - _BELOW
         return model
 
     def draw(self, step: int) -> Batch:
@@ -253,12 +251,7 @@ class _Lesson:
             before = self._teacher(features, coords)
         kept = batch.scene % 2 == 1
         if self.spec.task == "semantic":
-            spared = ~kept[:, None] & self._absent
-            taught = semantic_loss(
-                torch.where(spared, output.detach(), output),
-                batch.semantic_label.clamp(min=IGNORE_INDEX),
-                self._balance,
-            )
+            taught = semantic_loss(output, batch.semantic_label.clamp(min=IGNORE_INDEX), self._balance)
             kept |= batch.semantic_label == IGNORE_INDEX
             apart = divergence(before[kept], output[kept])
         else:

@@ -87,9 +87,12 @@ def reached(points: np.ndarray, centers: Sequence[np.ndarray], radius: float) ->
 def paint_edit(labelled: LabelledMap, rows: np.ndarray, chosen: int, gives: str) -> Edit | None:
     """These voxels painted with what is given; None where they are that already.
 
+    A class makes a new object, unless the chosen one is of it: then that one goes on.
     Raises CorrectionError where an object must be chosen first.
     """
     of_chosen = labelled.instance_id[rows] == chosen
+    if any(one.id == chosen and one.class_name == _class_of(gives) for one in labelled.instances):
+        gives = JOIN
     if gives in (JOIN, LEAVE):
         if not chosen:
             raise CorrectionError("choose an object first: click it without the brush")

@@ -3,13 +3,16 @@
 import time
 from collections import deque
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from ssen_ros.live.live_map import Counters
 from ssen_ros.ros.diagnostics import Health, Observation, summarize, to_diagnostics
+from ssen_ros.structures import Floor, Kept, Memory, VoxelSnapshot
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 WORKING = Observation(
@@ -99,6 +102,27 @@ def test_networks_that_had_to_leave_the_gpu_are_reported_where_they_are(standing
     moved = replace(WORKING, degraded="lost", health=health(device="cuda:0"))
     (status,) = to_diagnostics(Time(), "/ssen", moved).status
     assert status.hardware_id == "cpu" and {v.key: v.value for v in status.values}["device"] == "cpu"
+
+
+def test_the_age_of_the_oldest_answer_is_that_of_the_last_whole_pass(monkeypatch):
+    snapshot = VoxelSnapshot(
+        np.zeros((1, 3), np.int32), np.zeros((1, 3), np.float32), np.zeros((1, 3), np.uint8), 0.1
+    )
+    health, now_s = Health(), [START_S]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    for share, oldest_s in ((1.0, "1.0"), (0.3, "2.0"), (1.0, "1.0")):
+        kept = Kept(SimpleNamespace(nbytes=7_000_000), 1, share)
+        memory = Memory(kept=kept, floor=Floor(0.0, True))
+        health.passed(
+            SimpleNamespace(
+                instances=(), memory=memory, strays=0, snapshot=snapshot, timings_s={}, computed_share=share
+            )
+        )
+        now_s[0] += 1.0
+        (status,) = to_diagnostics(Time(), "/ssen", replace(WORKING, health=health)).status
+        values = {value.key: value.value for value in status.values}
+        assert values["oldest_answer_s"] == oldest_s and values["kept_mb"] == "7"
+        assert values["voxels_computed"] == str(round(share))
 
 
 def test_memory_is_short_until_there_was_enough_for_the_same_thing():

@@ -1,7 +1,12 @@
 """Recordings are read as they were written, and what is none or is damaged gets one clear error. No ROS."""
 
+import io
 import shutil
+import sqlite3
+import struct
 import sys
+import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,7 @@ from ssen_ros.errors import BagError, CloudError
 from ssen_ros.io.bags import BagReader, BagWriter, is_bag, typestore
 from ssen_ros.io.clouds import read_cloud
 from ssen_ros.io.point_cloud2 import CLOUD_TYPE
+from ssen_ros.io.recordings import _mcap_places
 
 MESSAGES = Path(__file__).resolve().parents[2] / "msg"
 STORE = typestore()
@@ -408,3 +414,92 @@ def test_a_recording_that_fills_the_disk_is_closed_with_what_it_has(tmp_path, ro
     )
     assert written - 3 <= len(stamps) <= written + 1
     assert not list((tmp_path / "bag").glob(".*"))
+
+
+TOPICS = """CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, serialization_format TEXT,
+    offered_qos_profiles TEXT);
+    INSERT INTO topics VALUES(1, '/m', 'sensor_msgs/msg/PointCloud2', 'cdr', '');"""
+ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n AS id"
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        f"{TOPICS} CREATE VIEW messages AS {ENDLESS}, 1 AS topic_id, n AS timestamp, x'00' AS data FROM t;",
+        f"CREATE VIEW topics AS {ENDLESS}, '/m' || n AS name, 'a/msg/B' AS type FROM t;",
+        f"{TOPICS} CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data "
+        "BLOB GENERATED ALWAYS AS (zeroblob(900000000))); INSERT INTO messages VALUES(1, 1, 5);",
+    ],
+    ids=["endless messages", "endless topics", "computed"],
+)
+def test_a_database_that_computes_what_it_holds_is_refused(tmp_path, tables):
+    with closing(sqlite3.connect(tmp_path / "a.db3")) as database:
+        database.executescript(tables)
+    with pytest.raises(BagError, match="a view, a trigger or a computed column; expected plain tables"):
+        read_cloud(tmp_path / "a.db3")
+
+
+def test_a_database_that_shows_a_page_again_and_again_is_refused(tmp_path):
+    messages = (
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB);"
+    )
+    with closing(sqlite3.connect(tmp_path / "a.db3")) as database:
+        database.executescript(f"PRAGMA page_size = 4096; {TOPICS} {messages}")
+        database.execute("INSERT INTO messages VALUES(1, 1, 5, ?)", (b"A" * 100_000,))
+        database.commit()
+    pages = np.frombuffer((tmp_path / "a.db3").read_bytes(), np.uint8).reshape(-1, 4096).copy()
+    overflowing = np.flatnonzero((pages[:, 10:20] == ord("A")).all(axis=1))
+    pages[overflowing[9], :4] = 0, 0, 0, overflowing[2] + 1  # where it goes on
+    (tmp_path / "a.db3").write_bytes(pages.tobytes())
+    with pytest.raises(BagError, match="a page that is part of several others"):
+        read_cloud(tmp_path / "a.db3")
+
+
+def test_a_number_in_place_of_data_is_no_message(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "a.db3")) as database:
+        database.executescript(f"{TOPICS} CREATE TABLE messages(id, topic_id, timestamp, data);")
+        database.execute("INSERT INTO messages VALUES(1, 1, 5, 2000000000)")
+        database.commit()
+    tracemalloc.start()
+    try:
+        with pytest.raises(BagError):
+            read_cloud(tmp_path / "a.db3")
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def record(opcode, content):
+    return struct.pack("<BQ", opcode, len(content)) + content
+
+
+def chunk(data, size):
+    packing = struct.pack("<QQQII", 0, 9, size, 0, 4) + b"zstd" + struct.pack("<Q", len(data))
+    return record(6, packing + data)
+
+
+def test_an_index_that_names_a_chunk_again_and_again_is_not_believed(bag, tmp_path):
+    data = next(bag.glob("*.mcap")).read_bytes()
+    stream = io.BytesIO(data)
+    places = [at for at, opcode in _mcap_places(stream, 8) if opcode == 8]
+    length = 9 + struct.unpack_from("<Q", data, places[0] + 1)[0]
+    entry = data[places[0] : places[0] + length]
+    (tmp_path / "a.mcap").write_bytes(data[: places[0]] + 3000 * entry + data[places[0] :])
+    found = list(BagReader(tmp_path / "a.mcap").raw())
+    assert len(found) == 3, "by the chunks themselves"
+
+
+@pytest.mark.parametrize("parts", ["many", "one behind another"])
+def test_chunks_that_unpack_to_much_together_are_refused(tmp_path, parts):
+    zstd = pytest.importorskip("backports.zstd")
+    large = zstd.compress(bytes(30_000_000))
+    if parts == "many":
+        body, words = chunk(large, 30_000_000) * 3, "unpacks to more than 40,000,000"
+    else:
+        body, words = chunk(zstd.compress(b"a") + large, 1), "several parts"
+    magic = b"\x89MCAP0\r\n"
+    head, end = record(1, bytes(8)), record(15, bytes(4)) + record(2, bytes(20))
+    (tmp_path / "a.mcap").write_bytes(magic + head + body + end + magic)
+    assert (tmp_path / "a.mcap").stat().st_size < 10_000
+    with pytest.raises(BagError, match=words):
+        read_cloud(tmp_path / "a.mcap")

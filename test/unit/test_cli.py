@@ -15,6 +15,7 @@ from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.io.ply import read_ply_vertices
 from ssen_ros.labels import CLASS_NAMES
+from ssen_ros.network_spec import chosen_weights, shipped_weights
 from ssen_ros.structures import Cloud
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -79,6 +80,16 @@ def test_segment_passes_settings_on(stub_networks, tmp_path):
     assert config.clustering.min_cluster_size == 60
     assert config.instances.min_score == 0.5
     assert config.segmenter.device == "cpu"
+
+
+def test_weights_is_short_for_a_parameter_and_one_checkpoint_may_differ(stub_networks, tmp_path):
+    np.savez(tmp_path / "room.npz", points=two_chairs())
+    arguments = ["segment", str(tmp_path / "room.npz"), "--out", str(tmp_path), "--weights", "taught"]
+    assert main([*arguments, "--set", "segmenter.embedding_checkpoint=other.safetensors"]) == 0
+    chosen = stub_networks[0].config.segmenter
+    assert chosen_weights(chosen, "semantic") == str(Path("taught") / "semantic.safetensors")
+    assert chosen_weights(chosen, "embedding") == "other.safetensors"
+    assert chosen_weights(SsenConfig().segmenter, "semantic") == shipped_weights("semantic")
 
 
 def test_segment_goes_by_the_parameter_file_of_the_node(stub_networks, tmp_path):

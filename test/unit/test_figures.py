@@ -12,10 +12,11 @@ from ssen_ros.cli.main import main
 from ssen_ros.errors import SsenError
 from ssen_ros.figures import moving_chair, rooms, timing
 from ssen_ros.figures.figure import Figure, save_figure
-from ssen_ros.io.samples import VOXEL_SIZE, Sample
+from ssen_ros.io.samples import VOXEL_SIZE, Sample, save_sample
 from ssen_ros.labelled_map import LabelledMap
 from ssen_ros.labels import CLASS_NAMES, LABEL_NAMES
 from ssen_ros.palettes import NOISE_COLOR, STUFF_COLOR, instance_colors
+from ssen_ros.pipeline import SsenPipeline
 
 CHAIR, FLOOR = CLASS_NAMES.index("chair"), CLASS_NAMES.index("floor")
 EDGE = 0.04
@@ -171,7 +172,7 @@ def test_the_fullest_single_chair_is_taken_and_stands_at_the_origin():
 class Placed:
     """A pipeline whose embedding of a thing is where its object stands, in a space that is turned."""
 
-    segmenter = SimpleNamespace(voxel_size=EDGE, class_names=LABEL_NAMES)
+    segmenter = SimpleNamespace(voxel_size=EDGE, class_names=LABEL_NAMES, device="cpu")
 
     def __init__(self, width: int):
         self.turn = np.linalg.qr(np.random.default_rng(0).normal(size=(width, width)))[0][:3]
@@ -187,7 +188,8 @@ class Placed:
         return SimpleNamespace(
             snapshot=snapshot, semantic_label=np.where(ids < 0, FLOOR, CHAIR).astype(np.int32),
             instance_id=ids,
-            confidence=np.ones(len(ids), np.float32), instances=(), stamp_ns=0, events=(), timings_s={},
+            confidence=np.ones(len(ids), np.float32), instances=(), stamp_ns=0, events=(),
+            timings_s={"semantic": 0.2, "total": 0.2},
             segmentation=SimpleNamespace(thing_rows=things, embeddings=embeddings),
         )  # fmt: skip
 
@@ -228,3 +230,30 @@ def test_another_number_is_refused(capsys):
     with pytest.raises(SystemExit) as end:
         main(["figure", "2"])
     assert end.value.code == 2 and "invalid choice: 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 5, 6])
+def test_the_command_makes_each_figure(number, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(SsenPipeline, "from_config", lambda config: Placed(8))
+    points, _ = chair()
+    parts = [points, block(-0.16, -0.2, cells=9) + np.float32([moving_chair.APART[0], 0, 0])]
+    sizes = [len(part) for part in parts]
+    labels = np.full(sum(sizes), CHAIR, np.int8), np.repeat(np.int16([1, 2]), sizes)
+    room = Sample(np.vstack(parts), np.full((sum(sizes), 3), 120, np.uint8), *labels)
+    save_sample(tmp_path / "room.npz", room)
+    words = ["figure", str(number), "--rooms", str(tmp_path / "room.npz"), "--out", str(tmp_path / "out")]
+    assert main([*words, "--steps", "2", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    written = json.loads((tmp_path / "out" / f"figure{number}.json").read_text())
+    assert written["command"] == " ".join(["ssen", *words, "--steps", "2", "--json"])
+    assert printed.items() <= written.items()
+    told = {
+        1: lambda data: data["objects"] == 2,
+        3: lambda data: data["ours"]["scans"] == 1 and data["ours"]["voxels"] > 0,
+        4: lambda data: data["objects"] == 2 and data["divided"] == 0,
+        5: lambda data: data["rooms"]["room"]["found_at_iou_0.5"] == 2,
+        6: lambda data: data["chairs"] == 13 and data["steps"] == 2,
+    }
+    assert told[number](printed)
+    with Image.open(tmp_path / "out" / f"figure{number}.webp") as picture:
+        assert min(picture.size) > 0

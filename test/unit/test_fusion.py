@@ -81,7 +81,7 @@ def test_what_is_known_fades_with_what_changes_around_it():
     known = fuse(None, shot, first, HOLD, SIDES).evidence
     for changed in (1, 3, 30):
         colors = np.where(np.arange(count)[:, None] < changed, 0, shot.colors).astype(np.uint8)
-        found = fuse(known, replace(shot, colors=colors), second, HOLD, SIDES)
+        found = fuse(known, replace(shot, colors=colors), second.copy(), HOLD, SIDES)
         weight = min(1, changed / count / STALE_SHARE)
         expected = np.log((1 - weight) * np.exp(first) + weight * np.exp(second))
         np.testing.assert_allclose(found.log_probabilities[changed:], expected[changed:], atol=2e-3)

@@ -10,7 +10,7 @@ from ssen_ros.labels import CEILING, CLASS_NAMES, LABEL_NAMES
 from ssen_ros.palettes import DEFAULT, PALETTES, STUFF_COLOR, instance_colors, semantic_colors
 from ssen_ros.pictures.annotations import LEGEND_LINE, TITLE_HEIGHT, label_places
 from ssen_ros.pictures.camera import fit_camera, view_axes
-from ssen_ros.pictures.cutaway import direction, make_plan, visible_rows
+from ssen_ros.pictures.cutaway import direction, ground, make_plan, visible_rows
 from ssen_ros.pictures.render import GAP, render, render_map, save_png
 from ssen_ros.pictures.shot import BACKGROUND, PANEL_WIDTH, take
 from ssen_ros.pictures.splat import ball, cube, splat
@@ -244,3 +244,17 @@ def test_the_camera_looks_along_no_wall():
     points = grid((0, 5), (0, 3), (0, 0.05)) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]], np.float32)
     found = direction(make_plan(points, np.zeros(len(points), bool)))
     assert min(abs(found - turned), abs(found - turned + np.pi / 2)) < np.radians(3)
+
+
+def test_the_ground_fills_its_columns_once():
+    points = grid((0.3, 4.1), (-2.2, 1), (0, 0.05))
+    plan = make_plan(points, np.zeros(len(points), bool))
+    places = ground(plan, VOXEL)[:, :2]
+    assert len(np.unique(np.round(places / VOXEL - 0.5), axis=0)) == len(places)
+    assert len(places) == pytest.approx(3.8 * 3.2 / VOXEL**2, rel=0.1)
+    np.testing.assert_allclose(places / VOXEL - 0.5, np.round(places / VOXEL - 0.5), atol=1e-3)
+
+
+def test_a_stray_far_away_costs_no_memory():
+    points = np.vstack([FLOOR_POINTS, np.float32([[20_000, 20_000, 0], [-20_000, 20_000, 0]])])
+    assert len(ground(make_plan(points, np.zeros(len(points), bool)), VOXEL)) < 10_000

@@ -154,12 +154,12 @@ def test_a_file_is_replaced_only_when_asked_and_whole(tmp_path, monkeypatch):
         write_map(path, saved_map(parts=2))
     assert path.read_bytes() == before
 
-    def full(file, **arrays):
+    def full(file, arrays):
         file.write(b"half of it")
         raise OSError("no space left")
 
     with monkeypatch.context() as patch:
-        patch.setattr(np, "savez_compressed", full)
+        patch.setattr("ssen_ros.io.saved_map.write_npz", full)
         with pytest.raises(MapFileError, match="no space left"):
             write_map(path, saved_map(parts=2), overwrite=True)
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
@@ -167,11 +167,22 @@ def test_a_file_is_replaced_only_when_asked_and_whole(tmp_path, monkeypatch):
     assert len(read_map(path).memory.known) == 2
 
 
+def test_a_file_of_the_first_format_is_read(tmp_path):
+    path, saved = tmp_path / "a.npz", saved_map()
+    write_map(path, saved)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **arrays | {"format": np.array(1), "keys": saved.state.keys})
+    read = read_map(path)
+    np.testing.assert_equal(read.state.keys, saved.state.keys)
+    assert read.state.voxels == saved.state.voxels and len(read.memory.known) == 3
+
+
 def damaged(arrays, name):
     """The arrays of a file with something wrong in them."""
     changes = {
-        "format": {"format": np.array(2)},
-        "descending": {"keys": arrays["keys"][::-1]},
+        "format": {"format": np.array(3)},
+        "descending": {"keys": np.diff(np.cumsum(arrays["keys"])[::-1], prepend=0)},
         "short": {"ranks": arrays["ranks"][:-1]},
         "floats": {"ranks": arrays["ranks"].astype(float)},
         "twice": {"id": np.array([1, 1, 2])},

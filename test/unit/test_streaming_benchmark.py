@@ -23,6 +23,12 @@ def flat(steps: int) -> VoxelSnapshot:
 @pytest.fixture
 def walk(monkeypatch):
     monkeypatch.setattr(streaming, "_walk", lambda voxel_size: [flat(44), flat(46), flat(50)])
+    monkeypatch.setattr(integration, "cloud", lambda points: cloud(flat(50), points))
+
+
+def cloud(snapshot: VoxelSnapshot, points: int) -> tuple[np.ndarray, np.ndarray]:
+    row = np.arange(points) % len(snapshot)
+    return snapshot.points[row], snapshot.colors[row]
 
 
 def test_a_change_computes_no_more_than_the_map_and_a_fixed_one_no_more_in_a_larger_map(walk):
@@ -38,7 +44,7 @@ def test_a_change_computes_no_more_than_the_map_and_a_fixed_one_no_more_in_a_lar
     assert result["integrate_over_unique"] > 0
 
 
-def test_without_open3d_nothing_is_said_of_it(monkeypatch):
+def test_without_open3d_nothing_is_said_of_it(walk, monkeypatch):
     def missing(what):
         raise EngineError(f"{what} needs open3d")
 

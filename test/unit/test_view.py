@@ -401,6 +401,9 @@ def test_the_brush_paints_what_is_shown_around_a_click_or_along_a_drag(viewer):
     view._on_click(clicking(view, top_of(whole, 10, 5)))
     given = edits.pop()
     assert given.ids == (1,) and (whole.labels_at(given.points)[1] == -1).all()
+    panel.gives.value = "chair"  # as the chosen object is: it goes on
+    view._on_click(clicking(view, top_of(whole, 10, 5)))
+    assert edits.pop().ids == (1,)
 
 
 def test_a_box_is_drawn_by_two_corners_and_its_height(viewer):
@@ -476,6 +479,16 @@ def test_the_exported_room_has_what_the_map_says():
     expected = np.where(whole.semantic_label == WALL, -1, whole.semantic_label)
     np.testing.assert_array_equal(sample.semantic_label, expected)
     np.testing.assert_array_equal(sample.instance_label, whole.instance_id)
+
+
+def test_an_object_keeps_a_name_of_ones_own_in_the_exported_room():
+    whole = labelled()
+    first, *others = whole.instances
+    sample = to_sample(replace(whole, instances=(replace(first, class_name="workbench"), *others)))
+    rows = whole.instance_id == first.id
+    assert rows.any() and (sample.semantic_label[rows] == UNKNOWN).all()
+    assert sample.own_names == {int(sample.instance_label[rows][0]): "workbench"}
+    assert sample.semantic_label[~rows].tolist() == to_sample(whole).semantic_label[~rows].tolist()
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""The things of a wide map fall into islands: sets that lie apart, each of which is clustered by itself.
+
+Networks that see some metres cannot tell the chairs of two rooms apart, and what an update changes in one
+room is no reason to cluster the others anew.
+"""
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ssen_ros import voxel_keys
+from ssen_ros.smoothing import STEPS_AHEAD
+
+WIDE_M = 8.0  # along x or y: what is wider is parted
+CELLS_M = (
+    4.0,
+    2.0,
+    1.0,
+    0.5,
+    0.25,
+    0.125,
+)  # at gaps as wide as possible: of one empty cell of such an edge, or two
+
+
+def islands(voxel_coords: np.ndarray, voxel_size: float) -> list[np.ndarray]:
+    """The (n,) int64 ascending rows of each island of (T, 3) voxels, in the order of their first rows.
+
+    Things no wider than WIDE_M are one island, and so are those that no gap parts. Neighbouring voxels are
+    always in one.
+    """
+    found = _parted(voxel_coords, np.arange(len(voxel_coords)), voxel_size, CELLS_M)
+    return sorted(found, key=lambda island: island[0])
+
+
+def _parted(
+    coords: np.ndarray, rows: np.ndarray, voxel_size: float, cells_m: tuple[float, ...]
+) -> list[np.ndarray]:
+    if not len(rows):
+        return []
+    if not cells_m or np.ptp(coords[rows, :2], axis=0).max() * voxel_size <= WIDE_M:
+        return [rows]
+    parts = _together(coords, rows, max(1, round(cells_m[0] / voxel_size)))
+    return [island for part in parts for island in _parted(coords, part, voxel_size, cells_m[1:])]
+
+
+def _together(coords: np.ndarray, rows: np.ndarray, edge: int) -> list[np.ndarray]:
+    """The rows by the group of cells of so many voxels that they lie in; cells that touch are in one."""
+    cells, of_row = np.unique(voxel_keys.pack(coords[rows] // edge), return_inverse=True)
+    steps = voxel_keys.pack(STEPS_AHEAD) - voxel_keys.pack(np.zeros((1, 3), dtype=int))
+    ahead = np.stack([voxel_keys.find(cells, cells + step) for step in steps], axis=1)
+    one, step = np.nonzero(ahead >= 0)
+    graph = coo_array((np.ones(len(one), bool), (one, ahead[one, step])), shape=(len(cells), len(cells)))
+    island = connected_components(graph, directed=False)[1][of_row]
+    order = np.argsort(island, kind="stable")
+    return np.split(rows[order], np.flatnonzero(np.diff(island[order])) + 1)
