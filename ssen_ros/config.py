@@ -95,10 +95,10 @@ class SegmenterConfig:
     )
     precision: str = param(
         "auto",
-        "number format of the networks; bfloat16 is faster on a CPU with AVX512_BF16 or AMX and on a GPU, "
-        "and changes some labels near the borders of objects; other CPUs refuse it; auto: bfloat16 on a CPU "
-        "that multiplies it, else float32",
-        choices=("auto", "float32", "bfloat16"),
+        "number format of the networks; float16 and bfloat16 are faster on a GPU, bfloat16 on a CPU with "
+        "AVX512_BF16 or AMX, and change some labels near the borders of objects; other CPUs refuse them; "
+        "auto: float16 on a GPU, bfloat16 on a CPU that multiplies it, else float32",
+        choices=("auto", "float32", "float16", "bfloat16"),
         changes=CONFIGURE,
     )
     rotations: int = param(

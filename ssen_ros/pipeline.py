@@ -66,8 +66,13 @@ class Segmenting(Networks, Protocol):
         """A torch.device, or its name."""
         return "cpu"
 
+    @property
+    def fallback(self) -> str:
+        """Why the CPU computes although there is a GPU; empty: it was meant to."""
+        return ""
+
     def to(self, device: str) -> Any:
-        """Move to another device."""
+        """Move to another device; to the CPU without a word from the one before, which may have failed."""
 
     @staticmethod
     def release_memory() -> None:

@@ -13,12 +13,11 @@ import torch
 
 from ssen_ros import headroom, voxel_keys
 from ssen_ros.config import PassesConfig, SegmenterConfig
-from ssen_ros.devices import device_of
-from ssen_ros.errors import CheckpointError, ConfigError, shown, shown_names
+from ssen_ros.devices import device_of, empty_gpu_cache, is_gpu_failure, is_out_of_memory, on_host
+from ssen_ros.errors import CheckpointError, ConfigError, EngineError, shown, shown_names
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
-from ssen_ros.models.tiling import is_out_of_memory
 from ssen_ros.native import trim
 from ssen_ros.network_spec import chosen_weights
 from ssen_ros.rotations import turn_z
@@ -46,8 +45,11 @@ class Segmenter:
     Raises:
         CheckpointError: the two networks differ in voxel size or classes, or do not do these two tasks.
         ConfigError: the device or engine has no fast arithmetic of that precision.
-        EngineError: MinkowskiEngine was asked for and cannot compute on this device.
+        EngineError: the engine cannot compute on this device: the GPU answers wrongly or not at all, or
+            MinkowskiEngine was asked for and is missing.
     """
+
+    fallback = ""  # why the CPU computes although `auto` found a GPU
 
     def __init__(
         self,
@@ -94,13 +96,32 @@ class Segmenter:
     def from_checkpoints(
         cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
     ) -> "Segmenter":
-        """These two networks, whatever checkpoints the configuration names, and the rest as it says."""
+        """These two networks, whatever checkpoints the configuration names, and the rest as it says.
+
+        A GPU is tried out with them. Raises ConfigError where it fails and was asked for by name; where
+        `auto` has found it, the CPU computes instead, and `fallback` says why.
+        """
         if config.num_threads:  # more than there are CPUs would only wait for each other
             torch.set_num_threads(min(config.num_threads, os.cpu_count() or 1))
         device = device_of("segmenter.device", config.device)
-        return cls(
-            semantic, embedding, device, config.precision, config.engine, config.rotations, config.prior
-        )
+        rest = config.engine, config.rotations, config.prior
+        try:
+            segmenter = cls(semantic, embedding, device, config.precision, *rest)
+            if device.type != "cpu":
+                segmenter.warm_up()
+            return segmenter
+        except Exception as error:  # a GPU fails in many ways
+            if device.type == "cpu" or not (isinstance(error, EngineError) or is_gpu_failure(error)):
+                raise
+            asked = f"segmenter.device = {config.device!r}"
+            reason = f"{device} cannot compute the networks: {error}"
+            if config.device != "auto":
+                raise ConfigError(f"{asked}: {reason}; use auto or cpu") from error
+        log.warning("%s: %s; the CPU computes them", asked, reason)
+        empty_gpu_cache()
+        segmenter = cls(semantic, embedding, "cpu", "auto", *rest)
+        segmenter.fallback = reason
+        return segmenter
 
     @staticmethod
     def release_memory() -> None:
@@ -111,8 +132,7 @@ class Segmenter:
         default_engine.cache_clear()  # it would keep the engine that the next line lets go
         native_engine.cache_clear()
         trim()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_gpu_cache()
 
     @property
     def voxel_size(self) -> float:
@@ -131,6 +151,15 @@ class Segmenter:
     def networks(self) -> tuple[Network, Network]:
         """The semantic one and the embedding one."""
         return self._semantic, self._embedding
+
+    def warm_up(self) -> None:
+        """Answer for a few voxels, so that what is loaded and compiled at the first call is there."""
+        coords = np.mgrid[0:8, 0:8, 0:3].reshape(3, -1).T.astype(np.int32)
+        points = ((coords + 0.5) * self.voxel_size).astype(np.float32)
+        snapshot = VoxelSnapshot(coords, points, np.full(coords.shape, 128, np.uint8), self.voxel_size)
+        answers = self.semantic(snapshot, 0.0), self.embed(snapshot, np.arange(len(snapshot)), 0.0)
+        if not all(np.isfinite(answer).all() for answer in answers):
+            raise EngineError(f"the networks' answers in precision {self._semantic.precision} are not finite")
 
     def to(self, device: str | torch.device) -> "Segmenter":
         """Move the networks; in float32 where the device is not fast in the precision asked for."""
@@ -179,7 +208,7 @@ class Segmenter:
         first = turn * self.rotations
         views = (self.view(snapshot, k) for k in range(first, first + self.rotations))
         by_view = (self._log_probabilities(view, floor, row) for view, row in views)
-        return self.mean(by_view).cpu().numpy()
+        return on_host(self.mean(by_view))
 
     def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray | None]:
         """The snapshot as `turned` for the k-th of all views; as it lies it has no other rows."""
@@ -210,7 +239,7 @@ class Segmenter:
         """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
         floor = find_floor(snapshot).height if floor is None else floor
         anchor = Anchor.over(floor, snapshot.points[thing_rows])
-        return self._embedding(snapshot, thing_rows, anchor).cpu().numpy()
+        return on_host(self._embedding(snapshot, thing_rows, anchor))
 
     def _log_probabilities(self, view: VoxelSnapshot, floor: float, row: np.ndarray | None) -> torch.Tensor:
         """(V, C) of the voxels that lie in these rows of a view; None: of all."""
@@ -316,7 +345,7 @@ class KeepingNetworks:
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's."""
         embeddings = self._while_memory_lasts(
-            lambda: self._embedding(snapshot, thing_rows, floor).cpu().numpy(),
+            lambda: on_host(self._embedding(snapshot, thing_rows, floor)),
             lambda: self._segmenter.embed(snapshot, thing_rows, floor),
         )
         if self._keeps and len(snapshot) > _TYPICAL:
@@ -362,7 +391,7 @@ class KeepingNetworks:
         rows = changed.nonzero().view(-1)
         logits = (outputs(slots[rows]).float() for outputs, slots, _ in by_view)
         self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
-        return self._answers[slot].cpu().numpy()
+        return on_host(self._answers[slot])
 
 
 class _Keeping:

@@ -115,6 +115,19 @@ def test_one_module_imports_minkowski_engine_and_late():
     assert places == {"sparse/minkowski.py": True}
 
 
+OF_TRITON = {"triton_kernels.py", "triton_engine.py"}  # not to be imported without Triton, which is optional
+
+
+def test_triton_is_imported_by_its_engine_alone_and_that_late():
+    importing, late = set(), []
+    for path in PACKAGE.rglob("*.py"):
+        found = list(imports(path.read_text(encoding="utf-8")))
+        importing |= {path.name for name, _ in found if name.split(".")[0] == "triton"}
+        if path.name not in OF_TRITON:
+            late += [is_late for name, is_late in found if name.startswith("ssen_ros.sparse.triton_")]
+    assert importing == OF_TRITON and late and all(late)
+
+
 def module_of(path: Path) -> str:
     return ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__")
 
@@ -222,7 +235,7 @@ print(json.dumps([name for name, module in sys.modules.items() if module is not 
 
 
 def test_core_imports_without_ros_and_without_the_slow_libraries():
-    modules = [module_of(path) for path in CORE if path.stem != "__main__"]
+    modules = [module_of(path) for path in CORE if path.stem != "__main__" and path.name not in OF_TRITON]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     imported = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, json.dumps(modules)],

@@ -1,4 +1,4 @@
-"""`ssen bench engine`: one network through every engine that is installed, in one run.
+"""`ssen bench engine`: one network through every engine that is installed, on one device, in one run.
 
 Each engine runs in a process of its own, so that neither memory nor thread pools mix; they take turns,
 so that whatever else the machine does falls on all of them.
@@ -17,8 +17,9 @@ from statistics import median
 import numpy as np
 import torch
 
-from ssen_ros.benchmarks.memory import peak_mb
+from ssen_ros.benchmarks import device as devices
 from ssen_ros.benchmarks.rooms import room
+from ssen_ros.devices import device_of
 from ssen_ros.errors import EngineError
 from ssen_ros.io.samples import VOXEL_SIZE
 from ssen_ros.models import build_network
@@ -26,14 +27,15 @@ from ssen_ros.sparse import CoordinateManager, NativeEngine, TorchEngine, defaul
 from ssen_ros.sparse.native_engine import BFLOAT16_SETS, instruction_sets
 
 IN_CHANNELS, CLASSES, KERNEL_SIZE = 3, 20, 5  # of MinkowskiEngine's example network
-PEERS = ("torch", "minkowski", "spconv")
+PEERS = ("torch", "minkowski", "spconv", "spconv-triton")
+BACKENDS = ("native", "triton", *PEERS)
 
 
 @dataclass(frozen=True)
 class Contender:
     """One way to compute the network."""
 
-    backend: str  # native | torch | minkowski | spconv
+    backend: str  # one of BACKENDS
     isa: str = ""  # of native
     dtype: str = "float32"
     threads: int = 0  # 0: torch's default
@@ -44,16 +46,29 @@ class Contender:
             from ssen_ros.sparse.minkowski import MinkowskiCoordinates
 
             return MinkowskiCoordinates
-        if self.backend == "spconv":
+        if self.is_spconv:
             from ssen_ros.benchmarks.spconv_peer import SpconvCoordinates
 
-            return SpconvCoordinates
-        engine = NativeEngine(self.isa) if self.backend == "native" else TorchEngine()
-        return partial(CoordinateManager, engine=engine)
+            return partial(SpconvCoordinates, package=self.backend.replace("-", "_"))
+        if self.backend == "native":
+            return partial(CoordinateManager, engine=NativeEngine(self.isa))
+        dtype = getattr(torch, self.dtype)
+        if self.backend == "triton":
+            from ssen_ros.sparse.triton_engine import TritonEngine
+
+            return partial(CoordinateManager, engine=TritonEngine(dtype))
+        return partial(CoordinateManager, engine=TorchEngine(dtype))
+
+    @property
+    def is_spconv(self) -> bool:
+        """It computes in the type of the weights, and has no gradients here."""
+        return self.backend.startswith("spconv")
 
 
-def contenders(training: bool = False) -> list[Contender]:
-    """Everything that can compute here; `plain_tiles`, an emulation, is left out."""
+def contenders(training: bool = False, device: str = "cpu") -> list[Contender]:
+    """Everything that can compute there; `plain_tiles`, an emulation, is left out."""
+    if torch.device(device).type == "cuda":
+        return _gpu_contenders(training)
     found = [
         Contender("native", isa, "bfloat16" if isa in BFLOAT16_SETS else "float32")
         for isa in instruction_sets()
@@ -67,6 +82,17 @@ def contenders(training: bool = False) -> list[Contender]:
     return found
 
 
+def _gpu_contenders(training: bool) -> list[Contender]:
+    dtypes = ("float32", "bfloat16") if training else ("float32", "float16", "bfloat16")
+    found = [Contender("torch", dtype=dtype) for dtype in dtypes]
+    if find_spec("triton"):
+        found += [Contender("triton", dtype=dtype) for dtype in dtypes]
+    for package in () if training else ("spconv", "spconv_triton"):
+        if find_spec(package):
+            found += [Contender(package.replace("_", "-"), dtype=d) for d in ("float32", "float16")]
+    return found
+
+
 def benchmark_engines(
     sizes: Iterable[int],
     architecture: str = "MinkUNet34C",
@@ -74,26 +100,31 @@ def benchmark_engines(
     training: bool = False,
     only: Iterable[str] = (),
     progress=iter,
+    device: str = "cpu",
 ) -> dict:
     """Time the whole forward pass, kernel maps included; with `training` a step: forward and backward.
 
-    Returns {"architecture", "pass", "threads", "rows"}. A row: `backend`, `isa`, `dtype`, `arch`, `voxels`,
-    `seconds` (median), `peak_mb` (of the whole process), `gemm_gflops` (the machine's matrix product in
-    that dtype, measured between the runs), `peak_fraction` (useful arithmetic of the pass, over seconds,
-    over that), `max_difference` (to torch, over torch's largest output), and `over_torch`,
-    `over_minkowski`, `over_spconv`: how many times faster than each.
+    Returns {"architecture", "pass", "device", "threads", "copy_gb_s", "rows"}. A row: `backend`, `isa`,
+    `dtype`, `arch`, `voxels`, `seconds` (median), `peak_mb` (of the whole process; on a GPU of its tensors),
+    `gemm_gflops` (the device's matrix product in that dtype, measured between the runs, as is `copy_gb_s`),
+    `peak_fraction` (useful arithmetic of the pass, over seconds, over that), `max_difference` (to torch in
+    float32, over its largest output), and `over_torch`, `over_minkowski`, ...: how many times faster than
+    each, in the same dtype if it has that.
+
+    Raises ConfigError for a device that is not there, EngineError for a backend that is not.
     """
-    entrants = [c for c in contenders(training) if not only or c.backend in only]
+    place = device_of("--device", device)
+    entrants = [c for c in contenders(training, device) if not only or c.backend in only]
     if missing := set(only) - {c.backend for c in entrants}:
         raise EngineError(
-            f"backend {', '.join(sorted(missing))}: not installed here, or not for this pass; "
-            f"there are {', '.join(dict.fromkeys(c.backend for c in contenders(training)))}"
+            f"backend {', '.join(sorted(missing))}: not installed here, or not for this pass or device; "
+            f"there are {', '.join(dict.fromkeys(c.backend for c in contenders(training, device)))}"
         )
-    rows = []
+    rows, copies = [], []
     for voxels in progress(list(sizes)):
         inputs = _inputs(voxels)
         work = useful_flops(architecture, *inputs) * (3 if training else 1)
-        with _processes(entrants, architecture, inputs, training) as processes:
+        with _processes(entrants, architecture, inputs, training, device) as processes:
             seconds: dict[Contender, list[float]] = {c: [] for c in entrants}
             gemm: dict[str, list[float]] = {c.dtype: [] for c in entrants}
             for repetition in range(repetitions + 1):
@@ -102,12 +133,14 @@ def benchmark_engines(
                     if repetition:  # the first one warms up
                         seconds[contender].append(elapsed)
                 for dtype, found in gemm.items():
-                    found.append(gemm_gflops(getattr(torch, dtype)))
+                    found.append(devices.gemm_gflops(getattr(torch, dtype), place))
+                copies.append(devices.copy_gb_s(place))
             outputs = {c: p.ask("output") for c, p in processes.items()}
             peaks = {c: p.ask("peak_mb") for c, p in processes.items()}
         typical = {c: median(s) for c, s in seconds.items()}
-        peer_seconds = {c.backend: typical[c] for c in entrants if c.backend in PEERS}
-        reference = next((outputs[c] for c in entrants if c.backend == "torch"), None)
+        peers = {(c.backend, c.dtype): typical[c] for c in entrants if c.backend in PEERS}
+        exact = (outputs[c] for c in entrants if (c.backend, c.dtype) == ("torch", "float32"))
+        reference = next(exact, None)
         for contender in entrants:
             gflops = max(gemm[contender.dtype])
             rows.append(
@@ -122,22 +155,24 @@ def benchmark_engines(
                     "gemm_gflops": gflops,
                     "peak_fraction": work / typical[contender] / 1e9 / gflops,
                     "max_difference": _difference(outputs[contender], reference),
-                    **{f"over_{peer}": s / typical[contender] for peer, s in peer_seconds.items()},
+                    **_ratios(contender.dtype, typical[contender], peers),
                 }
             )
     kind = "training" if training else "forward"
-    return {"architecture": architecture, "pass": kind, "threads": torch.get_num_threads(), "rows": rows}
+    return {
+        "architecture": architecture,
+        "pass": kind,
+        "device": devices.name(place),
+        "threads": torch.get_num_threads(),
+        "copy_gb_s": max(copies),
+        "rows": rows,
+    }
 
 
-def gemm_gflops(dtype: torch.dtype, size: int = 1536) -> float:
-    """10⁹ operations a second of torch's product of two square matrices."""
-    a = torch.randn(size, size).to(dtype)
-    best = float("inf")
-    for _ in range(3):
-        start = time.perf_counter()
-        torch.mm(a, a)
-        best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best / 1e9
+def _ratios(dtype: str, seconds: float, peers: dict[tuple[str, str], float]) -> dict[str, float]:
+    """How many times faster than each peer, in this dtype, else in float32."""
+    theirs = {peer: peers.get((peer, dtype), peers.get((peer, "float32"))) for peer in PEERS}
+    return {f"over_{peer}": t / seconds for peer, t in theirs.items() if t is not None}
 
 
 class _CountingEngine(TorchEngine):
@@ -190,11 +225,11 @@ def _difference(output: torch.Tensor, reference: torch.Tensor | None) -> float |
 
 
 @contextmanager
-def _processes(entrants, architecture, inputs, training) -> Iterator[dict]:
+def _processes(entrants, architecture, inputs, training, device) -> Iterator[dict]:
     started = {}
     try:
         for contender in entrants:
-            started[contender] = _Process(contender, architecture, inputs, training)
+            started[contender] = _Process(contender, architecture, inputs, training, device)
         yield started
     finally:
         for process in started.values():
@@ -204,12 +239,12 @@ def _processes(entrants, architecture, inputs, training) -> Iterator[dict]:
 class _Process:
     """A contender in a process of its own."""
 
-    def __init__(self, contender: Contender, architecture: str, inputs, training: bool):
+    def __init__(self, contender: Contender, architecture: str, inputs, training: bool, device: str):
         self._contender = contender
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
         arrays = [tensor.numpy() for tensor in inputs]
-        arguments = (other, contender, architecture, arrays, training)
+        arguments = (other, contender, architecture, arrays, training, device)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
         with _environment("OMP_NUM_THREADS", str(contender.threads) if contender.threads else None):
             self._process.start()
@@ -242,12 +277,15 @@ def _environment(name: str, value: str | None) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _serve(connection, contender: Contender, architecture: str, arrays, training: bool) -> None:
+def _serve(connection, contender: Contender, architecture: str, arrays, training: bool, device: str) -> None:
     if contender.threads:
         torch.set_num_threads(contender.threads)
-    features, coords = map(torch.from_numpy, arrays)
-    model = _network(architecture, contender.coordinates(), training)
-    label = torch.arange(len(coords)) % CLASSES
+    place = torch.device(device)
+    features, coords = (torch.from_numpy(array).to(place) for array in arrays)
+    model = _network(architecture, contender.coordinates(), training).to(place)
+    if contender.is_spconv and contender.dtype == "float16":
+        model, features = model.half(), features.half()
+    label = torch.arange(len(coords), device=place) % CLASSES
     output = torch.empty(0)
     while True:
         try:
@@ -255,16 +293,18 @@ def _serve(connection, contender: Contender, architecture: str, arrays, training
         except EOFError:
             return
         if question == "run":
+            devices.wait(place)
             start = time.perf_counter()
             if training:
                 model.zero_grad()
                 output = model(features, coords)
-                torch.nn.functional.cross_entropy(output, label).backward()
+                torch.nn.functional.cross_entropy(output.float(), label).backward()
             else:
                 with torch.inference_mode():
                     output = model(features, coords)
+            devices.wait(place)
             connection.send(time.perf_counter() - start)
         elif question == "output":
-            connection.send(output.detach().float().numpy())
+            connection.send(output.detach().float().cpu().numpy())
         else:
-            connection.send(peak_mb())
+            connection.send(devices.most_mb(place))

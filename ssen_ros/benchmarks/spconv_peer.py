@@ -5,6 +5,8 @@ spconv's CPU convolution races when it is given several threads (spconv issue 67
 OMP_NUM_THREADS=1.
 """
 
+from importlib import import_module
+
 import torch
 from torch import Tensor
 
@@ -16,14 +18,11 @@ class SpconvCoordinates:
 
     Args:
         coords: (N, 4) integer tensor: batch index, x, y, z; unique.
+        package: `spconv` or `spconv_triton`, which is for GPUs.
     """
 
-    def __init__(self, coords: Tensor):
-        if coords.is_cuda:  # late: both are optional
-            import spconv_triton.pytorch as spconv
-        else:
-            import spconv.pytorch as spconv
-
+    def __init__(self, coords: Tensor, package: str):
+        spconv = import_module(f"{package}.pytorch")  # late: both are optional
         self._spconv = spconv
         indices = coords.int().clone()
         indices[:, 1:] -= indices[:, 1:].amin(0) // 16 * 16  # from 0 on; the coarsest cells stay

@@ -12,6 +12,7 @@ from statistics import median
 import numpy as np
 import torch
 
+from ssen_ros.benchmarks import device
 from ssen_ros.benchmarks.rooms import room
 from ssen_ros.config import SsenConfig
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
@@ -29,7 +30,7 @@ _ASTRAY = 0.03  # share of an object's embeddings that lie on the way to another
 def benchmark_update(
     voxels: int, architecture: str = "MinkUNet18A", config: SsenConfig | None = None, repetitions: int = 3
 ) -> dict:
-    """Returns {"architecture", "device", "threads", "things", "objects", "rows"}.
+    """Returns {"architecture", "device", "threads", "things", "objects", "peak_mb" (of the device), "rows"}.
 
     A row: `voxels`, `stage` (voxelize, snapshot, semantic, embedding, cluster, instances, total), `seconds`
     (median). The clouds of the repetitions differ by a point, as a live map's do.
@@ -59,10 +60,11 @@ def benchmark_update(
             stages.setdefault(stage, []).append(seconds)
     return {
         "architecture": architecture,
-        "device": str(segmenter.device),
+        "device": device.name(segmenter.device),
         "threads": torch.get_num_threads(),
         "things": len(result.segmentation.thing_rows),
         "objects": len(result.instances),
+        "peak_mb": device.most_mb(segmenter.device),
         "rows": [{"voxels": voxels, "stage": stage, "seconds": median(s)} for stage, s in stages.items()],
     }
 

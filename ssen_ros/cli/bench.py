@@ -35,7 +35,8 @@ def add_bench(commands: Any) -> None:
 def _add_bench_engine(benchmarks: Any) -> None:
     text = (
         "One network through every engine that is installed, each in a process of its own, in turns: our "
-        "compiled one in each instruction set of this CPU, plain torch, MinkowskiEngine, spconv."
+        "compiled one in each instruction set of this CPU, plain torch, MinkowskiEngine, spconv; on a GPU "
+        "plain torch, Triton, spconv and spconv-triton, in each number format."
     )
     parser = command(benchmarks, "engine", _bench_engine, text)
     parser.add_argument(
@@ -45,8 +46,10 @@ def _add_bench_engine(benchmarks: Any) -> None:
     parser.add_argument("--arch", default="MinkUNet34C", help="architecture, with random weights")
     parser.add_argument("--repetitions", type=positive_int, default=3, metavar="N", help="the median counts")
     parser.add_argument("--training", action="store_true", help="a training step instead of a forward pass")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; on a GPU its own memory counts")
     parser.add_argument(
-        "--backends", nargs="+", choices=("native", "torch", "minkowski", "spconv"), default=[],
+        "--backends", nargs="+", default=[],
+        choices=("native", "triton", "torch", "minkowski", "spconv", "spconv-triton"),
         help="these alone [all that are installed]",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -56,7 +59,7 @@ def _bench_engine(args: argparse.Namespace) -> int:
     from ssen_ros.benchmarks.engine import benchmark_engines
 
     result = benchmark_engines(
-        args.voxels, args.arch, args.repetitions, args.training, args.backends, progress=progress
+        args.voxels, args.arch, args.repetitions, args.training, args.backends, progress, args.device
     )
     _print_benchmark(result, args.json)
     return 0

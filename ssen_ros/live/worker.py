@@ -29,8 +29,8 @@ class InferenceWorker:
 
     No exception of a pass ends the thread: it is handed to `report`, and at the next trigger the
     same map gets a second pass, or a newer one its first. Where memory runs out, the pass is retried at once
-    without what is kept from pass to pass; a GPU's with its cache emptied, then the networks move to the CPU
-    and stay there.
+    without what is kept from pass to pass; a GPU's with its cache emptied. Where that does not help, and
+    where a GPU fails in any other way, the networks move to the CPU and stay there.
 
     Where nothing is due for a while, the map gets further passes until it has settled: a whole one, so that
     approximations do not stay, and some that see it from other sides.
@@ -57,7 +57,7 @@ class InferenceWorker:
         self._paused = False
         self._stopping = False
         self._idle = 0  # triggers in a row at which nothing was due
-        self.degraded = False  # moved from the GPU to the CPU
+        self.degraded = ""  # why the networks have moved from the GPU to the CPU
         self._flag = stopping.Flag()  # set: the pass that is running is to end
         self._began_s: float | None = None  # the pass that is being made; monotonic clock
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
@@ -216,33 +216,42 @@ class InferenceWorker:
         return self._pipeline.recall(work.snapshot, work.stamp_ns, work.memory)
 
     def _segment(self, work: Pass) -> StepResult:
-        for relief in (self._free_memory, self._move_to_cpu):
+        freed = False
+        while True:
             try:
                 return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
-            except MemoryError as error:
-                failure: Exception = error.with_traceback(None)  # its frames hold memory
-            except RuntimeError as error:
-                if not _is_out_of_gpu_memory(error):
-                    raise
-                failure = error.with_traceback(None)
-            relief(failure)
-        return self._pipeline.step(work.snapshot, work.stamp_ns, work.memory)
+            except Exception as error:
+                # Late: it waits for torch, which a segmenter without need not.
+                from ssen_ros.devices import is_gpu_failure, is_out_of_memory
 
-    def _free_memory(self, error: Exception) -> None:
-        if isinstance(error, MemoryError):
-            log.warning("out of memory (%s): trying once more, and keeping none from pass to pass", error)
-            self._pipeline.segmenter.release_memory()
+                no_memory, of_gpu = is_out_of_memory(error), is_gpu_failure(error)
+                frees = no_memory and not freed
+                if not frees and not (of_gpu and self._on_gpu):
+                    raise
+                failure = error.with_traceback(None)  # its frames hold memory
+            if frees:
+                self._free_memory(failure, of_gpu)
+                freed = True
+            else:
+                self._move_to_cpu(failure)
+
+    @property
+    def _on_gpu(self) -> bool:
+        return str(self._pipeline.segmenter.device) != "cpu"
+
+    def _free_memory(self, error: Exception, of_gpu: bool) -> None:
+        if of_gpu:
+            log.warning("out of GPU memory (%s): trying once more with the cache emptied", error)
+            _empty_gpu_cache()
             return
-        log.warning("out of GPU memory (%s): trying once more with the cache emptied", error)
-        _empty_cache()
+        log.warning("out of memory (%s): trying once more, and keeping none from pass to pass", error)
+        self._pipeline.segmenter.release_memory()
 
     def _move_to_cpu(self, error: Exception) -> None:
-        if isinstance(error, MemoryError) or str(self._pipeline.segmenter.device) == "cpu":
-            raise error
-        log.error("out of GPU memory again (%s): the networks move to the CPU and stay there", error)
+        log.error("the GPU failed (%s): the networks move to the CPU and stay there", error)
         self._pipeline.segmenter.to("cpu")
-        self.degraded = True
-        _empty_cache()
+        self.degraded = str(error).partition("\n")[0] or type(error).__name__
+        _empty_gpu_cache()
 
 
 def _answer(asked: list[Future], outcome: StepResult | Exception) -> None:
@@ -253,13 +262,7 @@ def _answer(asked: list[Future], outcome: StepResult | Exception) -> None:
             future.set_result(outcome)
 
 
-def _is_out_of_gpu_memory(error: RuntimeError) -> bool:
-    import torch  # late: a segmenter that does not use torch need not wait for it
+def _empty_gpu_cache() -> None:
+    from ssen_ros.devices import empty_gpu_cache  # late, as above
 
-    return isinstance(error, torch.cuda.OutOfMemoryError)
-
-
-def _empty_cache() -> None:
-    import torch
-
-    torch.cuda.empty_cache()
+    empty_gpu_cache()

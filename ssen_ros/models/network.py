@@ -1,12 +1,15 @@
 """A trained network, asked about voxels of a map: features, coordinates, device and engine in one place."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from ssen_ros.devices import on_device
 from ssen_ros.features import Anchor, tremble, voxel_features
 from ssen_ros.models.checkpoint import Checkpoint
-from ssen_ros.models.tiling import run_in_parts
+from ssen_ros.models.tiling import Fitting, run_in_parts
 from ssen_ros.sparse.choose import coordinates_on, engine_on
 from ssen_ros.sparse.incremental import IncrementalCoordinates
 from ssen_ros.structures import VoxelSnapshot
@@ -18,12 +21,13 @@ class Network:
     """One checkpoint, batch norms folded, on a device.
 
     Args:
-        precision: `float32`, `bfloat16`, or `auto`, the faster one on that device.
+        precision: `float32`, `float16`, `bfloat16`, or `auto`, the fastest one on that device.
         engine: `auto`, the fastest of ours on that device, or `minkowski`.
 
     Raises:
         ConfigError: the device or engine has no fast arithmetic of that precision.
-        EngineError: MinkowskiEngine was asked for and cannot compute on this device.
+        EngineError: the engine cannot compute on this device: the GPU answers wrongly or not at all, or
+            MinkowskiEngine was asked for and is missing.
     """
 
     def __init__(
@@ -35,15 +39,19 @@ class Network:
     ):
         self.spec = checkpoint.spec
         self.engine = engine
-        self.model = checkpoint.model.for_inference()
+        # Stays in main memory: a GPU that has failed gives nothing back, and a file may be another by then.
+        self._on_cpu = checkpoint.model.for_inference()
+        self._fitting = Fitting()
         self.to(device, precision)
 
     def to(self, device: str | torch.device, precision: str) -> None:
         """Compute there from now on; where that raises, all stays as it was."""
         device = torch.device(device)
         coordinates = coordinates_on(device, precision, self.engine)
-        self.model.to(device).coordinates = coordinates
-        self.device, self.precision = device, precision
+        model = self._on_cpu if device.type == "cpu" else copy.deepcopy(self._on_cpu).to(device)
+        model.coordinates = coordinates
+        self.model, self.device, self.precision = model, device, precision
+        self._fitting = Fitting()
 
     def incremental(self, threshold: float, whole_share: float) -> IncrementalCoordinates:
         """What keeps this network's outputs from call to call, whichever of our engines computes them.
@@ -73,12 +81,15 @@ class Network:
         )
         coords = np.zeros((len(rows), 4), np.int32)
         coords[:, 1:] = snapshot.voxel_coords[chosen]
-        features, coords = (torch.from_numpy(array).to(self.device) for array in (features, coords))
+        features, coords = (on_device(array, self.device) for array in (features, coords))
         if kept is not None:
             return self.model(features, coords, kept)
-        return run_in_parts(self.model, features, coords, self.model.reach, self._bytes_per_voxel)
+        reach, fitting = self.model.reach, self._fitting
+        return run_in_parts(self.model, features, coords, reach, self._bytes_per_voxel, fitting)
 
     @property
     def _bytes_per_voxel(self) -> float:
+        if self.device.type != "cpu":  # a GPU says itself what does not fit
+            return 0.0
         dtype = None if self.engine == "minkowski" else engine_on(self.device, self.precision).dtype
         return _VALUES_PER_VOXEL * (dtype or torch.float32).itemsize

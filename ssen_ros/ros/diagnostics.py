@@ -95,7 +95,7 @@ class Observation:
     map_voxels: int = 0
     map_full: bool = False
     enabled: bool = True  # ~/enable
-    degraded: bool = False  # to the CPU
+    degraded: str = ""  # to the CPU, and why
     cloud_topic: str = ""
     cloud_publishers: tuple[str, ...] = ()  # names of nodes
     whole_maps: bool = True  # each cloud is one, and replaces the one before
@@ -214,7 +214,7 @@ def _warnings(seen: Observation) -> list[str]:
     if seen.map_full:
         warnings.append("the map is full (map.max_voxels): new places are left out")
     if seen.degraded:
-        warnings.append("degraded to the CPU")
+        warnings.append(f"degraded to the CPU: {seen.degraded}")
     if seen.qos_mismatch:
         warnings.append(f"a publisher of {seen.cloud_topic} does not offer the {seen.qos_mismatch} asked for")
     if seen.counters.received == 0 and not (seen.cloud_publishers or seen.other_types):

@@ -179,8 +179,9 @@ class Session:
         self._worker.trigger()
 
     @property
-    def degraded(self) -> bool:
-        return self._worker.degraded
+    def degraded(self) -> str:
+        """Why the CPU computes although there is a GPU; empty: it was meant to."""
+        return self._worker.degraded or self._pipeline.segmenter.fallback
 
     @property
     def running_s(self) -> float | None:

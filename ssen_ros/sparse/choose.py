@@ -14,11 +14,12 @@ from ssen_ros.sparse.native_engine import best_instruction_set
 
 
 def engine_on(device: torch.device, precision: str = "float32") -> Engine:
-    """The fastest of ours there; precision as for `coordinates_on`, and ConfigError too."""
-    if precision == "auto":
-        multiplied = device.type == "cpu" and best_instruction_set(torch.bfloat16)
-        precision = "bfloat16" if multiplied else "float32"
-    return default_engine(device.type, getattr(torch, precision))
+    """The fastest of ours there; precision and errors as for `coordinates_on`."""
+    if precision == "auto" and device.type == "cuda":
+        precision = "float16"
+    elif precision == "auto":
+        precision = "bfloat16" if best_instruction_set(torch.bfloat16) else "float32"
+    return default_engine(device, getattr(torch, precision))
 
 
 def coordinates_on(
@@ -26,8 +27,9 @@ def coordinates_on(
 ) -> Callable[[Tensor], Coordinates]:
     """What `MinkUNet.coordinates` is set to: the fastest of our engines there (`auto`), or `minkowski`.
 
-    Precision `auto` is bfloat16 on a CPU that multiplies it, else float32.
-    Raises ConfigError where that precision is not fast there, EngineError where MinkowskiEngine is missing.
+    Precision `auto` is float16 on a GPU, bfloat16 on a CPU that multiplies it, else float32.
+    Raises ConfigError where that precision is not fast there, EngineError where the GPU fails a trial, or
+    MinkowskiEngine is missing.
     """
     if engine == "minkowski":
         dtype = torch.float32 if precision == "auto" else getattr(torch, precision)

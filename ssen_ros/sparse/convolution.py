@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ssen_ros.errors import ConfigError
+from ssen_ros.sparse.gpu import gpu_engine
 from ssen_ros.sparse.interfaces import Engine
 from ssen_ros.sparse.kernel_map import KernelMap
 from ssen_ros.sparse.native_engine import best_instruction_set, native_engine
@@ -16,21 +17,24 @@ REFERENCE = TorchEngine()
 
 
 @cache
-def default_engine(device_type: str, dtype: torch.dtype = torch.float32) -> Engine:
-    """The fastest in float32 or bfloat16 for `cpu` or `cuda`.
+def default_engine(device: str | torch.device, dtype: torch.dtype = torch.float32) -> Engine:
+    """The fastest in float32, float16 or bfloat16 for `cpu` or a GPU.
 
-    Raises ConfigError for bfloat16 on a CPU whose bfloat16 is not faster.
+    Raises ConfigError for a half precision that is not faster on this CPU, EngineError for a GPU that fails.
     """
-    if device_type == "cpu" and (isa := best_instruction_set(dtype)):
+    device = torch.device(device)
+    if device.type == "cuda":
+        return gpu_engine(device, dtype)
+    if dtype == torch.float16:
+        raise ConfigError("precision = 'float16' on the CPU: expected a GPU; use auto, the fastest one here")
+    if isa := best_instruction_set(dtype):
         return native_engine(isa)
     if dtype == torch.float32:
         return REFERENCE
-    if device_type == "cpu":
-        raise ConfigError(
-            "precision = 'bfloat16' on the CPU: expected a CPU with AVX512_BF16 or AMX, and the compiled "
-            "library built by GCC 11 or newer; use float32, which is the faster one here"
-        )
-    return TorchEngine(dtype)
+    raise ConfigError(
+        "precision = 'bfloat16' on the CPU: expected a CPU with AVX512_BF16 or AMX, and the compiled "
+        "library built by GCC 11 or newer; use float32, which is the faster one here"
+    )
 
 
 def convolve(
@@ -45,7 +49,7 @@ def convolve(
     Raises ValueError where the shapes do not fit the map.
     """
     check_shapes(features, kernel.shape, kernel_map)
-    engine = engine_for(features, engine or default_engine(features.device.type))
+    engine = engine_for(features, engine or default_engine(features.device))
     return _Convolve.apply(features, kernel, kernel_map, engine)
 
 

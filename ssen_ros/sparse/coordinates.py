@@ -69,14 +69,17 @@ class CoordinateManager:
             )
         coords = coords.long()
         keys = _Frame(coords, 0).keys(coords) if len(coords) else coords.new_empty(0)
-        keys, self.order = torch.sort(keys)  # sorted row -> caller's row
-        repeated = int((keys[1:] == keys[:-1]).sum())
-        if repeated:
-            raise ValueError(
-                f"{repeated} of {len(coords)} coordinates occur twice; voxelize the points first"
-            )
-        self._levels = {1: coords[self.order]}
-        self.engine = engine or default_engine(coords.device.type)
+        self._order: Tensor | None = None  # sorted row -> caller's row; None: they are sorted, as a map's are
+        if not (keys[1:] > keys[:-1]).all():
+            keys, self._order = torch.sort(keys)
+            repeated = int((keys[1:] == keys[:-1]).sum())
+            if repeated:
+                raise ValueError(
+                    f"{repeated} of {len(coords)} coordinates occur twice; voxelize the points first"
+                )
+            coords = coords[self._order]
+        self._levels = {1: coords}
+        self.engine = engine or default_engine(coords.device)
         self._maps: dict[tuple[int, int, int], KernelMap] = {}
         self._frames: dict[tuple[int, int], tuple[_Frame, Tensor]] = {}
 
@@ -84,11 +87,13 @@ class CoordinateManager:
         """(N, C) features in the caller's order to that of the voxels at stride 1, in the engine's type."""
         if features.dtype == torch.float32 and self.engine.dtype is not None:
             features = features.to(self.engine.dtype)
-        return features.index_select(0, self.order)
+        return features if self._order is None else features.index_select(0, self._order)
 
     def restore(self, features: Tensor) -> Tensor:
         """(N, C) features at stride 1 back in the caller's order."""
-        return torch.empty_like(features).index_copy(0, self.order, features)
+        if self._order is None:
+            return features
+        return torch.empty_like(features).index_copy(0, self._order, features)
 
     def concatenate(self, a: Tensor, b: Tensor) -> Tensor:
         """(N, Ca + Cb)."""
@@ -134,7 +139,7 @@ class CoordinateManager:
         x, y, z = kernel_offsets(kernel_size, inputs.device)[: kernel_size**2].unbind(1)
         step = (x * frame.extent[2] + y) * frame.extent[3] + z
         table = self.engine.find_neighbours(keys, corner, step, kernel_size)
-        return KernelMap(table, n, mirrored, checked=True)
+        return KernelMap(table, n, mirrored, checked=True, disjoint=ratio == kernel_size)
 
     def _keys(self, stride: int, margin: int) -> tuple[_Frame, Tensor]:
         """The frame of the voxels at `stride`, and their keys in it."""

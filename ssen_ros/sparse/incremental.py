@@ -148,9 +148,9 @@ class IncrementalCoordinates:
             output = self.engine.convolve(features[rows], packed, None, bias, added, relu)
         else:
             table = self._table(layer.kernel_size, in_stride, out_stride, rows)
-            output = self.engine.convolve(
-                features, packed, KernelMap(table, len(features), checked=True), bias, added, relu
-            )
+            single = out_stride < in_stride
+            kernel_map = KernelMap(table, len(features), checked=True, single=single)
+            output = self.engine.convolve(features, packed, kernel_map, bias, added, relu)
         work = len(output) * layer.kernel3d.numel()
         self.work += work
         self.whole_work += work if self.is_whole else 0

@@ -8,6 +8,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from ssen_ros.sparse.tiles import Tiles
+
 
 @dataclass(eq=False)
 class KernelMap:
@@ -17,6 +19,8 @@ class KernelMap:
     num_inputs: int
     mirrored: bool = False  # i lies at offset k of o just where o lies at offset K - 1 - k of i
     checked: bool = False  # no entry of the table is out of range
+    single: bool = False  # no output has more than one neighbour
+    disjoint: bool = False  # no input is the neighbour of more than one output
     _transposed: "KernelMap | None" = field(default=None, init=False, repr=False)
     # Of what this is the transposed; weak, for a circle would keep the tables' memory from the next pass.
     _source: "weakref.ref[KernelMap] | None" = field(default=None, init=False, repr=False)
@@ -28,6 +32,7 @@ class KernelMap:
             return source
         if self._transposed is None:
             self._transposed = transpose(self)
+            self._transposed.single, self._transposed.disjoint = self.disjoint, self.single
             self._transposed._source = weakref.ref(self)
         return self._transposed
 
@@ -39,19 +44,32 @@ class KernelMap:
     def volume(self) -> int:
         return self.table.shape[1]
 
-    @cached_property
-    def pairs(self) -> list[tuple[Tensor, Tensor]]:
-        """For each offset, the (input rows, output rows) that meet there, int64."""
-        hit = self.table != self.num_inputs
-        outputs = [column.nonzero().squeeze(1) for column in hit.T]
-        return [(self.table[rows, k].long(), rows) for k, rows in enumerate(outputs)]
+    def check(self) -> None:
+        """Raises ValueError where the table points at rows that are not there: they would be read all the
+        same.
+
+        Tables that our own coordinates have found are not looked through again.
+        """
+        if not self.checked and self.table.numel():
+            low, high = (int(end) for end in self.table.aminmax())
+            if low < 0 or high > self.num_inputs:
+                raise ValueError(f"a table of rows {low} to {high}: expected 0 to {self.num_inputs}")
+            self.checked = True
+
+    @property
+    def picks_a_product(self) -> bool:
+        """It takes fewer products to multiply all inputs by all offsets than to gather neighbours."""
+        return self.single and self.num_outputs > self.num_inputs
 
     @cached_property
-    def density(self) -> float:
-        """Share of the table that points at a voxel."""
-        if self.table.numel() == 0:
-            return 1.0
-        return float((self.table != self.num_inputs).float().mean())
+    def product_row(self) -> Tensor:
+        """(M,) int64 of a `single` map: input · K + offset of each output's neighbour."""
+        row, offset = self.table.min(1)  # `num_inputs`, which stands for none, is the largest
+        return row.long() * self.volume + offset
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        return Tiles(self.table, self.num_inputs)
 
     @cached_property
     def row_order(self) -> Tensor:

@@ -254,17 +254,8 @@ def _map(kernel_map: KernelMap | None, rows: int) -> tuple[int, int, int, Tensor
 
 
 def _table(kernel_map: KernelMap) -> Tensor:
-    """Raises ValueError where it points at rows that are not there: they would be read all the same.
-
-    Tables that our own coordinates have found are not looked through again.
-    """
-    table = _checked("table", kernel_map.table, (kernel_map.num_outputs, kernel_map.volume), torch.int32)
-    if not kernel_map.checked and table.numel():
-        low, high = (int(end) for end in table.aminmax())
-        if low < 0 or high > kernel_map.num_inputs:
-            raise ValueError(f"a table of rows {low} to {high}: expected 0 to {kernel_map.num_inputs}")
-        kernel_map.checked = True
-    return table
+    kernel_map.check()
+    return _checked("table", kernel_map.table, (kernel_map.num_outputs, kernel_map.volume), torch.int32)
 
 
 def _checked(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Tensor:

@@ -2,9 +2,10 @@
 
     output[o] = Σ_k  features[table[o, k]] · kernel[k]
 
-Two ways to the same sum. Dense tables (submanifold, strided) gather all K neighbours of a chunk of
-outputs and multiply once: large GEMMs that keep every core, or a GPU, busy, at the price of multiplying
-zeros where there is no neighbour. Thin tables (transposed: one parent a voxel) go offset by offset.
+The neighbours of a chunk of outputs are gathered and multiplied at once: few launches and large GEMMs, which
+keep every core, or a GPU, busy, at the price of multiplying zeros where there is no neighbour. Where each
+output has one neighbour at most (transposed: one parent a voxel), the inputs are multiplied first, by all
+offsets, and each output picks its product. Nothing here waits for a GPU's answer.
 """
 
 import torch
@@ -14,11 +15,22 @@ from ssen_ros import stopping
 from ssen_ros.sparse.kernel_map import KernelMap
 
 _CHUNK_BYTES = {"cpu": 4 << 20, "cuda": 256 << 20}  # of gathered neighbours: last-level cache; a large GEMM
-_DENSE = 0.3  # share of present neighbours above which multiplying the absent ones is cheaper than scattering
+_SMALL_BYTES = 16 << 20  # where memory is short
+_QUERIES = {"cpu": 1 << 20, "cuda": 1 << 23}  # neighbours that are looked for at a time: 25 bytes each
+
+
+def use_small_buffers(device: torch.device) -> bool:
+    """Gather less at a time from now on, for memory is short. False where as little was gathered before."""
+    before = _CHUNK_BYTES[device.type]
+    _CHUNK_BYTES[device.type] = min(before, _SMALL_BYTES)
+    return before > _SMALL_BYTES
 
 
 class TorchEngine:
-    """Features and kernels stay in `dtype`; None: as they come. On a GPU float16 or bfloat16 is faster."""
+    """Features and kernels stay in `dtype`; None: as they come. On a GPU float16 or bfloat16 is faster.
+
+    Sums over neighbours, and gradients of kernels, are in float32 at least.
+    """
 
     def __init__(self, dtype: torch.dtype | None = None):
         self.dtype = dtype
@@ -37,21 +49,23 @@ class TorchEngine:
         (columns,); all int64.
         """
         n = len(keys)
-        table = torch.full((len(base), depth * len(step)), n, dtype=torch.int32, device=keys.device)
-        for k, offset in enumerate((step + z) for z in range(depth)):
-            for c in range(len(step)):
-                query = base + offset[c]
-                row = torch.searchsorted(keys, query).clamp_max_(n - 1)
-                found = keys[row] == query
-                table[:, k * len(step) + c] = torch.where(found, row, n)
+        offsets = (step + torch.arange(depth, device=step.device)[:, None]).view(-1)
+        table = torch.empty((len(base), len(offsets)), dtype=torch.int32, device=keys.device)
+        rows = max(1, _QUERIES[keys.device.type] // len(offsets))
+        for part, own in zip(table.split(rows), base.split(rows)):
+            query = own[:, None] + offsets
+            row = torch.searchsorted(keys, query, out_int32=True).clamp_(max=n - 1)
+            found = keys.index_select(0, row.view(-1)).view_as(query)
+            part.copy_(row.masked_fill_(found != query, n))
         return table
 
     def transpose(self, kernel_map: KernelMap) -> KernelMap:
-        shape = (kernel_map.num_inputs, kernel_map.volume)
-        table = kernel_map.table.new_full(shape, kernel_map.num_outputs)
-        for k, (inputs, outputs) in enumerate(kernel_map.pairs):
-            table[inputs, k] = outputs.int()
-        return KernelMap(table, kernel_map.num_outputs)
+        m, volume, n = kernel_map.num_outputs, kernel_map.volume, kernel_map.num_inputs
+        cell = kernel_map.table.long() * volume + torch.arange(volume, device=kernel_map.table.device)
+        rows = torch.arange(m, dtype=torch.int32, device=cell.device)[:, None].expand(m, volume)
+        table = kernel_map.table.new_full((n + 1, volume), m)  # what points nowhere falls into the last row
+        table.view(-1).scatter_(0, cell.view(-1), rows.reshape(-1))
+        return KernelMap(table[:n], m)
 
     def convolve(
         self,
@@ -64,12 +78,19 @@ class TorchEngine:
     ) -> Tensor:
         """(N, Cin) to (M, Cout): relu(convolution + bias + shortcut). Without a map each row is its own."""
         stopping.check()
-        output = features @ packed[0] if kernel_map is None else _sum(features, packed, kernel_map)
-        if bias is not None:
-            output = output + bias.to(output.dtype)
+        bias = None if bias is None else bias.to(packed.dtype)
+        if kernel_map is None:
+            output = _product(features, packed[0], bias)
+        elif kernel_map.picks_a_product:
+            output = _pick_products(features, packed, kernel_map)
+            output = output if bias is None else output.add_(bias)
+        else:
+            output = features.new_empty(kernel_map.num_outputs, packed.shape[2])
+            for rows, gathered in _gather(features, kernel_map):
+                _product(gathered, packed.reshape(-1, packed.shape[2]), bias, out=output[rows])
         if shortcut is not None:
-            output = output + shortcut
-        return torch.relu(output) if relu else output
+            output = output.add_(shortcut)
+        return output.relu_() if relu else output
 
     def settle(self, output: Tensor, rows: Tensor, kept: Tensor, is_new: Tensor, tolerance: float) -> Tensor:
         """kept[rows] = output where their squared distance is above `tolerance`, or the row is new.
@@ -83,33 +104,34 @@ class TorchEngine:
         return rows[differs]
 
     def kernel_gradient(self, features: Tensor, gradient: Tensor, kernel_map: KernelMap | None) -> Tensor:
-        """(K, Cin, Cout): of the sum over outputs and channels of `gradient` times the convolution."""
+        """(K, Cin, Cout), float32 at least: of the sum over outputs and channels of `gradient` times the
+        convolution."""
+        exact = torch.promote_types(features.dtype, torch.float32)
         if kernel_map is None:
-            return (features.T @ gradient)[None]
-        if kernel_map.density < _DENSE:
-            pairs = kernel_map.pairs
-            return torch.stack(
-                [features.index_select(0, i).T @ gradient.index_select(0, o) for i, o in pairs]
-            )
-        shape = (kernel_map.volume, features.shape[1], gradient.shape[1])
-        exact = torch.promote_types(features.dtype, torch.float32)  # chunks are summed in it
-        total = features.new_zeros(shape[0] * shape[1], shape[2], dtype=exact)
+            return (features.T.to(exact) @ gradient.to(exact))[None]
+        volume, c_in, c_out = kernel_map.volume, features.shape[1], gradient.shape[1]
+        if kernel_map.picks_a_product:
+            spread = gradient.new_zeros((kernel_map.num_inputs + 1) * volume, c_out, dtype=exact)
+            spread.index_copy_(0, kernel_map.product_row, gradient.to(exact))
+            products = features.T.to(exact) @ spread.view(-1, volume * c_out)[:-1]
+            return products.view(c_in, volume, c_out).transpose(0, 1)
+        total = features.new_zeros(volume * c_in, c_out, dtype=exact)
         for rows, gathered in _gather(features, kernel_map):
-            total += gathered.T @ gradient[rows]
-        return total.view(shape).to(features.dtype)
+            total.addmm_(gathered.T.to(exact), gradient[rows].to(exact))
+        return total.view(volume, c_in, c_out)
 
 
-def _sum(features: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
-    if kernel_map.density < _DENSE:
-        output = features.new_zeros(kernel_map.num_outputs, kernel.shape[2])
-        for weight, (inputs, outputs) in zip(kernel, kernel_map.pairs):
-            output.index_add_(0, outputs, features.index_select(0, inputs) @ weight)
-        return output
-    output = features.new_empty(kernel_map.num_outputs, kernel.shape[2])
-    weight = kernel.reshape(-1, kernel.shape[2])
-    for rows, gathered in _gather(features, kernel_map):
-        torch.mm(gathered, weight, out=output[rows])
-    return output
+def _product(a: Tensor, b: Tensor, bias: Tensor | None, out: Tensor | None = None) -> Tensor:
+    return torch.mm(a, b, out=out) if bias is None else torch.addmm(bias.view(-1), a, b, out=out)
+
+
+def _pick_products(features: Tensor, kernel: Tensor, kernel_map: KernelMap) -> Tensor:
+    """(M, Cout) of a map on which no output has two neighbours."""
+    volume, c_in, c_out = kernel.shape
+    products = features.new_empty(kernel_map.num_inputs + 1, volume * c_out)
+    products[-1] = 0  # of who has none
+    torch.mm(features, kernel.transpose(0, 1).reshape(c_in, volume * c_out), out=products[:-1])
+    return products.view(-1, c_out).index_select(0, kernel_map.product_row)
 
 
 def _gather(features: Tensor, kernel_map: KernelMap):

@@ -1,17 +1,23 @@
 """What only a GPU can show: that its answers are the CPU's. SSEN_TEST_DEVICE=cpu rehearses the tests."""
 
 import os
+import subprocess
+import sys
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 
+from ssen_ros.config import SegmenterConfig
+from ssen_ros.devices import is_gpu_failure, is_out_of_memory, on_device, on_host
 from ssen_ros.models import build_network
 from ssen_ros.network_spec import shipped_weights
 from ssen_ros.segmenter import Segmenter, load_checkpoint
 from ssen_ros.sparse import CoordinateManager, TorchEngine
-from ssen_ros.sparse.choose import coordinates_on
+from ssen_ros.sparse.choose import coordinates_on, engine_on
+from ssen_ros.sparse.gpu import LEAST_CAPABILITY
 from ssen_ros.structures import VoxelSnapshot
 
 DEVICE = torch.device(os.environ.get("SSEN_TEST_DEVICE", "cuda"))
@@ -19,6 +25,7 @@ pytestmark = pytest.mark.skipif(
     DEVICE.type == "cuda" and not torch.cuda.is_available(),
     reason="no CUDA GPU: the GPU path of engine, networks and training is NOT tested here",
 )
+on_a_gpu = pytest.mark.skipif(DEVICE.type == "cpu", reason="a rehearsal on the CPU: NOT tested here")
 REFERENCE = partial(CoordinateManager, engine=TorchEngine())
 
 
@@ -85,3 +92,86 @@ def test_the_shipped_networks_say_the_same(cells):
     )
     answers = [Segmenter(*checkpoints, device=device).semantic(snapshot) for device in ("cpu", DEVICE)]
     assert (answers[0].argmax(1) == answers[1].argmax(1)).mean() > 0.99
+
+
+@on_a_gpu
+@pytest.mark.parametrize("precision", ["auto", "float32", "float16", "bfloat16"])
+def test_triton_computes_where_it_can(precision):
+    engine = engine_on(DEVICE, precision)
+    able = bool(find_spec("triton")) and torch.cuda.get_device_capability(DEVICE) >= LEAST_CAPABILITY
+    assert type(engine).__name__ == ("TritonEngine" if able else "TorchEngine")
+    assert engine.dtype == (torch.float16 if precision == "auto" else getattr(torch, precision))
+
+
+@on_a_gpu
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_the_same_bits_every_time(cells, precision):
+    features, coords = (tensor.to(DEVICE) for tensor in inputs(cells, 2))
+    torch.manual_seed(0)
+    model = build_network("MinkUNet14S", 3, 20, 3).to(DEVICE).for_inference()
+    model.coordinates = coordinates_on(DEVICE, precision)
+    with torch.inference_mode():
+        assert torch.equal(model(features, coords), model(features, coords))
+
+
+@on_a_gpu
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_what_is_kept_from_pass_to_pass_is_a_whole_passes_answer(cells, precision):
+    from ssen_ros.sparse.incremental import IncrementalCoordinates
+
+    features, coords = (tensor.to(DEVICE) for tensor in inputs(cells, 1))
+    torch.manual_seed(0)
+    model = build_network("MinkUNet14S", 3, 20, 3).to(DEVICE).for_inference()
+    model.coordinates = coordinates_on(DEVICE, precision)
+    kept = IncrementalCoordinates(engine_on(DEVICE, precision))
+    with torch.inference_mode():
+        model(features[:-40], coords[:-40], kept)
+        ours, whole = model(features, coords, kept), model(features, coords)
+    tolerance = {"float32": 1e-4, "float16": 1e-2, "bfloat16": 0.06}[precision]
+    assert (ours - whole).norm() < tolerance * whole.norm()
+
+
+def test_arrays_come_back_as_they_went():
+    array = np.random.default_rng(0).normal(size=(1000, 7)).astype(np.float32)
+    there = on_device(array, DEVICE)
+    assert there.device.type == DEVICE.type
+    np.testing.assert_array_equal(on_host(there * 2), array * 2)
+
+
+@on_a_gpu
+def test_memory_that_does_not_suffice_is_known():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 45, dtype=torch.uint8, device=DEVICE)
+    assert is_out_of_memory(caught.value) and is_gpu_failure(caught.value)
+
+
+_STICKY = """
+import torch
+from ssen_ros.config import SegmenterConfig
+from ssen_ros.devices import is_gpu_failure
+from ssen_ros.segmenter import Segmenter
+
+segmenter = Segmenter.from_config(SegmenterConfig(device="cuda"))
+try:
+    torch.zeros(3, device="cuda")[torch.tensor([7], device="cuda")].cpu()
+except RuntimeError as error:
+    assert is_gpu_failure(error), error
+segmenter.to("cpu").warm_up()
+Segmenter.release_memory()
+again = Segmenter.from_config(SegmenterConfig(device="auto"))
+again.warm_up()
+print(again.device, again.fallback)
+"""
+
+
+@on_a_gpu
+def test_an_error_after_which_every_call_fails_leaves_the_cpu():
+    run = subprocess.run([sys.executable, "-c", _STICKY], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.startswith("cpu cuda cannot compute the networks")
+
+
+@on_a_gpu
+def test_auto_is_the_gpu():
+    segmenter = Segmenter.from_config(SegmenterConfig())
+    assert segmenter.device.type == "cuda" and not segmenter.fallback

@@ -59,7 +59,7 @@ def standing_clock(monkeypatch):
         (replace(WORKING, cloud_publishers=("/b", "/a")), WARN, "2 publishers of /map send whole maps"),
         (replace(WORKING, cloud_publishers=("/b", "/a")), WARN, "replace each other: /a, /b"),
         (replace(WORKING, cloud_publishers=("/b", "/a"), whole_maps=False), OK, "up to date"),
-        (replace(WORKING, degraded=True), WARN, "degraded to the CPU"),
+        (replace(WORKING, degraded="no memory"), WARN, "degraded to the CPU: no memory"),
         (replace(WORKING, map_full=True), WARN, "the map is full (map.max_voxels)"),
         (replace(WORKING, health=health(short_for_cloud=True)), ERROR, "memory is short, see last_error"),
         (replace(WORKING, health=health(short_for_pass=True)), ERROR, "memory is short, see last_error"),
@@ -84,8 +84,8 @@ def test_a_topic_of_another_type_is_not_said_to_have_no_publisher(standing_clock
 
 
 def test_all_reasons_are_given_the_worst_first(standing_clock):
-    seen = replace(WORKING, degraded=True, health=health(rejected_age_s=1.0, pass_failed=True))
-    assert summarize(seen) == (ERROR, "the last pass failed; a cloud was rejected; degraded to the CPU")
+    seen = replace(WORKING, degraded="lost", health=health(rejected_age_s=1.0, pass_failed=True))
+    assert summarize(seen) == (ERROR, "the last pass failed; a cloud was rejected; degraded to the CPU: lost")
 
 
 def test_a_status_bears_the_name_of_its_robot_and_the_age_of_the_newest_cloud(standing_clock):
@@ -99,7 +99,7 @@ def test_a_status_bears_the_name_of_its_robot_and_the_age_of_the_newest_cloud(st
 
 
 def test_networks_that_had_to_leave_the_gpu_are_reported_where_they_are(standing_clock):
-    moved = replace(WORKING, degraded=True, health=health(device="cuda:0"))
+    moved = replace(WORKING, degraded="lost", health=health(device="cuda:0"))
     (status,) = to_diagnostics(Time(), "/ssen", moved).status
     assert status.hardware_id == "cpu" and {v.key: v.value for v in status.values}["device"] == "cpu"
 

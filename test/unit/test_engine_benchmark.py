@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ssen_ros.benchmarks.engine import benchmark_engines, contenders, useful_flops
+from ssen_ros.benchmarks.engine import Contender, benchmark_engines, contenders, useful_flops
 from ssen_ros.benchmarks.rooms import room
 from ssen_ros.benchmarks.update import benchmark_update
-from ssen_ros.errors import EngineError
+from ssen_ros.errors import ConfigError, EngineError
 from ssen_ros.io.samples import VOXEL_SIZE
 
 
@@ -78,3 +78,22 @@ def test_an_update_is_timed_stage_by_stage():
     assert list(seconds) == [*stages, "total"]
     assert sum(seconds[stage] for stage in stages) <= seconds["total"]
     assert result["objects"] > 0 and 0 < result["things"] < 3000
+
+
+def test_on_a_gpu_all_number_formats_that_compute_the_pass_take_part(monkeypatch):
+    monkeypatch.setattr("ssen_ros.benchmarks.engine.find_spec", lambda name: name != "spconv")
+    passes, steps = (contenders(training, "cuda:0") for training in (False, True))
+    assert (
+        Contender("triton", dtype="float16") in passes
+        and Contender("spconv-triton", dtype="float16") in passes
+    )
+    assert {c.dtype for c in passes if c.backend == "torch"} == {"float32", "float16", "bfloat16"}
+    assert {(c.backend, c.dtype) for c in steps} == {
+        (backend, dtype) for backend in ("torch", "triton") for dtype in ("float32", "bfloat16")
+    }
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_no_contender():
+    with pytest.raises(ConfigError, match="--device = 'cuda': torch finds 0 CUDA GPUs here"):
+        benchmark_engines([3000], "MinkUNet14S", device="cuda")

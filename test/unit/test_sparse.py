@@ -126,11 +126,9 @@ def test_kernel_map_equals_naive_search(coords, key):
     in_stride, out_stride, size = key
     inputs = [tuple(c) for c in manager.coords(in_stride).tolist()]
     outputs = [tuple(c) for c in manager.coords(out_stride).tolist()]
-    found = {
-        (k, i, o)
-        for k, (rows_in, rows_out) in enumerate(manager.kernel_map(*key).pairs)
-        for i, o in zip(rows_in.tolist(), rows_out.tolist())
-    }
+    kernel_map = manager.kernel_map(*key)
+    present = (kernel_map.table != kernel_map.num_inputs).nonzero().tolist()
+    found = {(k, int(kernel_map.table[o, k]), o) for o, k in present}
     expected = set()
     for k, offset in enumerate(kernel_offsets(size).tolist()):
         for coarse_rows, fine_rows, swap in ((outputs, inputs, False), (inputs, outputs, True)):
@@ -179,17 +177,20 @@ def test_scenes_of_a_batch_do_not_see_each_other():
     torch.testing.assert_close(batched, torch.cat([alone, -alone]))
 
 
-def test_both_ways_to_the_sum_agree(monkeypatch):
+def test_both_ways_to_the_sum_agree():
+    """Products picked, or neighbours gathered, where each output has one neighbour at most, or none."""
     torch.manual_seed(0)
     coords = torch.unique(torch.randint(-8, 8, (400, 4)) * torch.tensor([0, 1, 1, 1]), dim=0)
-    kernel_map = CoordinateManager(coords).kernel_map(1, 1, 3)
-    x = torch.randn(len(coords), 4, dtype=torch.float64, requires_grad=True)
-    kernel = torch.randn(27, 4, 5, dtype=torch.float64, requires_grad=True)
+    picked = CoordinateManager(coords, TorchEngine()).kernel_map(2, 1, 2)
+    picked.table[::7] = picked.num_inputs  # who has none
+    gathered = KernelMap(picked.table, picked.num_inputs)
+    x = torch.randn(picked.num_inputs, 4, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(8, 4, 5, dtype=torch.float64, requires_grad=True)
     results = []
-    for threshold in (0.0, 1.1):
-        monkeypatch.setattr("ssen_ros.sparse.torch_engine._DENSE", threshold)
-        y = convolve(x, kernel, kernel_map)
+    for kernel_map in (picked, gathered):
+        y = convolve(x, kernel, kernel_map, TorchEngine())
         results.append((y, *torch.autograd.grad(y.square().sum(), (x, kernel))))
+    assert picked.picks_a_product and not gathered.picks_a_product
     for a, b in zip(*results):
         torch.testing.assert_close(a, b)
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ssen_ros.models import build_network
-from ssen_ros.models.tiling import run_in_parts
+from ssen_ros.models.tiling import Fitting, run_in_parts
+from ssen_ros.sparse import torch_engine
 
 
 def corridor(length: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,9 +73,10 @@ class Stub:
     """Answers with the x of each voxel, in a memory that holds `most`, and says so as `error` does."""
 
     def __init__(self, most: int, error: Exception):
-        self.most, self.error = most, error
+        self.most, self.error, self.sizes = most, error, []
 
     def __call__(self, features, coords):
+        self.sizes.append(len(coords))
         if len(coords) > self.most:
             raise self.error
         return coords[:, 1:2].double()
@@ -100,3 +102,40 @@ def test_one_plane_and_other_errors_raise_what_was_raised():
         run_in_parts(Stub(0, MemoryError()), torch.zeros(1, 1), lone, reach=10)
     with pytest.raises(RuntimeError, match="something else"):
         run_in_parts(Stub(0, RuntimeError("something else")), torch.zeros(1, 1), lone, reach=10)
+
+
+def test_what_did_not_fit_is_not_tried_again_for_a_while():
+    coords = torch.stack([torch.zeros(800), torch.arange(800), torch.zeros(800), torch.zeros(800)], 1).long()
+    stub, fitting = Stub(250, MemoryError()), Fitting()
+    tried = []
+    for _ in range(103):
+        stub.sizes = []
+        output = run_in_parts(stub, torch.zeros(800, 1), coords, 10, fitting=fitting)
+        assert torch.equal(output[:, 0], coords[:, 1].double())
+        tried.append(stub.sizes)
+    assert tried[0][0] == 800 and max(tried[1]) <= stub.most and tried[1:101] == [tried[1]] * 100
+    assert tried[101] == tried[0] and tried[102] == tried[1]  # memory might have come free
+
+
+def test_where_halves_do_not_help_what_did_not_fit_is_tried_all_the_same():
+    fitting, lone = Fitting(), torch.zeros(1, 4, dtype=torch.long)
+    with pytest.raises(MemoryError):
+        run_in_parts(Stub(0, MemoryError()), torch.zeros(1, 1), lone, 10, fitting=fitting)
+    assert run_in_parts(Stub(1, MemoryError()), torch.zeros(1, 1), lone, 10, fitting=fitting).tolist() == [
+        [0]
+    ]
+
+
+def test_smaller_buffers_come_before_smaller_parts(monkeypatch):
+    monkeypatch.setitem(torch_engine._CHUNK_BYTES, "cpu", 256 << 20)
+    coords = torch.stack([torch.zeros(800), torch.arange(800), torch.zeros(800), torch.zeros(800)], 1).long()
+    sizes = []
+
+    def run(features, coords):
+        sizes.append(len(coords))
+        if torch_engine._CHUNK_BYTES["cpu"] > 20 << 20:
+            raise MemoryError
+        return coords[:, 1:2]
+
+    assert torch.equal(run_in_parts(run, torch.zeros(800, 1), coords, 10)[:, 0], coords[:, 1])
+    assert sizes == [800, 800]

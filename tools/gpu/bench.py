@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ssen_ros.benchmarks import device
 from ssen_ros.benchmarks.rooms import side_by_side
 from ssen_ros.benchmarks.spconv_peer import SpconvCoordinates
 from ssen_ros.io.replacing import replace_text
@@ -25,13 +26,15 @@ from ssen_ros.io.samples import VOXEL_SIZE, load_sample, sample_paths
 from ssen_ros.models import build_network
 from ssen_ros.sparse import CoordinateManager, TorchEngine, default_engine
 
+SPCONV = partial(SpconvCoordinates, package="spconv_triton")
+
 Inputs = tuple[torch.Tensor, torch.Tensor]  # (N, 3) float32 features, (N, 4) int32 coordinates
 BUDGET_S = 60  # no figure is begun later
 
 
 class Bench:
-    def __init__(self, device: str, tiny: bool, rooms: Path, out: Path):
-        self.device, self.tiny, self._out = torch.device(device), tiny, out
+    def __init__(self, place: str, tiny: bool, rooms: Path, out: Path):
+        self.device, self.tiny, self._out = torch.device(place), tiny, out
         self._end, self._results = time.monotonic() + BUDGET_S, {}
         self._rooms = [load_sample(path) for path in sample_paths(rooms)[:8]]
 
@@ -51,32 +54,23 @@ class Bench:
         repetitions, warm = (1, 0) if self.tiny else (repetitions, warm)
         times = []
         for _ in range(warm + repetitions):
-            self._wait()
+            device.wait(self.device)
             start = time.perf_counter()
             work()
-            self._wait()
+            device.wait(self.device)
             times.append(1e3 * (time.perf_counter() - start))
         times = times[warm:]
         return {"median_ms": round(statistics.median(times), 3), "least_ms": round(min(times), 3)}
 
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-
     def machine(self) -> str:
-        return torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"
+        return device.name(self.device)
 
     def copy(self) -> dict:
-        a = torch.randn(1 << (20 if self.tiny else 30), device=self.device)
-        b = torch.empty_like(a)
-        found = self.milliseconds(lambda: b.copy_(a))
-        return found | {"gb_s": round(2 * a.nbytes / found["median_ms"] / 1e6, 1)}
+        return {"gb_s": round(device.copy_gb_s(self.device, 4 << 20 if self.tiny else 0), 1)}
 
     def product(self, dtype: torch.dtype) -> dict:
-        n = 256 if self.tiny else 8192
-        a, b = (torch.randn(n, n, device=self.device).to(dtype) for _ in range(2))
-        found = self.milliseconds(lambda: a @ b)
-        return found | {"tflop_s": round(2 * n**3 / found["median_ms"] / 1e9, 1)}
+        size = 256 if self.tiny else 0
+        return {"tflop_s": round(device.gemm_gflops(dtype, self.device, size) / 1000, 3)}
 
     def map(self, voxels: int) -> Inputs:
         sample = side_by_side(self._rooms, voxels)
@@ -112,9 +106,7 @@ class Bench:
             return self.milliseconds(work, **options)
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-        return self.milliseconds(work, **options) | {
-            "peak_mb": round(torch.cuda.max_memory_allocated() / 1e6)
-        }
+        return self.milliseconds(work, **options) | {"peak_mb": round(device.most_mb(self.device))}
 
     def difference(self, inputs: Inputs, coordinates: Callable) -> float:
         """From the reference on the CPU, over the largest output."""
@@ -149,10 +141,11 @@ def main() -> None:
     sizes, scenes, crop = ((150,), (2,), 150) if args.tiny else ((150_000, 50_000, 400_000), (8, 2), 30_000)
     ours = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
     engines = {f"torch {name}": TorchEngine(dtype) for name, dtype in ours.items()}
-    for name in ("float32", "bfloat16") if args.device != "cpu" else ("float32",):  # where it is another one
-        engine = default_engine(bench.device.type, getattr(torch, name))
-        if type(engine) is not TorchEngine:
-            engines[f"{type(engine).__name__} {name}"] = engine
+    if args.device != "cpu":  # Triton, where it can compute
+        for name, dtype in ours.items():
+            engine = default_engine(args.device, dtype or torch.float32)
+            if type(engine) is not TorchEngine:
+                engines[f"triton {name}"] = engine
     coordinates = {name: partial(CoordinateManager, engine=engine) for name, engine in engines.items()}
     small, maps = bench.map(crop), {voxels: bench.map(voxels) for voxels in sizes}
     for name, kind in coordinates.items():
@@ -169,10 +162,10 @@ def main() -> None:
                 bench.item(f"forward {architecture} {voxels} {name}", forward)
     if args.device == "cpu":
         return
-    bench.item("difference spconv-triton", partial(bench.difference, small, SpconvCoordinates))
+    bench.item("difference spconv-triton", partial(bench.difference, small, SPCONV))
     for voxels, inputs in maps.items():  # last: it tunes itself for long
         for half in (True, False):
-            peer = partial(bench.forward, "MinkUNet34C", inputs, SpconvCoordinates, half)
+            peer = partial(bench.forward, "MinkUNet34C", inputs, SPCONV, half)
             bench.item(f"forward MinkUNet34C {voxels} spconv-triton float{16 if half else 32}", peer)
 
 
