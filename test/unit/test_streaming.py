@@ -124,7 +124,8 @@ def test_what_differs_from_a_whole_pass_shows_in_agreement_and_scores(height_seg
 
 
 def test_a_walk_without_a_map_is_an_error(height_segmenter):
-    nothing = Sample(*(array[:0] for array in vars(chairs(1)).values()))
+    some = chairs(1)
+    nothing = Sample(some.points[:0], some.colors[:0], some.semantic_label[:0], some.instance_label[:0])
     with pytest.raises(DataError, match="without a point"):
         evaluate_walk([Moment(nothing)], SsenPipeline(height_segmenter))
 
