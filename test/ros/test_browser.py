@@ -114,6 +114,7 @@ def test_with_brush_and_box_objects_are_made_and_keys_do_it(bench, viewed):
     bench.spin_until(lambda: len(set(found()) - set(before)) == 1, TIMEOUT_S)
     (made,) = set(found()) - set(before)
     assert made > sofa and 0 < found()[made][1] <= before[table][1]
+    wait_for(lambda: f"sofa #{made}" in page.text and "Set its height" not in page.text, "the box put down")
     page.press("2")
     bench.spin_until(lambda: found()[made][0] == "table", TIMEOUT_S)
 
