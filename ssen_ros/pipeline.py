@@ -123,7 +123,7 @@ class SsenPipeline:
         headroom.require(_BYTES_PER_VOXEL * len(snapshot), f"a pass over {len(snapshot):,} voxels")
         config = self.config  # read once: another thread may put another in its place
         sides = config.fusion.quiet_passes if self.segmenter.turned(1) else 0
-        timings_s: dict[str, float] = {}
+        timings_s = dict.fromkeys(("semantic", "embedding", "cluster", "instances"), 0.0)  # as they are told
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)

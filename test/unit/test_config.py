@@ -41,6 +41,7 @@ def test_names_are_paths_through_the_tree():
         "map",
         "segmenter",
         "passes",
+        "fusion",
         "clustering",
         "instances",
         "publish",
