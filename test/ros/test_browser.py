@@ -135,7 +135,9 @@ def test_a_phone_has_room_for_map_and_fingers_and_each_sees_what_the_other_corre
         sheet = "document.querySelector('#ssen-style').closest('.mantine-Paper-root').getBoundingClientRect()"
         left, top, width = phone.run(f"(r => [r.x, r.y, r.width])({sheet})")
         assert left == 0 and width == 390 and top > 844 / 2, "below the map, and as wide"
-        phone.tap(195, 422)  # the middle of the map, where the table stands
+        phone.tap_on("Next")
+        wait_for(lambda: re.search(r"chair #\d+\nclass", phone.text), "what is known of the first object")
+        phone.tap_on("Next")
         wait_for(lambda: re.search(r"table #\d+\nclass", phone.text), "what is known of the table")
         (id,) = re.findall(r"table #(\d+)\nclass", phone.text)
         wait_for(lambda: f"table #{id}\nclass" in page.text, "the same on the other page")
