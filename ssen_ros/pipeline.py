@@ -21,6 +21,7 @@ from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
 _BYTES_PER_VOXEL = 400  # of a pass without its networks, which see to themselves
+_STAGES = ("semantic", "embedding", "cluster", "instances")  # in the order in which they are told
 
 
 class Networks(Protocol):
@@ -123,7 +124,7 @@ class SsenPipeline:
         headroom.require(_BYTES_PER_VOXEL * len(snapshot), f"a pass over {len(snapshot):,} voxels")
         config = self.config  # read once: another thread may put another in its place
         sides = config.fusion.quiet_passes if self.segmenter.turned(1) else 0
-        timings_s = dict.fromkeys(("semantic", "embedding", "cluster", "instances"), 0.0)  # as they are told
+        timings_s: dict[str, float] = dict.fromkeys(_STAGES, 0.0)
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)

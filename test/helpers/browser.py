@@ -103,12 +103,6 @@ class Page:
         time.sleep(0.15)
         self.mouse("mouseReleased", *places[-1])
 
-    def tap(self, x: float, y: float) -> None:
-        """With a finger."""
-        self.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
-        time.sleep(0.1)
-        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-
     def press(self, key: str) -> None:
         """A letter, a digit, or a key by its name, such as Enter."""
         code = f"Digit{key}" if key.isdigit() else f"Key{key.upper()}" if len(key) == 1 else key
@@ -119,9 +113,6 @@ class Page:
     def click_on(self, text: str) -> None:
         """The button or option of this text."""
         self.click(*self.place_of(text))
-
-    def tap_on(self, text: str) -> None:
-        self.tap(*self.place_of(text))
 
     def place_of(self, text: str) -> list[float]:
         """The middle of the button or option of this text, once it is in sight and stands still."""

@@ -135,9 +135,9 @@ def test_a_phone_has_room_for_map_and_fingers_and_each_sees_what_the_other_corre
         sheet = "document.querySelector('#ssen-style').closest('.mantine-Paper-root').getBoundingClientRect()"
         left, top, width = phone.run(f"(r => [r.x, r.y, r.width])({sheet})")
         assert left == 0 and width == 390 and top > 844 / 2, "below the map, and as wide"
-        phone.tap_on("Next")
+        phone.click_on("Next")
         wait_for(lambda: re.search(r"chair #\d+\nclass", phone.text), "what is known of the first object")
-        phone.tap_on("Next")
+        phone.click_on("Next")
         wait_for(lambda: re.search(r"table #\d+\nclass", phone.text), "what is known of the table")
         (id,) = re.findall(r"table #(\d+)\nclass", phone.text)
         wait_for(lambda: f"table #{id}\nclass" in page.text, "the same on the other page")
@@ -146,11 +146,11 @@ def test_a_phone_has_room_for_map_and_fingers_and_each_sees_what_the_other_corre
             ".map(e => e.getBoundingClientRect()).map(r => [r.width, r.height])"
         )
         assert len(sizes) >= 20 and all(w >= 40 and h >= 40 for w, h in sizes), sizes
-        phone.tap_on("6 desk")
+        phone.click_on("6 desk")
         wait_for(lambda: f"desk #{id}\nclass" in page.text, "the phone's correction")
         page.click_on("1 chair")
         wait_for(lambda: f"chair #{id}\nclass" in phone.text, "the other's correction")
-        phone.tap_on("Undo")
+        phone.click_on("Undo")
         wait_for(lambda: f"desk #{id}\nclass" in page.text, "what the phone has undone")
         phone.picture(tmp_path / "phone.png")
     assert view.running and not view.lines("Traceback"), view.log
