@@ -28,9 +28,6 @@ from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
 
-# rad from each view of the map to the next: however many there are, they spread over the circle, and over the
-# voxel grid too. A view that is turned by half a circle has the same voxels, and tells little that is new.
-GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
@@ -199,24 +196,25 @@ class Segmenter:
         return networks
 
     @torch.inference_mode()
-    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, turn: int = 0) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
-        `floor` is the z of the map's floor, m; without it, it is looked for. Each `turn` has other views.
+        `floor` is the z of the map's floor, m; without it, it is looked for. `part`: of the angle between two
+        rotations, by which all are turned further.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        first = turn * self.rotations
-        views = (self.view(snapshot, k) for k in range(first, first + self.rotations))
+        views = (self.view(snapshot, k + part) for k in range(self.rotations))
         by_view = (self._log_probabilities(view, floor, row) for view, row in views)
         return on_host(self.mean(by_view))
 
-    def view(self, snapshot: VoxelSnapshot, k: int) -> tuple[VoxelSnapshot, np.ndarray | None]:
-        """The snapshot as `turned` for the k-th of all views; as it lies it has no other rows."""
-        return (snapshot, None) if k == 0 else turned(snapshot, k * GOLDEN_ANGLE)
+    def view(self, snapshot: VoxelSnapshot, k: float) -> tuple[VoxelSnapshot, np.ndarray | None]:
+        """The snapshot as `turned` for the k-th of the rotations; as it lies it has no other rows."""
+        return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
 
     def turned(self, turn: int) -> "TurnedNetworks":
-        """The same networks, whose views are those after the ones of all turns before; turn 0 is as ever."""
-        return TurnedNetworks(self, turn)
+        """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
+        part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
+        return TurnedNetworks(self, part)
 
     def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:
         """Log-probabilities (n, C) of the mean over the rotations; the first takes it up."""
@@ -257,11 +255,11 @@ class TurnedNetworks:
     """A segmenter's networks, of which the semantic one sees other views of the map."""
 
     segmenter: Segmenter
-    turn: int  # see `Segmenter.semantic`
+    part: float  # see `Segmenter.semantic`
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's."""
-        return self.segmenter.semantic(snapshot, floor, self.turn)
+        return self.segmenter.semantic(snapshot, floor, self.part)
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """Segmenter's."""

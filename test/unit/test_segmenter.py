@@ -14,7 +14,7 @@ from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, network_of
-from ssen_ros.segmenter import GOLDEN_ANGLE, Segmenter, turned
+from ssen_ros.segmenter import Segmenter, turned
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.choose import coordinates_on
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
@@ -70,7 +70,7 @@ def test_a_turned_view_holds_every_voxel_where_it_went(offset):
 
 def test_probabilities_are_averaged_over_the_rotations(segmenter):
     here = snapshot()
-    views = [turned(here, k * GOLDEN_ANGLE) for k in range(3)]
+    views = [turned(here, 2 * np.pi * k / 3) for k in range(3)]
     expected = np.mean([np.exp(segmenter.semantic(view))[row] for view, row in views], axis=0)
     threefold = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), rotations=3)
     np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, rtol=1e-4, atol=1e-5)
