@@ -26,7 +26,7 @@ LONG = SECONDS >= 60
 POINTS, LISTENERS = (3_000_000, 20) if LONG else (300_000, 3)
 PERIOD_S = 0.1
 PATIENCE_S = 900 if LONG else 60
-MOST_CPU_S = 1.0  # from SIGINT to the end, 0.3 on a quiet machine: with a fifth of a CPU that takes five seconds
+MOST_CPU_S = 1.0  # from SIGINT to the end, 0.3 on a quiet machine: a fifth of a CPU gives it in five seconds
 LISTENER = Path(__file__).parent / "listener.py"
 
 
