@@ -12,14 +12,8 @@ from ssen_ros import voxel_keys
 from ssen_ros.smoothing import STEPS_AHEAD
 
 WIDE_M = 8.0  # along x or y: what is wider is parted
-CELLS_M = (
-    4.0,
-    2.0,
-    1.0,
-    0.5,
-    0.25,
-    0.125,
-)  # at gaps as wide as possible: of one empty cell of such an edge, or two
+# At gaps as wide as possible: of one empty cell of such an edge, or two.
+CELLS_M = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125)
 
 
 def islands(voxel_coords: np.ndarray, voxel_size: float) -> list[np.ndarray]:

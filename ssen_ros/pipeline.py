@@ -152,22 +152,8 @@ class SsenPipeline:
             with _timed(timings_s, "instances"):
                 kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
                 memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, islands=islands)
-                seen = StepResult(
-                    snapshot=snapshot,
-                    segmentation=segmentation,
-                    clusters=clusters,
-                    detections=(),
-                    memory=memory,
-                    events=(),
-                    thing_rows=thing_rows,
-                    semantic_label=fused.label,
-                    instance_id=np.full(len(snapshot), -1, dtype=np.int32),
-                    confidence=_confidence(segmentation, clusters),
-                    stamp_ns=stamp_ns,
-                    timings_s=timings_s,
-                    strays=len(whole) - len(snapshot),
-                )
-                return self.conclude(seen, memory)
+                seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
+                return self.conclude(replace(seen, timings_s=timings_s), memory)
 
     def recall(self, snapshot: VoxelSnapshot, stamp_ns: int, memory: Memory) -> StepResult | None:
         """The update of a map of which `memory` knows all, as of one that was loaded; None where it does not.
@@ -200,23 +186,9 @@ class SsenPipeline:
         )
         events = *memory.news, *instances.story(memory.known, now, (), ())
         memory = replace(memory, known=now, news=(), map=snapshot)
-        seen = StepResult(
-            snapshot=snapshot,
-            segmentation=segmentation,
-            clusters=clusters,
-            detections=(),
-            memory=memory,
-            events=events,
-            thing_rows=thing_rows,
-            semantic_label=label,
-            instance_id=np.full(len(snapshot), -1, dtype=np.int32),
-            confidence=_confidence(segmentation, clusters),
-            stamp_ns=stamp_ns,
-            timings_s={},
-            strays=len(whole) - len(snapshot),
-        )
+        seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
         said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)
-        result = self._label(seen, memory, said)
+        result = self._label(seen, memory, said, events=events)
         return replace(result, timings_s={"total": time.perf_counter() - start})
 
     def conclude(self, seen: StepResult, memory: Memory) -> StepResult:
@@ -314,6 +286,32 @@ def _embed(networks: Networks, snapshot: VoxelSnapshot, thing_rows: np.ndarray, 
     if len(thing_rows) == 0:
         return np.empty((0, 0), dtype=np.float32)
     return networks.embed(snapshot, thing_rows, floor)
+
+
+def _seen(
+    snapshot: VoxelSnapshot,
+    segmentation: Segmentation,
+    clusters: Clusters,
+    memory: Memory,
+    stamp_ns: int,
+    strays: int,
+) -> StepResult:
+    """What a step knows before its objects are."""
+    return StepResult(
+        snapshot=snapshot,
+        segmentation=segmentation,
+        clusters=clusters,
+        detections=(),
+        memory=memory,
+        events=(),
+        thing_rows=segmentation.thing_rows,
+        semantic_label=segmentation.semantic_label,
+        instance_id=np.full(len(snapshot), -1, dtype=np.int32),
+        confidence=_confidence(segmentation, clusters),
+        stamp_ns=stamp_ns,
+        timings_s={},
+        strays=strays,
+    )
 
 
 def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:

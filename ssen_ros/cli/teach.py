@@ -55,7 +55,6 @@ def add_teach(commands: Any) -> None:
     parser.add_argument(
         "--workers", type=positive_int, default=1, metavar="N", help="processes that make these rooms"
     )
-    parser.add_argument("--from", dest="weights", metavar="DIR", help="the same as --weights")
     add_pipeline_options(parser)
 
 
