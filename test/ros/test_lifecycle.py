@@ -4,6 +4,7 @@ import signal
 import threading
 import weakref
 
+from appetite import TAKEN, glibc, resident_bytes, take_and_free
 from std_srvs.srv import SetBool, Trigger
 
 from ssen_ros.labels import CLASS_NAMES
@@ -164,3 +165,29 @@ def test_networks_that_a_callback_still_uses_are_released_when_it_ends(bench, mo
     node.trigger_cleanup()
     assert not held and not in_memory
     node.destroy_node()
+
+
+@glibc
+def test_configuring_and_cleaning_up_again_takes_no_further_memory(bench):
+    """Loading takes much and frees most of it, the networks keep a little, and cleaning up frees that too."""
+
+    class Networks(Segmenting):
+        voxel_size, class_names = 0.05, CLASS_NAMES
+        semantic = embed = None  # no pass is made
+
+        def __init__(self):
+            self.weights = take_and_free()
+
+    node = ssen_node.SsenNode(
+        bench.context, threading.Event(), lambda config: SsenPipeline(Networks(), config)
+    )
+    configured, cleaned = [], []
+    node.trigger_deactivate()
+    for _ in range(3):
+        configured.append(resident_bytes())
+        node.trigger_cleanup()
+        cleaned.append(resident_bytes())
+        node.trigger_configure()
+    node.destroy_node()
+    assert max(configured) < min(cleaned) + 0.3 * TAKEN
+    assert max(cleaned) < min(cleaned) + 0.1 * TAKEN
