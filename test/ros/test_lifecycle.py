@@ -72,6 +72,8 @@ def test_a_manager_leads_the_node_through_all_its_states(bench):
     bench.spin_until(lambda: node.lines("networks gone: 'coarse'"))
     assert node.running
     assert not bench.change_state("configure")
+    node.signal(signal.SIGINT)
+    assert node.wait() == 0
 
 
 def test_a_manager_that_configures_a_node_which_has_started_itself_gets_an_answer(bench):
@@ -82,6 +84,8 @@ def test_a_manager_that_configures_a_node_which_has_started_itself_gets_an_answe
     assert bench.state() == "active" and bench.wait_for(lifecycle="active")["callback_errors"] == "0"
     assert node.running and "Traceback" not in node.log
     assert bench.change_state("deactivate") and bench.change_state("cleanup")
+    node.signal(signal.SIGINT)  # of an unconfigured node
+    assert node.wait() == 0
 
 
 def test_what_fails_or_breaks_while_configuring_leaves_a_node_that_can_be_configured(bench):
