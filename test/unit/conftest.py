@@ -83,7 +83,7 @@ def scannet_labels(tmp_path):
 
 @pytest.fixture
 def quick_rooms(monkeypatch):
-    """Benchmarks walk through their rooms with a small camera and soon stop: a second a room instead of six."""
+    """Benchmarks walk through their rooms shortly, with a small camera: a second a room instead of six."""
     camera = CameraConfig(width=64, height=48, frames=24)
     monkeypatch.setattr("ssen_ros.benchmarks.rooms.scan", partial(scan, config=camera))
 
