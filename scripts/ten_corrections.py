@@ -50,8 +50,9 @@ def measure(page: Page, url: str, picture: Path | None) -> None:
     page.open_dropdown("Show")
     page.click_on("classes")
     page.run("document.activeElement.blur()")  # keys are for the map again
-    time.sleep(5.0)
     if picture:
+        page.click(640, 400)  # what lies in the middle is chosen
+        time.sleep(20.0)  # labels come last
         with tempfile.NamedTemporaryFile(suffix=".png") as file:
             page.picture(Path(file.name))
             Image.open(file.name).convert("RGB").save(picture, quality=80, method=6)
@@ -73,7 +74,7 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("map", type=Path, help="a file, as `ssen view` takes it, with more than ten objects")
-    parser.add_argument("--picture", type=Path, help="of the page, before anything is corrected")
+    parser.add_argument("--picture", type=Path, help="of the page before that, by class")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         log = Path(name) / "log"
