@@ -62,8 +62,8 @@ class MapConfig:
     see_through: bool = param(
         False,
         "with map.mode incremental, and clouds that are each one view of a depth camera, in its own frame: a "
-        "voxel up to 4 m away is forgotten when the rays near it end well behind it, so that what was carried "
-        "away disappears when its place is looked at again",
+        "voxel up to 4 m away is forgotten when the rays near it end well behind it, so that what was "
+        "carried away disappears when its place is looked at again",
         changes=CONFIGURE,
     )
     max_voxels: int = param(

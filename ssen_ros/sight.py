@@ -1,8 +1,8 @@
 """What a depth camera has seen through: the voxels in its view behind which all rays near them end.
 
-A voxel in the map says that something was there once. That it is there no longer is seen only by looking at the
-place again: a ray that ends well behind it has passed through it. Where no ray goes nothing is known, and
-where one ends in front of it the voxel is hidden.
+A voxel in the map says that something was there once. That it is there no longer is seen only by looking at
+the place again: a ray that ends well behind it has passed through it. Where no ray goes nothing is known,
+and where one ends in front of it the voxel is hidden.
 """
 
 from itertools import product
@@ -12,18 +12,17 @@ import numpy as np
 from ssen_ros import voxel_keys
 
 REACH_M = 4.0  # from the camera; beyond it depths are too coarse to speak against anything
-BEHIND_VOXELS, BEHIND_SHARE = 3, 0.05  # that rays must end behind a voxel, the latter of its distance
+BEHIND_VOXELS, BEHIND_SHARE = 2, 0.03  # that rays must end behind a voxel, the latter of its distance
 
-# Directions are told apart by so many cells a unit: by a degree far away, and never by less than a voxel is wide.
+# Cells to a unit by which directions are told apart: a degree far away, and never less than a voxel's width.
 _BEAMS = (57, 28, 14, 7)
 _AROUND = [
-    (x << 2 * voxel_keys.AXIS_BITS) + (y << voxel_keys.AXIS_BITS) + z for x, y, z in product((-1, 0, 1), repeat=3)
+    (x << 2 * voxel_keys.AXIS_BITS) + (y << voxel_keys.AXIS_BITS) + z
+    for x, y, z in product((-1, 0, 1), repeat=3)
 ]
 
 
-def seen_through(
-    voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, voxel_size: float
-) -> np.ndarray:
+def seen_through(voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, voxel_size: float) -> np.ndarray:
     """(V,) bool of the (V,) ascending keys of a map: a view shows that nothing is there.
 
     points: (N, 3), m, map frame, of the one view that a camera at `camera` (3,), m, has. A ray ends in the

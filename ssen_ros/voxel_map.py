@@ -129,8 +129,8 @@ class VoxelMap:
         """Pass one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
         `restart` forgets what was there before, in either mode; the version goes on counting.
-        A map that forgets goes by the stamp of the cloud (0: as old as the newest), by the place of the robot,
-        and by that of the camera that made the cloud, each (3,) m, map frame: first goes what is too old by
+        A map that forgets goes by the stamp of the cloud (0: as old as the newest), the place of the robot,
+        and that of the camera that made the cloud, each (3,) m, map frame: first goes what is too old by
         now, too far away or seen through, then the cloud is added, without what is too far away.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Strays, which are points beyond the range of the keys (+-2^19 voxels an axis), are dropped while they

@@ -196,7 +196,7 @@ class MapFrame:
         )
 
     def camera(self, header: Header) -> np.ndarray:
-        """(3,) m: where the camera was in the map that made a cloud with this header; its frame is the cloud's.
+        """(3,) m: where the camera was that made a cloud with this header, in the frame of which it lies.
 
         Raises FrameError where a transform is missing, or the cloud comes in the frame of the map.
         """
