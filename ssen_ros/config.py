@@ -181,6 +181,16 @@ class FusionConfig:
         high=100.0,
         changes=LIVE,
     )
+    confirm: int = param(
+        2,
+        "a published label changes when so many updates in a row say otherwise, unless the voxel itself has "
+        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, as "
+        "where hold and quiet_passes are 0",
+        unit="updates",
+        low=1,
+        high=100,
+        changes=LIVE,
+    )
     quiet_passes: int = param(
         4,
         "passes over a map that no longer changes, made while nothing else is due: the first is whole, each "
