@@ -184,8 +184,8 @@ class FusionConfig:
     confirm: int = param(
         2,
         "a published label changes when so many updates in a row say otherwise, unless the voxel itself has "
-        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, as "
-        "where hold and quiet_passes are 0",
+        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, "
+        "as where hold and quiet_passes are 0",
         unit="updates",
         low=1,
         high=100,
