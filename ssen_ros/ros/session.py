@@ -19,6 +19,7 @@ from ssen_ros.live.intake import Intake
 from ssen_ros.live.live_map import LiveMap, Pass
 from ssen_ros.live.throttle import ErrorThrottle
 from ssen_ros.live.worker import InferenceWorker
+from ssen_ros.native import trim
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.ros.conversions import from_msg, time_from_ns
 from ssen_ros.ros.diagnostics import Health
@@ -253,6 +254,7 @@ class Session:
     def _load_pipeline(self, make_pipeline: MakePipeline) -> SsenPipeline:
         start_s = time.perf_counter()
         pipeline = make_pipeline(self._config)
+        trim()  # of what loading has freed
         chosen = self._config.segmenter
         self.health.weights = (
             f"semantic: {chosen.semantic_checkpoint or chosen.weights or 'shipped'}, "
