@@ -182,10 +182,10 @@ class FusionConfig:
         changes=LIVE,
     )
     confirm: int = param(
-        2,
+        3,
         "a published label changes when so many updates in a row say otherwise, unless the voxel itself has "
-        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, as "
-        "where hold and quiet_passes are 0",
+        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, "
+        "as where hold and quiet_passes are 0",
         unit="updates",
         low=1,
         high=100,

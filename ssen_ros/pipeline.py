@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, headroom, instances, stopping, voxel_keys
+from ssen_ros import corrections, headroom, instances, stopping
 from ssen_ros.closure import follow
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
@@ -165,7 +165,7 @@ class SsenPipeline:
         start = time.perf_counter()
         whole, known = snapshot, memory.evidence
         snapshot = _without_strays(whole, memory.floor)
-        if not np.array_equal(voxel_keys.pack(snapshot.voxel_coords), known.keys):
+        if not np.array_equal(snapshot.keys, known.keys):
             return None
         label = known.label.astype(np.int32)
         thing_rows = np.flatnonzero(self._is_thing[label])
@@ -206,12 +206,15 @@ class SsenPipeline:
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:
             clusters = corrections.untouched(segmentation, clusters, said)
-        detections = instances.summarize(snapshot, segmentation, clusters, names, config.instances.min_score)
+        detections = instances.summarize(
+            snapshot, segmentation, clusters, names, config.instances.min_score, memory.detections
+        )
         if said is not None:
             detections += corrections.detections_by_hand(snapshot, segmentation, said, hand, names)
         memory, events = instances.update(
             memory, detections, snapshot, seen.stamp_ns, names, config.instances, config.publish.unknown
         )
+        memory = replace(memory, detections=tuple(detections))
         return self._label(seen, memory, said, now.known, detections=tuple(detections), events=events)
 
     def correct(self, result: StepResult, edit: Edit) -> StepResult:
@@ -323,7 +326,7 @@ def _seen(
         thing_rows=segmentation.thing_rows,
         semantic_label=segmentation.semantic_label,
         instance_id=np.full(len(snapshot), -1, dtype=np.int32),
-        confidence=_confidence(segmentation, clusters),
+        confidence=np.zeros(len(snapshot), dtype=np.float32),
         stamp_ns=stamp_ns,
         timings_s={},
         strays=strays,
@@ -374,7 +377,8 @@ def _relabel(
     A cluster that has swallowed its neighbours shall not paint them over.
     """
     label = semantic_label.copy()
-    by_id = np.argsort(instance_id, kind="stable")
+    by_id = np.flatnonzero(instance_id >= 0)
+    by_id = by_id[np.argsort(instance_id[by_id], kind="stable")]
     ids = instance_id[by_id]
     for one in known:
         member = by_id[slice(*np.searchsorted(ids, [one.id, one.id + 1]))]
