@@ -59,6 +59,13 @@ class MapConfig:
         high=1e6,
         changes=CONFIGURE,
     )
+    see_through: bool = param(
+        False,
+        "with map.mode incremental, and clouds that are each one view of a depth camera, in its own frame: a "
+        "voxel up to 4 m away is forgotten when the rays near it end well behind it, so that what was "
+        "carried away disappears when its place is looked at again",
+        changes=CONFIGURE,
+    )
     max_voxels: int = param(
         10_000_000,
         "voxels that the map may have; an incremental map that is full is updated where it is known, and new "
@@ -172,6 +179,16 @@ class FusionConfig:
         "behind what the networks see; 0: labels are those of the newest pass",
         low=0.0,
         high=100.0,
+        changes=LIVE,
+    )
+    confirm: int = param(
+        2,
+        "a published label changes when so many updates in a row say otherwise, unless the voxel itself has "
+        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, as "
+        "where hold and quiet_passes are 0",
+        unit="updates",
+        low=1,
+        high=100,
         changes=LIVE,
     )
     quiet_passes: int = param(

@@ -6,13 +6,16 @@ changed. The label is held where another class leads only a little: such changes
 The lead that is asked for falls to nothing as the surroundings change, and a voxel that has itself changed
 takes the label that the networks give it.
 
+What an update tells of a voxel depends on its object too, which may gain and lose it, or change its class. So
+the label that was told stays until several passes in a row say otherwise (`tell`).
+
 While the map stands still, passes in the quiet see it from further sides, and the mean over them is better
 than any one of them: the paper's rotation averaging (Table II).
 
 The constants were chosen on walks of the simulator (docs/results.md).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -57,6 +60,7 @@ def fuse(
     if hold == sides == 0:
         return Fused(answer, pass_label, pass_label, None)
     keys = voxel_keys.pack(snapshot.voxel_coords)
+    told, doubts = np.full(len(keys), -1, np.int16), np.zeros(len(keys), np.uint8)
     if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
         mean, label, meanwhile, passes = _kept(answer), pass_label, np.zeros(len(keys), np.float16), 0
     elif known.quiet and np.array_equal(keys, known.keys):
@@ -70,11 +74,29 @@ def fuse(
         passes = 0 if len(gone) or changed.any() else known.passes
         answer, mean = _aged(answer, known, row, share)
         label, meanwhile = _held(answer, known, row, share, hold)
+        told, doubts = np.where(changed, told, known.told[row]), np.where(changed, doubts, known.doubts[row])
     evidence = Evidence(
-        keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16), meanwhile, passes,
-        settled=passes >= sides,
+        keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16), meanwhile, told, doubts,
+        passes, settled=passes >= sides,
     )  # fmt: skip
     return Fused(answer, label, pass_label, evidence)
+
+
+def tell(evidence: Evidence, label: np.ndarray, at_once: np.ndarray, confirm: int) -> Evidence:
+    """What an update tells, now that its pass and the objects say (V,) `label`.
+
+    A label that was told of a voxel stays until so many passes in a row have said another, whichever: that of
+    the last of them is told then. `at_once`: (V,) bool, where no pass is waited for.
+    """
+    doubts = evidence.doubts.astype(np.int16) + 1
+    held = (evidence.told >= 0) & (evidence.told != label) & (doubts < confirm) & ~at_once
+    told, doubts = np.where(held, evidence.told, label), np.where(held, doubts, 0)
+    return replace(evidence, told=told.astype(np.int16), doubts=doubts.astype(np.uint8))
+
+
+def told(evidence: Evidence, label: np.ndarray) -> np.ndarray:
+    """(V,) int32: the label, but that which is held where there is one."""
+    return np.where(evidence.doubts > 0, evidence.told, label).astype(np.int32)
 
 
 def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np.ndarray:

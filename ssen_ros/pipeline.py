@@ -16,7 +16,7 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
-from ssen_ros.fusion import fuse
+from ssen_ros.fusion import fuse, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
@@ -212,7 +212,7 @@ class SsenPipeline:
         memory, events = instances.update(
             memory, detections, snapshot, seen.stamp_ns, names, config.instances, config.publish.unknown
         )
-        return self._label(seen, memory, said, detections=tuple(detections), events=events)
+        return self._label(seen, memory, said, now.known, detections=tuple(detections), events=events)
 
     def correct(self, result: StepResult, edit: Edit) -> StepResult:
         """The same update, corrected by hand. No network runs. For any thread.
@@ -226,8 +226,18 @@ class SsenPipeline:
         )
         return self._label(result, memory, said, events=events)
 
-    def _label(self, seen: StepResult, memory: Memory, said: np.ndarray | None, **told: Any) -> StepResult:
-        """What the objects make of the voxels; `said` (V,) is what a hand has said of them, if anything."""
+    def _label(
+        self,
+        seen: StepResult,
+        memory: Memory,
+        said: np.ndarray | None,
+        before: Sequence[Known] | None = None,
+        **rest: Any,
+    ) -> StepResult:
+        """What the objects make of the voxels; `said` (V,) is what a hand has said of them, if anything.
+
+        `before`: the objects before the pass that this is; None: no pass was made since the last labels.
+        """
         thing = np.zeros(len(seen.snapshot), dtype=bool)
         thing[seen.segmentation.thing_rows] = True
         if said is not None:
@@ -240,6 +250,12 @@ class SsenPipeline:
         if self.config.instances.relabel:
             share = self.config.instances.relabel_share
             semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
+        if memory.evidence is not None:
+            if before is not None:
+                renamed = np.isin(instance_id, _of_another_class(before, memory.known))
+                evidence = tell(memory.evidence, semantic_label, renamed, self.config.fusion.confirm)
+                memory = replace(memory, evidence=evidence)
+            semantic_label = told(memory.evidence, semantic_label)
         confidence = _confidence(seen.segmentation, seen.clusters)
         if said is not None:
             instance_id[said > 0] = said[said > 0]
@@ -253,7 +269,7 @@ class SsenPipeline:
             semantic_label=semantic_label,
             instance_id=self._told_id(instance_id, semantic_label, memory.known),
             confidence=confidence,
-            **told,
+            **rest,
         )
 
     def _check_voxel_size(self, snapshot: VoxelSnapshot) -> None:
@@ -365,6 +381,12 @@ def _relabel(
         if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
             label[member] = one.instance.class_id
     return label
+
+
+def _of_another_class(before: Sequence[Known], now: Sequence[Known]) -> list[int]:
+    """The ids of the objects that were of another class."""
+    was = {k.id: k.instance.class_id for k in before}
+    return [k.id for k in now if was.get(k.id, k.instance.class_id) != k.instance.class_id]
 
 
 def _labelled_by_hand(

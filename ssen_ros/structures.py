@@ -276,7 +276,7 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the passes so far have said of each voxel (`ssen_ros.fusion`); about 70 bytes a voxel.
+    """What the passes so far have said of each voxel (`ssen_ros.fusion`); about 75 bytes a voxel.
 
     By key, so that what moves may take along what is known of it.
     """
@@ -288,6 +288,8 @@ class Evidence:
     label: np.ndarray  # (V,) int16
     # (V,) float16: since the networks last said so, how much of what lies around has changed; a sum of shares
     meanwhile: np.ndarray
+    told: np.ndarray  # (V,) int16 label that the last update told; -1: none, or of what was there before
+    doubts: np.ndarray  # (V,) uint8, how many passes in a row have said otherwise since; then it is held
     passes: int = 0  # made in the quiet since the map last changed; the mean is over these, if there are any
     settled: bool = True  # no more of them are due
     quiet: bool = False  # the next pass is one of them

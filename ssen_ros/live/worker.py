@@ -11,6 +11,7 @@ from ssen_ros import stopping
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import StateError
 from ssen_ros.live.live_map import LiveMap, Pass
+from ssen_ros.native import trim
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.structures import StepResult
 
@@ -177,6 +178,7 @@ class InferenceWorker:
             outcome = error
         self._began_s = None
         _answer(asked, outcome)
+        trim()  # else what the pass has freed stays, in pieces that the next one may not fit in
 
     def _corrected_meanwhile(self, work: Pass, result: StepResult) -> StepResult:
         now = self._live_map.memory

@@ -4,6 +4,7 @@ import signal
 import threading
 import weakref
 
+from appetite import TAKEN, glibc, resident_bytes, take_and_free
 from std_srvs.srv import SetBool, Trigger
 
 from ssen_ros.labels import CLASS_NAMES
@@ -71,6 +72,8 @@ def test_a_manager_leads_the_node_through_all_its_states(bench):
     bench.spin_until(lambda: node.lines("networks gone: 'coarse'"))
     assert node.running
     assert not bench.change_state("configure")
+    node.signal(signal.SIGINT)
+    assert node.wait() == 0
 
 
 def test_a_manager_that_configures_a_node_which_has_started_itself_gets_an_answer(bench):
@@ -81,6 +84,8 @@ def test_a_manager_that_configures_a_node_which_has_started_itself_gets_an_answe
     assert bench.state() == "active" and bench.wait_for(lifecycle="active")["callback_errors"] == "0"
     assert node.running and "Traceback" not in node.log
     assert bench.change_state("deactivate") and bench.change_state("cleanup")
+    node.signal(signal.SIGINT)  # of an unconfigured node
+    assert node.wait() == 0
 
 
 def test_what_fails_or_breaks_while_configuring_leaves_a_node_that_can_be_configured(bench):
@@ -164,3 +169,29 @@ def test_networks_that_a_callback_still_uses_are_released_when_it_ends(bench, mo
     node.trigger_cleanup()
     assert not held and not in_memory
     node.destroy_node()
+
+
+@glibc
+def test_configuring_and_cleaning_up_again_takes_no_further_memory(bench):
+    """Loading takes much and frees most of it, the networks keep a little, and cleaning up frees that too."""
+
+    class Networks(Segmenting):
+        voxel_size, class_names = 0.05, CLASS_NAMES
+        semantic = embed = None  # no pass is made
+
+        def __init__(self):
+            self.weights = take_and_free()
+
+    node = ssen_node.SsenNode(
+        bench.context, threading.Event(), lambda config: SsenPipeline(Networks(), config)
+    )
+    configured, cleaned = [], []
+    node.trigger_deactivate()
+    for _ in range(3):
+        configured.append(resident_bytes())
+        node.trigger_cleanup()
+        cleaned.append(resident_bytes())
+        node.trigger_configure()
+    node.destroy_node()
+    assert max(configured) < min(cleaned) + 0.3 * TAKEN
+    assert max(cleaned) < min(cleaned) + 0.1 * TAKEN

@@ -131,8 +131,13 @@ def test_a_saved_map_gives_another_run_its_map_and_its_ids(bench, tmp_path):
             assert not refused.success and "below" in refused.message
         assert not bench.call(LoadMap, "load_map", name=name).success
     assert [path.name for path in maps.rglob("*.*")] == ["kitchen.npz"] and not list(tmp_path.glob("*.npz"))
+    saving = bench.node.create_client(SaveMap, "/ssen/save_map")
+    bench.spin_until(saving.service_is_ready)
+    saving.call_async(SaveMap.Request(name="home/slow"))
+    bench.spin_until(lambda: first.lines("inside a slow save"))
     first.signal(signal.SIGINT)
-    assert first.wait() == 0
+    assert first.wait() == 0  # what is being saved would take longer
+    assert [path.name for path in maps.rglob("*.*")] == ["kitchen.npz"]
     bench.spin_until(lambda: publish.publisher.get_subscription_count() == 0)
 
     instances.clear()

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from appetite import TAKEN, glibc, resident_bytes, take_and_free
 from growing_map import cloud, header, live_map
 
 from ssen_ros import stopping
@@ -405,7 +406,7 @@ class Settling(Pipeline):
         self.turns.append(memory.turn)
         result = super().step(snapshot, stamp_ns, memory)
         passes = memory.evidence.passes + 1 if memory.evidence and memory.evidence.quiet else 0
-        evidence = Evidence(*[np.zeros(0)] * 6, passes=passes, settled=passes >= 3)
+        evidence = Evidence(*[np.zeros(0)] * 8, passes=passes, settled=passes >= 3)
         result.memory = replace(result.memory, evidence=evidence)
         return result
 
@@ -446,3 +447,17 @@ def trigger_until(worker, published, count):
     while len(published) < count and time.monotonic() < deadline:
         worker.trigger()
         time.sleep(0.005)
+
+
+@glibc
+def test_what_a_pass_has_freed_goes_back_to_the_system():
+    kept, resident = [], [resident_bytes()]
+
+    class Hungry(Pipeline):
+        def step(self, snapshot, stamp_ns, memory):
+            kept.extend(take_and_free(lambda: resident.append(resident_bytes())))
+            return super().step(snapshot, stamp_ns, memory)
+
+    run_worker(Hungry(), "map")
+    before, most = resident
+    assert most > before + 0.8 * TAKEN and resident_bytes() < before + 0.3 * TAKEN
