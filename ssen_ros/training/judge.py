@@ -19,9 +19,9 @@ from ssen_ros.models import Checkpoint, Network
 class Verdict:
     """NaN where there is nothing to judge by.
 
-    Of a semantic network both are mIoU over the classes that are there; most of the voxels are wall and floor,
-    which it knew. Of an embedding network both are how much of an object lies nearer to its own mean than to
-    any other, and within delta_intra of it; the mean over the objects.
+    Of a semantic network both are mIoU over the classes that are there: most voxels are wall and floor, which
+    it knew. Of an embedding network both are how much of an object lies nearer to its own mean than to any
+    other, and within delta_intra of it; the mean over the objects.
     """
 
     own: float  # on the user's rooms
