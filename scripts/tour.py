@@ -36,11 +36,12 @@ def picture(page: Page, folder: Path) -> Image.Image:
     return Image.open(io.BytesIO(path.read_bytes())).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
 
 
-def film(page: Page, folder: Path, done: Path) -> list[Image.Image]:
+def film(page: Page, folder: Path, demo: subprocess.Popen, done: Path) -> list[Image.Image]:
     """A picture of each map until the demo is done, and of each step after it."""
     page.run("document.querySelector('.mantine-Notification-closeButton')?.click()")  # it draws without a GPU
     frames, seen = [], ""
     while not done.exists():
+        assert demo.poll() is None, (folder / "log").read_text()
         version = "".join(re.findall(r"version \d+", page.text))  # in the view's summary
         if version != seen:
             seen = version
@@ -92,7 +93,7 @@ def main() -> None:
                 with chromium(folder / "profile") as page:
                     page.open(url)
                     wait_for(lambda: "Object" in page.text, "the page")
-                    frames = film(page, folder, done=folder / "instances.json")
+                    frames = film(page, folder, demo, done=folder / "instances.json")
             finally:
                 demo.send_signal(signal.SIGINT)
     duration_ms = int(args.seconds * 1000 / len(frames))
