@@ -144,7 +144,8 @@ def test_clusters_that_shed_a_few_points_each_time_do_not_exhaust_the_stack(monk
     monkeypatch.setitem(clustering._HDBSCAN, "fast", peel)
     points = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
     config = replace(SsenConfig().clustering, max_spread=1e-6, min_cluster_size=2)
-    clustering.cluster(points, config)
+    label = clustering.cluster(points, config).instance_label
+    assert len(label) == len(points) and label.max() > 0, "pairs have come off"
 
 
 def test_an_unusual_pass_can_be_given_up_and_the_memory_is_what_it_was(height_segmenter, maps):
