@@ -102,6 +102,25 @@ def told(evidence: Evidence, label: np.ndarray) -> np.ndarray:
     return np.where(evidence.doubts > 0, evidence.told, label).astype(np.int32)
 
 
+def having_told(evidence: Evidence, label: np.ndarray, by_hand: np.ndarray | None) -> Evidence:
+    """The same, now that these (V,) labels were told; those that are (V,) `by_hand` are not doubted."""
+    doubts = evidence.doubts if by_hand is None else np.where(by_hand, np.uint8(0), evidence.doubts)
+    return replace(evidence, told=label.astype(np.int16), doubts=doubts)
+
+
+def corrected_since(evidence: Evidence | None, known: Evidence | None) -> Evidence | None:
+    """Of the pass that is being made, with what was told since it began, by an update that `known` is of."""
+    if evidence is None or known is None or evidence is known:
+        return evidence
+    row = voxel_keys.find(known.keys, evidence.keys)
+    lasting = (row >= 0) & (evidence.told >= 0)
+    return replace(
+        evidence,
+        told=np.where(lasting, known.told[row], evidence.told),
+        doubts=np.where(lasting, known.doubts[row], evidence.doubts),
+    )
+
+
 def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np.ndarray:
     """(V,) float32: of what lies around each voxel, the share that is new, changed or gone.
 

@@ -16,7 +16,7 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
-from ssen_ros.fusion import fuse, tell, told
+from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
@@ -200,7 +200,12 @@ class SsenPipeline:
         snapshot, segmentation, clusters = seen.snapshot, seen.segmentation, seen.clusters
         now = follow(memory, snapshot)
         memory = replace(
-            seen.memory, known=now.known, next_id=now.next_id, news=now.news, corrections=now.corrections
+            seen.memory,
+            known=now.known,
+            next_id=now.next_id,
+            news=now.news,
+            corrections=now.corrections,
+            evidence=corrected_since(seen.memory.evidence, now.evidence),
         )
         hand = memory.corrections.hand
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
@@ -253,18 +258,21 @@ class SsenPipeline:
         if self.config.instances.relabel:
             share = self.config.instances.relabel_share
             semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
-        if memory.evidence is not None:
+        evidence = memory.evidence
+        if evidence is not None:
             if before is not None:
                 renamed = np.isin(instance_id, _of_another_class(before, memory.known))
-                evidence = tell(memory.evidence, semantic_label, renamed, self.config.fusion.confirm)
-                memory = replace(memory, evidence=evidence)
-            semantic_label = told(memory.evidence, semantic_label)
+                evidence = tell(evidence, semantic_label, renamed, self.config.fusion.confirm)
+            semantic_label = told(evidence, semantic_label)
         confidence = _confidence(seen.segmentation, seen.clusters)
         if said is not None:
             instance_id[said > 0] = said[said > 0]
             names = self.segmenter.class_names
             semantic_label = _labelled_by_hand(semantic_label, said, memory, names)
             confidence[said > corrections.UNTOUCHED] = 1.0
+        if evidence is not None:
+            by_hand = None if said is None else said > corrections.UNTOUCHED
+            memory = replace(memory, evidence=having_told(evidence, semantic_label, by_hand))
         return replace(
             seen,
             memory=memory,
