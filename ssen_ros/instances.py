@@ -92,9 +92,9 @@ def detect(
     points, own, membership = snapshot.points[rows], log_probabilities[rows], 1.0
     if adopted is not None:
         membership -= adopted.mean()
-    digest = blake2b(points, digest_size=16)
+    digest = blake2b(points.tobytes(), digest_size=16)
     for part in own, thing, np.float64(membership):
-        digest.update(part)
+        digest.update(part.tobytes())
     if before := known.get(digest.digest()):
         return replace(before, rows=rows)
     log_probabilities = own.astype(np.float64)
