@@ -231,7 +231,7 @@ class ClusteringConfig:
         changes=LIVE,
     )
     class_weight: float = param(
-        0.5,
+        1.25,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
         "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
@@ -248,9 +248,9 @@ class ClusteringConfig:
         changes=LIVE,
     )
     confidence_radius: float = param(
-        0.5,
-        "delta_intra of the embedding network's training: confidence is 0 at this distance from the "
-        "cluster's mean, and clusters whose means are nearer than this are one object",
+        0.7,
+        "confidence is 0 at this distance from the cluster's mean, and clusters whose means are nearer than "
+        "this are one object: delta_intra of the embedding network's training, 0.5, and some for the classes",
         low=1e-6,
         high=100.0,
         changes=LIVE,
