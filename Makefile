@@ -1,5 +1,5 @@
 # make demo    the main job on a simulated map; ends by itself, results in out/demo
-# make test    all tests; TESTS='test/unit test/ros/test_qos.py' some of them
+# make test    all tests, on every core; TESTS='test/unit test/ros/test_qos.py' some of them, on one
 # make test-jazzy        those of ROS (or TESTS) on the wheels of ROS 2 Jazzy, in .venv-jazzy
 # make test-sanitizers   the compiled kernels under AddressSanitizer and UndefinedBehaviorSanitizer
 # make test-minkowski    our engines against MinkowskiEngine's; takes it from .venv or a wheel, or builds it
@@ -16,6 +16,7 @@
 #   TORCH='torch==2.13.0'        this is the default; another version or build is whatever `pip install`
 #                                understands, such as 'torch --index-url ADDRESS-OF-THE-CPU-BUILDS'
 #   DISTRO=jazzy                 any target with ROS 2 Jazzy instead of Kilted, in .venv-jazzy
+#   WORKERS=4                    processes that share the tests; 0: none but pytest itself
 #   MINKOWSKI_WHEELS=FOLDER      where a wheel of MinkowskiEngine lies, if one does
 #   GPU_PYTHON=3.12              the Python of that machine
 #   GPU_ROOMS='75 --textures D'  how many rooms to take there, and further options of `ssen simulate`
@@ -60,8 +61,11 @@ setup: $(STAMPS)/package
 demo: setup
 	$(BIN)/ssen demo --out out/demo
 
+# The whole suite on every core, some tests in this process alone, where they are quicker and can be debugged.
+WORKERS ?= $(if $(TESTS),0,$(shell env -u OMP_NUM_THREADS nproc))
+
 test: setup
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(TESTS) -n $(WORKERS)
 
 # The short forms of these are part of `make test`. Ten minutes are no hang.
 LONG := -s -o faulthandler_timeout=0

@@ -95,20 +95,26 @@ def updates(labelled: LabelledMap) -> Iterator[tuple[str, LabelledMap]]:
     yield "a pass: every 20th label is another", replace(labelled, semantic_label=label)
 
 
-def orbit(page: Page, seconds: float) -> float:
-    """Frames a second while the map is turned with the mouse."""
+def orbit(page: Page, browser: psutil.Process, seconds: float) -> tuple[float, float]:
+    """Frames a second while the map is turned with the mouse; the browser's processor seconds for each."""
     page.run("window.frames_ = 0; (f = () => { window.frames_++; requestAnimationFrame(f); })()")
     page.mouse("mousePressed", 500, 400)
-    start, i = time.monotonic(), 0
+    start, i, before_s = time.monotonic(), 0, processor_s(browser)
     first = page.run("window.frames_")
     while time.monotonic() - start < seconds:
         i += 1
         page.mouse("mouseMoved", 500 + 5 * (i % 40), 400, held=True)
         time.sleep(0.05)
     frames = page.run("window.frames_") - first
-    took = time.monotonic() - start
+    took, spent_s = time.monotonic() - start, processor_s(browser) - before_s
     page.mouse("mouseReleased", 500, 400)
-    return frames / took
+    return frames / took, spent_s / max(frames, 1)
+
+
+def processor_s(process: psutil.Process) -> float:
+    """Of a process and all that it started."""
+    times = [one.cpu_times() for one in [process, *process.children(recursive=True)] if one.is_running()]
+    return sum(t.user + t.system for t in times)
 
 
 def memory_mb(process: psutil.Process) -> float:
@@ -166,8 +172,9 @@ def measure_frames(viewer: Viewer, seconds: float) -> None:
         page.open(viewer.url)
         wait_for(lambda: page.run("!!document.querySelector('canvas')"), "the page")
         time.sleep(15.0)
-        print(f"turning it: {orbit(page, seconds):.2f} frames/s (SwiftShader)", flush=True)
         browser = next(p for p in psutil.Process().children() if "chrom" in p.name())
+        rate, each_s = orbit(page, browser, seconds)
+        print(f"turning it: {rate:.2f} frames/s, {each_s:.2f} s of processor each (SwiftShader)", flush=True)
         print(f"Chromium has {memory_mb(browser):.0f} MB")
 
 

@@ -51,6 +51,8 @@ def _answers(evidence: Evidence | None, moves: Moves, now: VoxelSnapshot) -> Evi
         mean=evidence.mean[row],
         label=evidence.label[row],
         meanwhile=evidence.meanwhile[row],
+        told=evidence.told[row],
+        doubts=evidence.doubts[row],
         passes=0,
     )
 

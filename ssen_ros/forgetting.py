@@ -1,10 +1,10 @@
-"""What an incremental map forgets: voxels not seen again for long, and voxels far from the robot."""
+"""What an incremental map forgets: voxels not seen again for long, seen through, or far from the robot."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from ssen_ros import voxel_keys
+from ssen_ros import sight, voxel_keys
 from ssen_ros.stamps import SECOND_NS
 
 
@@ -48,9 +48,10 @@ class Forgetting:
 
     decay_s: float = 0.0  # a voxel is kept so long after the last cloud that had a point in it; 0: for ever
     box_m: float = 0.0  # side of a cube around the robot, along the axes of the map; 0: everywhere
+    see_through: bool = False  # what a cloud looks through is no longer there
 
     def __bool__(self) -> bool:
-        return bool(self.decay_s or self.box_m)
+        return bool(self.decay_s or self.box_m or self.see_through)
 
     def recent(self, seen: Sightings) -> np.ndarray:
         """(V,) bool: seen at most `decay_s` before the newest cloud."""
@@ -67,6 +68,17 @@ class Forgetting:
             return np.ones(len(voxels), bool)
         middle = (voxel_keys.unpack(voxels) + 0.5) * voxel_size
         return np.all(np.abs(middle - robot) <= self.box_m / 2, axis=1)
+
+    def standing(
+        self, voxels: np.ndarray, points: np.ndarray, camera: np.ndarray | None, voxel_size: float
+    ) -> np.ndarray:
+        """(n,) bool of (n,) ascending voxel keys: the (N, 3) points of a cloud, m, do not lie behind it.
+
+        All do where nobody knows from where the cloud was seen; `camera` is (3,) m, map frame.
+        """
+        if not self.see_through or camera is None:
+            return np.ones(len(voxels), bool)
+        return ~sight.seen_through(voxels, points, camera, voxel_size)
 
 
 NEVER = Forgetting()

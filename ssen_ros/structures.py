@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.labels import NO_COLOR
 
@@ -74,6 +75,13 @@ class VoxelSnapshot:
 
     def __len__(self) -> int:
         return len(self.voxel_coords)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """(V,) int64 voxel keys, ascending."""
+        keys = voxel_keys.pack(self.voxel_coords)
+        keys.flags.writeable = False
+        return keys
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ class Detection:
     rows: np.ndarray  # (n,) int64, rows of the snapshot
     id: int = 0  # of the instance that it is, where a hand has said so; 0: to be found out
     class_name: str = ""  # given by hand; empty: by the votes
+    digest: bytes = b""  # of all that it was told from, but for the rows
 
 
 @dataclass(frozen=True)
@@ -276,7 +285,7 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the passes so far have said of each voxel (`ssen_ros.fusion`); about 70 bytes a voxel.
+    """What the passes so far have said of each voxel (`ssen_ros.fusion`); about 75 bytes a voxel.
 
     By key, so that what moves may take along what is known of it.
     """
@@ -288,6 +297,8 @@ class Evidence:
     label: np.ndarray  # (V,) int16
     # (V,) float16: since the networks last said so, how much of what lies around has changed; a sum of shares
     meanwhile: np.ndarray
+    told: np.ndarray  # (V,) int16 label that the last update told; -1: none, or of what was there before
+    doubts: np.ndarray  # (V,) uint8, how many passes in a row have said otherwise since; then it is held
     passes: int = 0  # made in the quiet since the map last changed; the mean is over these, if there are any
     settled: bool = True  # no more of them are due
     quiet: bool = False  # the next pass is one of them
@@ -310,6 +321,7 @@ class Memory:
     evidence: Evidence | None = None  # None: nothing is fused, or no pass was made
     map: VoxelSnapshot | None = None  # that all this is known of; None: not known. Never saved
     islands: tuple[Island, ...] = ()  # that its things were clustered in; never saved
+    detections: tuple[Detection, ...] = ()  # of the last update; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -95,8 +95,9 @@ class VoxelMap:
             raise ConfigError(f"map.mode = {mode!r}: expected one of {', '.join(MODES)}")
         if forgetting and mode != "incremental":
             raise ConfigError(
-                f"map.decay_s = {forgetting.decay_s:g}, map.box_m = {forgetting.box_m:g}: expected 0 with "
-                f"map.mode {mode}, where each cloud is the whole map; set map.mode: incremental"
+                f"map.decay_s = {forgetting.decay_s:g}, map.box_m = {forgetting.box_m:g}, map.see_through = "
+                f"{str(forgetting.see_through).lower()}: expected 0, 0 and false with map.mode {mode}, "
+                "where each cloud is the whole map; set map.mode: incremental"
             )
         self.voxel_size = float(voxel_size)
         self.mode = mode
@@ -123,13 +124,14 @@ class VoxelMap:
         restart: bool = False,
         stamp_ns: int = 0,
         robot: np.ndarray | None = None,
+        camera: np.ndarray | None = None,
     ) -> MapChange:
         """Pass one cloud in: points (N, 3) float32 or float64, m, map frame; colors (N, 3) uint8 RGB.
 
         `restart` forgets what was there before, in either mode; the version goes on counting.
-        A map that forgets goes by the stamp of the cloud (0: as old as the newest) and by the place of the
-        robot, (3,) m, map frame: first goes what is too old by now or too far away, then the cloud is added,
-        without what is too far away.
+        A map that forgets goes by the stamp of the cloud (0: as old as the newest), the place of the robot,
+        and that of the camera that made the cloud, each (3,) m, map frame: first goes what is too old by
+        now, too far away or seen through, then the cloud is added, without what is too far away.
         The version grows by one if, and only if, a voxel was added, removed or changed.
         Strays, which are points beyond the range of the keys (+-2^19 voxels an axis), are dropped while they
         are at most MAX_STRAY_SHARE of the cloud. Raises CloudError for more of them, for wrong shapes or
@@ -145,7 +147,9 @@ class VoxelMap:
             keys, ranks = _representatives(points, colors, self.voxel_size)
             kept = before if self.mode == "incremental" and not restart else EMPTY_STATE
             if self._forgetting:
-                kept, keys, ranks = self._forget(kept, keys, ranks, stamp_ns, robot)
+                kept = self._remembered(kept, points, stamp_ns, robot, camera)
+                near = self._forgetting.near(keys >> OCTANT_BITS, robot, self.voxel_size)
+                keys, ranks = keys[near], ranks[near]
             keys, ranks = self._with_room(kept, keys, ranks)
             if kept.seen is not None:
                 kept = replace(kept, seen=kept.seen.again(np.unique(keys >> OCTANT_BITS)))
@@ -192,19 +196,24 @@ class VoxelMap:
         with self._swapping:
             return self._state
 
-    def _forget(
-        self, before: MapState, keys: np.ndarray, ranks: np.ndarray, stamp_ns: int, robot: np.ndarray | None
-    ) -> tuple[MapState, np.ndarray, np.ndarray]:
-        """What is kept of a state when a cloud comes, and of the cloud's sub-cells."""
+    def _remembered(
+        self,
+        before: MapState,
+        points: np.ndarray,
+        stamp_ns: int,
+        robot: np.ndarray | None,
+        camera: np.ndarray | None,
+    ) -> MapState:
+        """What is kept of a state when a cloud comes."""
         seen = before.seen or Sightings.unknown(np.unique(before.keys >> OCTANT_BITS))
         seen = seen.at(stamp_ns)
         kept = self._forgetting.recent(seen) & self._forgetting.near(seen.voxels, robot, self.voxel_size)
+        kept &= self._forgetting.standing(seen.voxels, points, camera, self.voxel_size)
         if not kept.all():
             seen = seen.where(kept)
             rows = voxel_keys.find(seen.voxels, before.keys >> OCTANT_BITS) >= 0
             before = MapState(before.keys[rows], before.ranks[rows], len(seen.voxels), before.version)
-        near = self._forgetting.near(keys >> OCTANT_BITS, robot, self.voxel_size)
-        return replace(before, seen=seen), keys[near], ranks[near]
+        return replace(before, seen=seen)
 
     def _with_room(
         self, kept: MapState, keys: np.ndarray, ranks: np.ndarray

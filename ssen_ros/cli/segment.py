@@ -231,6 +231,7 @@ def add_demo(commands: Any) -> None:
     parser.add_argument("--seconds", type=positive_float, help="end after this long at the latest")
     parser.add_argument("--seed", type=seed, default=8, help="of the simulated room and walk")
     parser.add_argument("--maps", type=positive_int, default=20, help="maps that the walk publishes, about")
+    parser.add_argument("--rate", type=positive_float, default=1.0, metavar="HZ", help="maps a second")
     add_view_option(parser)
     add_pipeline_options(parser)
 
@@ -241,4 +242,4 @@ def _demo(args: argparse.Namespace) -> int:
     from ssen_ros.ros.commands.demo import run_demo
 
     opening = partial(open_viewer, args=args) if args.view else None
-    return run_demo(args.out, args.seconds, args.seed, args.maps, settings, opening)
+    return run_demo(args.out, args.seconds, args.seed, args.maps, args.rate, settings, opening)

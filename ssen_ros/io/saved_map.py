@@ -9,7 +9,8 @@ The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `fir
 `centroid` (K, 3) m; those of its box as `box_yaw` rad, `box_center` and `box_size` (K, 3) m), but for those
 that follow from the rest; `missed`, `told`, `votes` (K, C); their voxel keys, one object's after the other's:
 `voxels` (n,) int64, object k's up to `voxels_end[k]`.
-What the passes have said of V voxels, where anything is known: the arrays of `Evidence`, behind `evidence_`.
+What the passes have said of V voxels, where anything is known: the arrays of `Evidence`, behind `evidence_`;
+older files have no `evidence_told` and `evidence_doubts`.
 The L corrections made by hand, oldest first, in files that have any: `log_kind`, `log_class_name` (L,) str,
 and the objects before and after all of them, one correction's after the other's, with the arrays above behind
 `before_` and `after_`: correction l's up to `before_log_end[l]` and `after_log_end[l]`. The voxels that they
@@ -58,7 +59,7 @@ _SIDES = "before", "after"  # of a correction
 
 _EVIDENCE = {  # array: type, and shape of a voxel's row; None: one for each class
     "keys": (np.int64,), "points": (np.float32, 3), "colors": (np.uint8, 3), "mean": (np.float16, None),
-    "label": (np.int16,), "meanwhile": (np.float16,),
+    "label": (np.int16,), "meanwhile": (np.float16,), "told": (np.int16,), "doubts": (np.uint8,),
 }  # fmt: skip
 
 _Arrays = dict[str, np.ndarray]
@@ -280,15 +281,19 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
 def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
     if "evidence_keys" not in arrays:
         return None
-    keys, points, colors, mean, label, meanwhile = (arrays[f"evidence_{name}"] for name in _EVIDENCE)
+    nothing_told = {
+        "evidence_told": np.full(len(arrays["evidence_keys"]), -1, np.int16),
+        "evidence_doubts": np.zeros(len(arrays["evidence_keys"]), np.uint8),
+    }
+    found = {name: (nothing_told | arrays)[f"evidence_{name}"] for name in _EVIDENCE}
+    keys, points, colors, mean, label, meanwhile, told, doubts = found.values()
     _ascending("evidence_keys", keys, _VOXEL_BITS)
-    for (name, (kind, *row)), array in zip(
-        _EVIDENCE.items(), (keys, points, colors, mean, label, meanwhile), strict=True
-    ):
+    for name, array in found.items():
+        kind, *row = _EVIDENCE[name]
         shape = (len(keys), *(classes if n is None else n for n in row))
         if array.dtype != kind or array.shape != shape:
-            found, expected = f"{array.dtype} {array.shape}", f"{np.dtype(kind)} {shape}"
-            raise ValueError(f"evidence_{name} is {found}, expected {expected}")
+            expected = f"{np.dtype(kind)} {shape}"
+            raise ValueError(f"evidence_{name} is {array.dtype} {array.shape}, expected {expected}")
         if not np.isfinite(array).all():
             raise ValueError(f"evidence_{name} has a value that is no number")
     if not (np.abs(points) <= _FARTHEST_M).all() or (mean > 1).any() or (meanwhile < 0).any():
@@ -297,11 +302,13 @@ def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
         )
     if len(label) and not 0 <= label.min() <= label.max() < classes:
         raise ValueError(f"evidence_label is {label.min()} to {label.max()}, expected 0 to {classes - 1}")
+    if len(told) and not -1 <= told.min() <= told.max() < classes:
+        raise ValueError(f"evidence_told is {told.min()} to {told.max()}, expected -1 to {classes - 1}")
     passes = int(arrays["evidence_passes"])
     if not 0 <= passes < 2**31:
         raise ValueError(f"evidence_passes is {passes}, expected 0 to 2^31")
     settled = bool(arrays["evidence_settled"])
-    return Evidence(keys, points, colors, mean, label, meanwhile, passes, settled)
+    return Evidence(keys, points, colors, mean, label, meanwhile, told, doubts, passes, settled)
 
 
 def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:

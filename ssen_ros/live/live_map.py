@@ -125,9 +125,14 @@ class LiveMap:
             self._count(received=1, superseded=1)
 
     def receive(
-        self, header: Stamped, points: np.ndarray, colors: np.ndarray, robot: np.ndarray | None = None
+        self,
+        header: Stamped,
+        points: np.ndarray,
+        colors: np.ndarray,
+        robot: np.ndarray | None = None,
+        camera: np.ndarray | None = None,
     ) -> str | None:
-        """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours, seen from `robot` (3,) [m].
+        """Integrate a cloud of (N, 3) points [m] and (N, 3) uint8 colours; `robot` and `camera`: (3,) [m].
 
         A cloud in another frame, or from before the newest one by more than TIME_JUMP_S, starts the map anew;
         a stamp of 0 is no time. Returns why the map started anew, if it did. If integrating raises, the error
@@ -137,7 +142,7 @@ class LiveMap:
             stamp_ns = ns_from_time(header.stamp)
             why_anew = self._why_anew(header.frame_id, stamp_ns)
             try:
-                self._map.integrate(points, colors, why_anew is not None, stamp_ns, robot)
+                self._map.integrate(points, colors, why_anew is not None, stamp_ns, robot, camera)
             except Exception:
                 self.reject()
                 raise

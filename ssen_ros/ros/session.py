@@ -56,7 +56,7 @@ class Session:
             self._pipeline = self._load_pipeline(make_pipeline)
             segmenter = self._pipeline.segmenter
             self.class_names = tuple(segmenter.class_names)
-            forgetting = Forgetting(config.map.decay_s, config.map.box_m)
+            forgetting = Forgetting(config.map.decay_s, config.map.box_m, config.map.see_through)
             voxel_map = VoxelMap(segmenter.voxel_size, config.map.mode, forgetting, config.map.max_voxels)
             self._outputs = Outputs(node, self.class_names, config.publish)
         except Exception:
@@ -203,13 +203,14 @@ class Session:
             if self._config.map.decay_s and not ns_from_time(header.stamp):
                 self._logger.warning("the clouds have no stamp: map.decay_s forgets nothing", once=True)
             robot = self.map_frame.robot(header) if self._config.map.box_m else None
+            camera = self.map_frame.camera(header) if self._config.map.see_through else None
             header, points = self.map_frame.bring(header, points)
         except Exception as error:  # an SsenError, or what nobody thought of: the node goes on
             self.live_map.reject()
             self._explain_rejection(error)
             return
         try:
-            why_anew = self.live_map.receive(header, points, colors, robot)
+            why_anew = self.live_map.receive(header, points, colors, robot, camera)
         except Exception as error:
             self._explain_rejection(error)
             return

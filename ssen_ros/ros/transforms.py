@@ -188,13 +188,30 @@ class MapFrame:
 
         Raises FrameError where a transform is missing, or no frame tells the robot from the map.
         """
+        return self._origin(
+            header,
+            self._config.robot_frame or header.frame_id,
+            "map.box_m asks where the robot is",
+            "set frames.robot_frame, such as base_link",
+        )
+
+    def camera(self, header: Header) -> np.ndarray:
+        """(3,) m: where the camera was that made a cloud with this header, in the frame of which it lies.
+
+        Raises FrameError where a transform is missing, or the cloud comes in the frame of the map.
+        """
+        return self._origin(
+            header,
+            header.frame_id,
+            "map.see_through asks where the camera was",
+            "take the camera's own clouds, and set frames.target_frame to the frame of the map",
+        )
+
+    def _origin(self, header: Header, frame: str, asked: str, remedy: str) -> np.ndarray:
+        """(3,) m: the origin of a frame in the map, at the stamp of a cloud."""
         target = self._config.target_frame or header.frame_id
-        frame = self._config.robot_frame or header.frame_id
         if frame == target:
-            raise FrameError(
-                f"map.box_m asks where the robot is, but the clouds come in the map's own frame, {target!r}: "
-                "set frames.robot_frame, such as base_link"
-            )
+            raise FrameError(f"{asked}, but the clouds come in the map's own frame, {target!r}: {remedy}")
         assert self._source is not None, "one of the two frames is a parameter"
         return self._source.lookup(target, frame, header.stamp).translation
 

@@ -19,9 +19,9 @@ from ssen_ros.models import Checkpoint, Network
 class Verdict:
     """NaN where there is nothing to judge by.
 
-    Of a semantic network `own` is the mean of accuracy and mIoU, `known` mIoU. Of an embedding network both
-    are how much of an object lies nearer to its own mean than to any other, and within delta_intra of it;
-    the mean over the objects.
+    Of a semantic network both are mIoU over the classes that are there: most voxels are wall and floor, which
+    it knew. Of an embedding network both are how much of an object lies nearer to its own mean than to any
+    other, and within delta_intra of it; the mean over the objects.
     """
 
     own: float  # on the user's rooms
@@ -44,21 +44,19 @@ class Judge:
         """The checkpoint's network is taken as it is; it is not changed."""
         network = Network(checkpoint, self.device)
         if checkpoint.spec.task == "semantic":
-            accuracy, iou = self._classified(network, self.own)
-            return Verdict((accuracy + iou) / 2, self._classified(network, self.known)[1])
+            return Verdict(self._classified(network, self.own), self._classified(network, self.known))
         return Verdict(self._grouped(network, self.own), self._grouped(network, self.known))
 
     def confusion(self, checkpoint: Checkpoint, maps: Sequence[LabelledVoxels]) -> np.ndarray:
         """See confusion_matrix: of a semantic network, over all voxels of the maps."""
         return self._confusion(Network(checkpoint, self.device), maps)
 
-    def _classified(self, network: Network, maps: Sequence[LabelledVoxels]) -> tuple[float, float]:
-        """Accuracy, and mIoU over the classes that are there."""
+    def _classified(self, network: Network, maps: Sequence[LabelledVoxels]) -> float:
         confusion = self._confusion(network, maps)
         there = confusion.sum(1) > 0
         if not there.any():
-            return float("nan"), float("nan")
-        return float(np.trace(confusion) / confusion.sum()), float(class_iou(confusion)[there].mean())
+            return float("nan")
+        return float(class_iou(confusion)[there].mean())
 
     def _confusion(self, network: Network, maps: Sequence[LabelledVoxels]) -> np.ndarray:
         classes = len(self.class_names)

@@ -2,7 +2,9 @@
 
 A step shows it a scene of the user's rooms and one of simulated rooms, the replay. Where the user's labels
 say nothing better it shall go on answering as it did before (distillation; Li and Hoiem, Learning without
-Forgetting, ECCV 2016). Batch norms keep their statistics, which are of all sorts of rooms. In the end the
+Forgetting, ECCV 2016): a semantic network in all of the replay, where the user annotated nothing, and in the
+share that it gave to classes which the user's rooms lack. Batch norms keep their statistics, which are of all
+sorts of rooms. In the end the
 weights are averaged with those before (see `averaging`): of several shares, the one that does best on the
 part of the user's rooms that was held back, while the network falls by a point at most on rooms of the replay
 that were held back too.
@@ -34,7 +36,7 @@ from ssen_ros.training.background import everything, imitated
 from ssen_ros.training.config import TrainConfig
 from ssen_ros.training.dataset import Batch, RoomDataset, collate, draw_scene
 from ssen_ros.training.judge import Judge, Verdict, objects_alone
-from ssen_ros.training.losses import divergence, embedding_loss, semantic_loss
+from ssen_ros.training.losses import corrected_loss, divergence, embedding_loss
 from ssen_ros.training.own_rooms import OwnRooms, with_labels_of
 from ssen_ros.training.run_folder import Journal, RunFolder
 from ssen_ros.training.train import interrupts_noted, learning_rate, progress_of, start_from, tell
@@ -43,7 +45,7 @@ log = logging.getLogger(__name__)
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the taught weights, which are tried
 MAY_FALL = 0.01  # of what was known
-KEEP = 1.0  # weight of answering as before, beside the user's labels
+KEEP = {"semantic": 2.0, "embedding": 1.0}  # weight of answering as before, beside the user's labels
 
 _JUDGED = 6  # times in a whole lesson
 _PATIENCE = 3  # of them clearly worse than the best, and the lesson ends
@@ -197,7 +199,8 @@ class _Lesson:
         self._teacher = Network(before, self.device, config.precision).model
         self._shown = everything if semantic else imitated
         self._shares, self._weights = _balance(before, own)
-        self._balance = torch.tensor(list(self._weights.values())) if self._weights else None
+        self._balance = torch.tensor([*self._weights.values()], device=self.device) if self._weights else None
+        self._absent = torch.tensor(own.class_shares() == 0, device=self.device)
         self.replay = RoomDataset(config.data, config.voxel_size)
         held = min(_HELD_ROOMS, len(self.replay) // 4)
         names = self.replay.names
@@ -251,8 +254,13 @@ class _Lesson:
             before = self._teacher(features, coords)
         kept = batch.scene % 2 == 1
         if self.spec.task == "semantic":
-            taught = semantic_loss(output, batch.semantic_label.clamp(min=IGNORE_INDEX), self._balance)
-            kept |= batch.semantic_label == IGNORE_INDEX
+            label = batch.semantic_label.to(self.device)
+            corrected = ~kept & (label >= 0)
+            taught = corrected_loss(
+                output[corrected], before[corrected], label[corrected], self._absent,
+                class_weight=self._balance,
+            )  # fmt: skip
+            kept |= label == IGNORE_INDEX
             apart = divergence(before[kept], output[kept])
         else:
             c = self._config
@@ -261,7 +269,7 @@ class _Lesson:
                 delta_inter=c.delta_inter, delta_intra=c.delta_intra,
             ).total  # fmt: skip
             apart = (output - before)[kept].square().sum(1).mean() if kept.any() else output.sum() * 0.0
-        return {"loss": taught + KEEP * apart, "taught": taught, "apart": apart}
+        return {"loss": taught + KEEP[self.spec.task] * apart, "taught": taught, "apart": apart}
 
     def averaged(self, model: MinkUNet, steps: int) -> Taught:
         """The best average of the network with the one before, by the rule at the top."""
@@ -286,7 +294,7 @@ class _Lesson:
         taught = {
             "rooms": [{"name": room.name, "sha256": room.sha256} for room in self._own.rooms],
             "replay": len(self.replay), "steps": steps, "learning_rate": self._config.learning_rate,
-            "keep": KEEP,
+            "keep": KEEP[self.spec.task],
         }  # fmt: skip
         balance = {"class_shares": self._shares, "class_weight": self._weights} if self._weights else {}
         return {"taught": taught, **balance, "start": self._before.provenance}

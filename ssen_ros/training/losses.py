@@ -108,6 +108,31 @@ def semantic_loss(logits: Tensor, semantic_label: Tensor, class_weight: Tensor |
     return F.cross_entropy(logits, semantic_label, class_weight, ignore_index=IGNORE_INDEX)
 
 
+def corrected_loss(
+    logits: Tensor,
+    before: Tensor,
+    label: Tensor,
+    absent: Tensor,
+    most: float = 0.3,
+    class_weight: Tensor | None = None,
+) -> Tensor:
+    """Mean cross-entropy of (n, C) logits with (n,) labels that correct some of the classes, not all.
+
+    What the (n, c) logits `before` gave the (C,) bool `absent` classes, which no label names, they keep, up
+    to `most` of the whole. C - c are further classes. With a (C,) class_weight the mean is weighted by it.
+    Zero without any row.
+    """
+    if not len(label):
+        return logits.sum() * 0.0
+    kept = torch.zeros_like(logits, dtype=torch.float32)
+    kept[:, : before.shape[1]] = before.float().softmax(1) * absent[: before.shape[1]]
+    kept *= (most / kept.sum(1, keepdim=True).clamp(min=1e-9)).clamp(max=1.0)
+    target = kept.scatter_add(1, label[:, None], 1.0 - kept.sum(1, keepdim=True))
+    each = -(target * logits.float().log_softmax(1)).sum(1)
+    weight = torch.ones_like(each) if class_weight is None else class_weight[label]
+    return (weight * each).sum() / weight.sum()
+
+
 def divergence(before: Tensor, now: Tensor) -> Tensor:
     """Mean Kullback-Leibler divergence, nats, from (n, C) logits to (n, C + further classes) ones.
 

@@ -100,7 +100,7 @@ class Viewer:
             if self._choose_new and made and before and before.stamp_ns == labelled.stamp_ns:
                 self._chosen, self._choose_new = made[-1], False
             if len(labelled):
-                self._place_camera(labelled.points, first=before is None)
+                self._place_camera(labelled.points)
             self._refresh()
 
     def status(self, values: Mapping[str, str]) -> None:
@@ -173,15 +173,16 @@ class Viewer:
         with self._lock:
             self._canvas.resize_points(self._point_size())
 
-    def _place_camera(self, points: np.ndarray, first: bool) -> None:
-        """Where the map is seen from by those who come, and at the `first` by those who are there."""
+    def _place_camera(self, points: np.ndarray) -> None:
+        """Where the map is seen from by those who come, and by those who have not moved since they came."""
         low, high = np.percentile(points, (2, 98), axis=0)
         middle, reach = (low + high) / 2, float(np.linalg.norm(high - low))
         position = middle + reach * np.array([-0.3, -0.42, 0.55])
-        self._server.initial_camera.position = position
-        self._server.initial_camera.look_at = middle
-        for client in self._server.get_clients().values() if first else ():
-            client.camera.position, client.camera.look_at = position, middle
+        camera = self._server.initial_camera
+        for client in self._server.get_clients().values():
+            if np.allclose(client.camera.position, camera.position, atol=0.01):
+                client.camera.position, client.camera.look_at = position, middle
+        camera.position, camera.look_at = position, middle
 
     # --- what the user does ---------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What `make` promises beyond building."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,14 @@ def test_each_distribution_has_a_virtual_environment_of_its_own(distro, venv):
         cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert f"{venv}/bin/pytest test/ros" in told.stdout
+
+
+@pytest.mark.parametrize(("tests", "workers"), [("", str(len(os.sched_getaffinity(0)))), ("test/ros", "0")])
+def test_the_whole_suite_runs_on_every_core_and_some_tests_in_one_process(tests, workers):
+    told = subprocess.run(
+        ["make", "-n", "test", f"TESTS={tests}"],
+        cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    (command,) = (line for line in told.stdout.splitlines() if "/bin/pytest" in line)
+    assert command.split()[-2:] == ["-n", workers]

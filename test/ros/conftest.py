@@ -42,11 +42,6 @@ WALL, CHAIR, TABLE = 0, 4, 6
 _domains = count(os.getpid())
 
 
-def pytest_terminal_summary(terminalreporter):
-    if SKIPPED:
-        terminalreporter.write_line(f"test/ros SKIPPED: {SKIP} is set", red=True)
-
-
 def box_cloud(origin, label, number, blue=0, size=(0.6, 0.4, 0.5), step=0.02):
     """Points (N, 3) and colours (see stub_node) of a filled box whose lower corner is `origin`."""
     axes = [np.arange(low + step / 2, low + extent, step) for low, extent in zip(origin, size)]

@@ -88,11 +88,11 @@ def test_play_publishes_what_it_was_asked_for_and_ends_with_its_command(bench, t
 
 
 def test_the_walk_takes_about_as_many_maps_as_asked_for():
-    parameters = walk_process(seed=3, maps=4).parameters
+    parameters = walk_process(seed=3, maps=4, rate_hz=0.5).parameters
     maps = -(-len(SimulatedSlam(3)) // parameters["frames_per_map"])
     assert 3 <= maps <= 4
     assert set(parameters) <= {p.name for p in config.parameters(SimulatorConfig())}
-    assert parameters["exit_when_done"] is True
+    assert parameters["exit_when_done"] is True and parameters["rate_hz"] == 0.5
 
 
 @pytest.mark.parametrize("own", ["", "FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"])

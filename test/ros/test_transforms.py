@@ -143,9 +143,16 @@ def test_the_robot_is_where_its_frame_is_in_the_map(tf2):
     np.testing.assert_allclose(base.robot(header("map")), [4, 5, 6])
 
 
-def test_clouds_of_a_map_do_not_tell_where_the_robot_is():
+def test_the_camera_is_where_the_frame_of_its_clouds_is_in_the_map_whatever_the_robots():
+    config = FramesConfig("map", robot_frame="base_link", static_transform=OPTICAL)
+    np.testing.assert_allclose(MapFrame(None, config).camera(header("optical")), [10, 0, 1])
+
+
+def test_clouds_of_a_map_do_not_tell_where_robot_and_camera_are():
     with pytest.raises(FrameError, match="map.box_m.*'map'.*frames.robot_frame"):
         MapFrame(None, FramesConfig()).robot(header("map"))
+    with pytest.raises(FrameError, match="map.see_through.*'map'.*frames.target_frame"):
+        MapFrame(None, FramesConfig()).camera(header("map"))
 
 
 @pytest.fixture

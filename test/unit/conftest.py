@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from ssen_ros.config import SsenConfig
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.pipeline import Segmenting, SsenPipeline
+from ssen_ros.simulation import CameraConfig, scan
 
 PLY_HEADER = (
     "ply\nformat {encoding} 1.0\ncomment VCGLIB generated\nelement vertex {vertices}\n"
@@ -77,6 +79,13 @@ def scannet_labels(tmp_path):
     header = ("id", "raw_category", "category", "eigen13id", "nyu40id", "nyu40class")
     path.write_text("".join("\t".join(row) + "\n" for row in (header, *rows)))
     return path
+
+
+@pytest.fixture
+def quick_rooms(monkeypatch):
+    """Benchmarks walk through their rooms shortly, with a small camera: a second a room instead of six."""
+    camera = CameraConfig(width=64, height=48, frames=24)
+    monkeypatch.setattr("ssen_ros.benchmarks.rooms.scan", partial(scan, config=camera))
 
 
 class HeightSegmenter(Segmenting):

@@ -10,13 +10,11 @@ from ssen_ros.benchmarks.update import benchmark_update
 from ssen_ros.errors import ConfigError, EngineError
 from ssen_ros.io.samples import VOXEL_SIZE
 
-
-@pytest.fixture(scope="module")
-def small_room():
-    return room(3000)
+pytestmark = pytest.mark.usefixtures("quick_rooms")
 
 
-def test_a_room_has_the_voxels_asked_for_one_point_each(small_room):
+def test_a_room_has_the_voxels_asked_for_one_point_each():
+    small_room = room(3000)
     cells = np.floor(small_room.points / VOXEL_SIZE).astype(int)
     assert len(small_room) == 3000 and len(np.unique(cells, axis=0)) == 3000
     assert len(np.unique(small_room.semantic_label)) > 2

@@ -58,7 +58,7 @@ def test_what_the_passes_have_said_goes_on_after_loading(tmp_path):
     loaded = read_map(path).memory.evidence
     for seed in (3, 4):
         assert (loaded.passes, loaded.settled, loaded.quiet) == (seed - 2, False, False)
-        for name in ("keys", "points", "colors", "mean", "label", "meanwhile"):
+        for name in ("keys", "points", "colors", "mean", "label", "meanwhile", "told", "doubts"):
             np.testing.assert_array_equal(getattr(loaded, name), getattr(straight, name), strict=True)
         straight, loaded = (
             fused(replace(one, quiet=True), made.snapshot(), seed) for one in (straight, loaded)

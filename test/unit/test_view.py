@@ -285,6 +285,22 @@ def test_many_threads_may_show_at_once(viewer):
     assert set(view._canvas.tiles) == set(view._scene.tiles) and set(view._canvas.labels) == {1}
 
 
+def test_the_camera_follows_a_map_that_grows_until_somebody_moves_it(viewer, monkeypatch):
+    view = viewer()
+    start = np.array(view._server.initial_camera.position)
+    still, moved = (SimpleNamespace(camera=SimpleNamespace(position=start, look_at=None)) for _ in range(2))
+    monkeypatch.setattr(view._server, "get_clients", lambda: {1: still, 2: moved})
+    small = labelled(0)
+    view.show(small)
+    at_first = still.camera.position
+    assert not np.allclose(at_first, start)
+    moved.camera.position = at_first + 1.0
+    view.show(replace(small, points=small.points * 2, version=2))
+    assert np.linalg.norm(still.camera.position) > np.linalg.norm(at_first)
+    np.testing.assert_array_equal(still.camera.position, view._server.initial_camera.position)
+    np.testing.assert_array_equal(moved.camera.position, at_first + 1.0)
+
+
 def clicking(view, row):
     """A click from above on a voxel of the map; nobody stands between."""
     x, y, z = view._labelled.points[row].tolist()

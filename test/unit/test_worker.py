@@ -406,7 +406,7 @@ class Settling(Pipeline):
         self.turns.append(memory.turn)
         result = super().step(snapshot, stamp_ns, memory)
         passes = memory.evidence.passes + 1 if memory.evidence and memory.evidence.quiet else 0
-        evidence = Evidence(*[np.zeros(0)] * 6, passes=passes, settled=passes >= 3)
+        evidence = Evidence(*[np.zeros(0)] * 8, passes=passes, settled=passes >= 3)
         result.memory = replace(result.memory, evidence=evidence)
         return result
 

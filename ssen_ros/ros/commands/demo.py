@@ -52,10 +52,12 @@ def run_demo(
     seconds: float | None = None,
     seed: int = 8,
     maps: int = 20,
+    rate_hz: float = 1.0,
     parameters: dict[str, ParameterValue] | None = None,
     open_viewer: OpenViewer | None = None,
 ) -> int:
-    """Run the whole system on a simulated walk of about `maps` maps; returns the exit code.
+    """Run the whole system on a simulated walk of about `maps` maps, `rate_hz` of them a second; returns the
+    exit code.
 
     Ends when the last map has been segmented, or after `seconds`. Leaves labelled.ply,
     instances.json, map.png and the logs of both nodes in `out_dir`. `parameters` are for ssen_node.
@@ -78,7 +80,7 @@ def run_demo(
         node = stack.enter_context(running(segmenting, out_dir, shared_file("ssen_ros", "config/ssen.yaml")))
         screen.note("loading the networks")
         _wait_until_ready(received, node, deadline_s)
-        simulator = stack.enter_context(running(walk_process(seed, maps), out_dir))
+        simulator = stack.enter_context(running(walk_process(seed, maps, rate_hz), out_dir))
         screen.note(f"walking through simulated room {seed}")
         shows = [screen.show] if view is None else [screen.show, view.refresh]
         _watch(received, node, simulator, screen.note, shows, deadline_s)
@@ -97,10 +99,11 @@ def run_demo(
     return 0
 
 
-def walk_process(seed: int, maps: int) -> NodeProcess:
+def walk_process(seed: int, maps: int, rate_hz: float = 1.0) -> NodeProcess:
     """The simulator, told to show its whole walk in about `maps` maps and to end after the last."""
     frames = len(SimulatedSlam(seed))
-    parameters = {"seed": seed, "frames_per_map": -(-frames // maps), "exit_when_done": True}
+    parameters: dict[str, ParameterValue] = {"seed": seed, "frames_per_map": -(-frames // maps)}
+    parameters |= {"rate_hz": rate_hz, "exit_when_done": True}
     return simulator_process(parameters=parameters)
 
 

@@ -19,7 +19,7 @@ from ssen_ros.models import load_checkpoint
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.training import lesson
 from ssen_ros.training.judge import Verdict
-from ssen_ros.training.losses import divergence
+from ssen_ros.training.losses import corrected_loss, divergence
 from ssen_ros.training.own_rooms import read_own_rooms
 from ssen_ros.training.teach import REPORT, teach
 from ssen_ros.training.train import train
@@ -181,6 +181,39 @@ def test_the_divergence_is_that_of_the_old_classes():
     expected = (old * (old / new).log()).sum(1).mean()
     assert divergence(before, wider).item() == pytest.approx(expected.item(), rel=1e-5) and expected > 0
     assert divergence(before[:0], wider[:0]).item() == 0.0
+
+
+def test_what_labels_do_not_name_keeps_its_share():
+    rng = torch.Generator().manual_seed(0)
+    before, label = torch.randn(6, 4, generator=rng), torch.tensor([0, 1, 1, 4, 0, 4])
+    logits, weight = torch.randn(6, 5, generator=rng), torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    nothing, two = torch.zeros(5, dtype=torch.bool), torch.tensor([False, False, True, True, False])
+    plain = corrected_loss(logits, before, label, nothing, class_weight=weight)
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits, label, weight))
+    before[0, 2], before[1, 3] = -9.0, 9.0  # next to nothing, and nearly all
+    share = before.softmax(1)[:, 2:4]
+    share = share * (0.3 / share.sum(1, keepdim=True)).clamp(max=1.0)
+    best = torch.full((6, 5), 1e-9)
+    best[:, 2:4] = share
+    best[range(6), label] = 1.0 - share.sum(1)
+    assert best[1, 1] == pytest.approx(0.7)
+    answer = best.log().requires_grad_()
+    corrected_loss(answer, before, label, two).backward()
+    assert answer.grad.abs().max() < 1e-6, "there is nothing better"
+    assert corrected_loss(logits[:0], before[:0], label[:0], two) == 0.0
+
+
+def test_labels_of_the_replay_teach_a_semantic_network_nothing(own, trained, replay):
+    before = load_checkpoint(trained["semantic"])
+    config = lesson.lesson_config(before, 60, data=str(replay), **SMALL)
+    given = lesson._Lesson(before, lesson_rooms(own, before), config)
+    model, batch = lesson._in_training(given.network()), given.draw(0)
+    first = given.loss(model, batch)
+    for scene, changes in ((0, True), (1, False)):
+        label = torch.where((batch.scene == scene) & (batch.semantic_label >= 0), 0, batch.semantic_label)
+        second = given.loss(model, lesson.replace(batch, semantic_label=label))
+        assert (second["loss"] != first["loss"]) == changes
+    assert first["apart"] < 1e-3 < first["taught"], "it begins as what it was"
 
 
 def test_a_large_room_is_cut_about_one_of_its_points(own, trained):
