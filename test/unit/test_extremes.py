@@ -94,11 +94,12 @@ def checkpoints():
 @pytest.mark.parametrize(("name", "value"), list(ends(CONFIGURE, "segmenter.")))
 def test_networks_at_the_end_of_an_interval(checkpoints, name, value):
     """A hundred views of a large map take a hundred times as long: a few voxels show as much."""
-    few = VoxelMap(0.05)
-    few.integrate(*(rows[-512:] for rows in cloud(1)))
+    (semantic, embedding), few = checkpoints, VoxelMap(0.05)
+    points, colors = cloud(1)
+    few.integrate(points[-512:], colors[-512:])
     config = with_values(SsenConfig(), {name: value})
     try:
-        segmenter = Segmenter.from_checkpoints(*checkpoints, config.segmenter)
+        segmenter = Segmenter.from_checkpoints(semantic, embedding, config.segmenter)
     except (ConfigError, EngineError) as error:
         assert value in ("minkowski", "float16", "bfloat16") and value in str(error).lower()
     else:
