@@ -97,7 +97,7 @@ def test_whatever_comes_outputs_agree_and_memory_stays(bench):
 
     end = time.monotonic() + SECONDS
     for number in count(1):
-        if time.monotonic() > end:
+        if time.monotonic() > end and compared:
             break
         send(rng.randrange(MOST_BOXES + 1))
         what = rng.random()
@@ -131,7 +131,6 @@ def test_whatever_comes_outputs_agree_and_memory_stays(bench):
             # Of a node at rest, always with the same map and parameters.
             memory.append((updates, process.memory_info().rss / 1e6))
     print(f"{updates} updates, {requests} requests, {compared} sets compared")
-    assert compared > 0
     if LONG:
         print(f"MB after so many updates: {', '.join(f'{mb:.1f} ({count})' for count, mb in memory)}")
         updated, used = np.array(memory)[len(memory) // 3 :].T
