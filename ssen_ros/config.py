@@ -182,10 +182,10 @@ class FusionConfig:
         changes=LIVE,
     )
     confirm: int = param(
-        2,
+        3,
         "a published label changes when so many updates in a row say otherwise, unless the voxel itself has "
-        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, as "
-        "where hold and quiet_passes are 0",
+        "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, "
+        "as where hold and quiet_passes are 0",
         unit="updates",
         low=1,
         high=100,
@@ -231,7 +231,7 @@ class ClusteringConfig:
         changes=LIVE,
     )
     class_weight: float = param(
-        0.5,
+        1.25,
         "the probabilities of the classes, times this, are further dimensions beside the embedding, so that "
         "what is clearly not of one class comes apart; 0: the embedding alone (paper)",
         low=0.0,
@@ -248,9 +248,9 @@ class ClusteringConfig:
         changes=LIVE,
     )
     confidence_radius: float = param(
-        0.5,
-        "delta_intra of the embedding network's training: confidence is 0 at this distance from the "
-        "cluster's mean, and clusters whose means are nearer than this are one object",
+        0.7,
+        "confidence is 0 at this distance from the cluster's mean, and clusters whose means are nearer than "
+        "this are one object: delta_intra of the embedding network's training, 0.5, and some for the classes",
         low=1e-6,
         high=100.0,
         changes=LIVE,

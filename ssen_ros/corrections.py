@@ -103,7 +103,7 @@ def by_row(
     is left there of an object that has moved away is not spoken of.
     None where it says nothing at all.
     """
-    row = voxel_keys.find(voxel_keys.pack(snapshot.voxel_coords), hand.keys)
+    row = voxel_keys.find(snapshot.keys, hand.keys)
     here = row >= 0
     if not here.any():
         return None
@@ -167,7 +167,7 @@ class _Desk:
 
     @cached_property
     def map_keys(self) -> np.ndarray:
-        return voxel_keys.pack(self.result.snapshot.voxel_coords)
+        return self.result.snapshot.keys
 
     def present(self, keys: np.ndarray) -> np.ndarray:
         """Those of the keys that are in the map."""

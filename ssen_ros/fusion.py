@@ -42,7 +42,7 @@ _AROUND = [
 class Fused:
     """What one more pass makes of it."""
 
-    log_probabilities: np.ndarray  # (V, C) float32
+    log_probabilities: np.ndarray  # (V, C) float32; where any are kept, to the bit what the next pass knows
     label: np.ndarray  # (V,) int32
     pass_label: np.ndarray  # (V,) int32, of this pass alone
     evidence: Evidence | None  # for the next pass
@@ -59,20 +59,23 @@ def fuse(
     pass_label = answer.argmax(axis=1).astype(np.int32)
     if hold == sides == 0:
         return Fused(answer, pass_label, pass_label, None)
-    keys = voxel_keys.pack(snapshot.voxel_coords)
+    keys = snapshot.keys
     told, doubts = np.full(len(keys), -1, np.int16), np.zeros(len(keys), np.uint8)
     if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
         mean, label, meanwhile, passes = _kept(answer), pass_label, np.zeros(len(keys), np.float16), 0
+        answer[...] = mean
     elif known.quiet and np.array_equal(keys, known.keys):
-        answer, passes = _mean(answer, known), known.passes + 1
-        mean, label = _kept(answer), answer.argmax(axis=1).astype(np.int32)
+        mean, passes = _kept(_mean(answer, known)), known.passes + 1
+        answer = mean.astype(np.float32)
+        label = answer.argmax(axis=1).astype(np.int32)
         meanwhile = np.zeros(len(keys), np.float16)
     else:
         row = voxel_keys.find(known.keys, keys)
         changed, gone = _changed(known, row, snapshot), np.delete(known.keys, row[row >= 0])
         share = changed_share(keys, changed, gone)
         passes = 0 if len(gone) or changed.any() else known.passes
-        answer, mean = _aged(answer, known, row, share)
+        mean = _aged(answer, known, row, share)
+        answer[...] = mean  # in place: of a large map a new array takes longer than all the rest
         label, meanwhile = _held(answer, known, row, share, hold)
         told, doubts = np.where(changed, told, known.told[row]), np.where(changed, doubts, known.doubts[row])
     evidence = Evidence(
@@ -97,6 +100,25 @@ def tell(evidence: Evidence, label: np.ndarray, at_once: np.ndarray, confirm: in
 def told(evidence: Evidence, label: np.ndarray) -> np.ndarray:
     """(V,) int32: the label, but that which is held where there is one."""
     return np.where(evidence.doubts > 0, evidence.told, label).astype(np.int32)
+
+
+def having_told(evidence: Evidence, label: np.ndarray, by_hand: np.ndarray | None) -> Evidence:
+    """The same, now that these (V,) labels were told; those that are (V,) `by_hand` are not doubted."""
+    doubts = evidence.doubts if by_hand is None else np.where(by_hand, np.uint8(0), evidence.doubts)
+    return replace(evidence, told=label.astype(np.int16), doubts=doubts)
+
+
+def corrected_since(evidence: Evidence | None, known: Evidence | None) -> Evidence | None:
+    """Of the pass that is being made, with what was told since it began, by an update that `known` is of."""
+    if evidence is None or known is None or evidence is known:
+        return evidence
+    row = voxel_keys.find(known.keys, evidence.keys)
+    lasting = (row >= 0) & (evidence.told >= 0)
+    return replace(
+        evidence,
+        told=np.where(lasting, known.told[row], evidence.told),
+        doubts=np.where(lasting, known.doubts[row], evidence.doubts),
+    )
 
 
 def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np.ndarray:
@@ -136,9 +158,10 @@ def _changed(known: Evidence, row: np.ndarray, snapshot: VoxelSnapshot) -> np.nd
     """(V,) bool: the voxel is new, or its point or colour is another, but for trembling."""
     changed = row < 0
     old = np.flatnonzero(~changed)
-    moved_m = np.linalg.norm(snapshot.points[old] - known.points[row[old]], axis=1)
-    recolored = np.abs(snapshot.colors[old].astype(np.int16) - known.colors[row[old]]).max(axis=1, initial=0)
-    changed[old] = (moved_m > TREMBLE_M) | (recolored > TREMBLE_COLOR)
+    offset = snapshot.points[old] - known.points[row[old]]
+    recolored = np.abs(snapshot.colors[old].astype(np.int16) - known.colors[row[old]]) > TREMBLE_COLOR
+    moved = np.einsum("ij,ij->i", offset, offset) > TREMBLE_M**2
+    changed[old] = moved | recolored[:, 0] | recolored[:, 1] | recolored[:, 2]
     return changed
 
 
@@ -149,18 +172,14 @@ def _mean(answer: np.ndarray, known: Evidence) -> np.ndarray:
     return _between(known.mean, answer, np.float32(1 / (known.passes + 1)))
 
 
-def _aged(
-    answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of this pass and what was known, which fades as its surroundings change; as such, and as it is kept."""
+def _aged(answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Of this pass and what was known, which fades as its surroundings change; as it is kept."""
     mean, touched = known.mean[row], np.flatnonzero(share)
     there, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
     fading = np.flatnonzero(weight < 1)
     there[fading] = _between(mean[touched[fading]], there[fading], weight[fading])
     mean[touched] = _kept(there)
-    answer[...] = mean  # in place: of a large map a new array takes longer than all the rest
-    answer[touched] = there
-    return answer, mean
+    return mean
 
 
 def _held(

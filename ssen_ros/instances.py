@@ -1,8 +1,10 @@
 """From clusters to detections, and from the detections of each pass to instances that last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -44,8 +46,11 @@ def summarize(
     clusters: Clusters,
     class_names: Sequence[str],
     min_score: float = 0.0,
+    before: Sequence[Detection] = (),
 ) -> list[Detection]:
     """One detection per cluster, in the order of the cluster labels.
+
+    What nothing has changed of since the detections `before` is not computed anew.
 
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
     if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
@@ -66,8 +71,9 @@ def summarize(
     ends = np.searchsorted(clusters.instance_label[by_cluster], np.arange(clusters.count + 1))
     members = (by_cluster[begin:end] for begin, end in pairwise(ends))
     rows, adopted = segmentation.thing_rows, clusters.adopted
+    known = {one.digest: one for one in before if not (one.id or one.class_name)}  # nor said by hand
     detections = (
-        detect(snapshot, segmentation.log_probabilities, rows[member], thing, adopted[member])
+        detect(snapshot, segmentation.log_probabilities, rows[member], thing, adopted[member], known)
         for member in members
     )
     return [detection for detection in detections if detection.score >= min_score]
@@ -79,17 +85,25 @@ def detect(
     rows: np.ndarray,  # (n,) int64 of the snapshot
     thing: np.ndarray,  # (C,) bool
     adopted: np.ndarray | None = None,  # (n,) bool
+    known: Mapping[bytes, Detection] = MappingProxyType({}),  # by digest
 ) -> Detection:
     """What `summarize` says of one cluster, which has these rows."""
     stopping.check()
-    log_probabilities = log_probabilities[rows].astype(np.float64)
+    points, own, membership = snapshot.points[rows], log_probabilities[rows], 1.0
+    if adopted is not None:
+        membership -= adopted.mean()
+    digest = blake2b(points.tobytes(), digest_size=16)
+    for part in own, thing, np.float64(membership):
+        digest.update(part.tobytes())
+    if before := known.get(digest.digest()):
+        return replace(before, rows=rows)
+    log_probabilities = own.astype(np.float64)
     votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
     votes = np.where(thing, votes, -np.inf)
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
     probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
-    membership = 1 - (0 if adopted is None else adopted.mean())
-    points = snapshot.points[rows].astype(np.float64)
+    points = points.astype(np.float64)
     return Detection(
         class_id=class_id,
         score=float(probability * membership),
@@ -97,6 +111,7 @@ def detect(
         box=fit_box(points),
         centroid=points.mean(axis=0),
         rows=rows,
+        digest=digest.digest(),
     )
 
 
@@ -124,7 +139,7 @@ def update(
     part that comes off an instance is "created" and also named by the "split" event of the instance that kept
     the id.
     """
-    known, keys = memory.known, voxel_keys.pack(snapshot.voxel_coords)
+    known, keys = memory.known, snapshot.keys
     names = memory.corrections.hand.names
     found = associate(known, detections, keys, config.min_overlap)
     active: list[Known] = []  # in the order of the detections

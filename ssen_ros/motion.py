@@ -89,8 +89,11 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
 
     objects: the (n,) voxel keys of each, ascending. A voxel that is in several belongs to the first.
     """
-    keys_before, keys_now = (voxel_keys.pack(one.voxel_coords) for one in (before, now))
-    owner, gone = _owners(keys_before, keys_now, objects)
+    keys_before, keys_now = (one.keys for one in (before, now))
+    gone = np.array([_has_gone(keys, keys_now) for keys in objects], bool)
+    if not gone.any():
+        return None
+    owner = _owners(keys_before, objects)
     staying = np.flatnonzero(~gone)
     free = ~np.isin(_owner_now(owner, keys_before, keys_now), staying)
     finder = _Finder(before, now, free)
@@ -112,17 +115,18 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
     )
 
 
-def _owners(
-    keys_before: np.ndarray, keys_now: np.ndarray, objects: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """(U,) object of each voxel of the map before, -1 for none; (K,) bool: have many of its voxels gone?"""
-    owner, gone = np.full(len(keys_before), -1), np.zeros(len(objects), bool)
+def _has_gone(keys: np.ndarray, keys_now: np.ndarray) -> bool:
+    """Many of these voxels have."""
+    return len(keys) > 0 and bool((voxel_keys.find(keys_now, keys) >= 0).mean() < LEAST_PRESENT)
+
+
+def _owners(keys_before: np.ndarray, objects: Sequence[np.ndarray]) -> np.ndarray:
+    """(U,) object of each voxel of the map before, -1 for none."""
+    owner = np.full(len(keys_before), -1)
     for k in reversed(range(len(objects))):
         row = voxel_keys.find(keys_before, objects[k])
         owner[row[row >= 0]] = k
-        present = voxel_keys.find(keys_now, objects[k]) >= 0
-        gone[k] = present.mean() < LEAST_PRESENT if len(present) else False
-    return owner, gone
+    return owner
 
 
 def _owner_now(owner: np.ndarray, keys_before: np.ndarray, keys_now: np.ndarray) -> np.ndarray:

@@ -9,14 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, headroom, instances, stopping, voxel_keys
+from ssen_ros import corrections, headroom, instances, stopping
 from ssen_ros.closure import follow
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
-from ssen_ros.fusion import fuse, tell, told
+from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
 
@@ -165,7 +165,7 @@ class SsenPipeline:
         start = time.perf_counter()
         whole, known = snapshot, memory.evidence
         snapshot = _without_strays(whole, memory.floor)
-        if not np.array_equal(voxel_keys.pack(snapshot.voxel_coords), known.keys):
+        if not np.array_equal(snapshot.keys, known.keys):
             return None
         label = known.label.astype(np.int32)
         thing_rows = np.flatnonzero(self._is_thing[label])
@@ -200,18 +200,26 @@ class SsenPipeline:
         snapshot, segmentation, clusters = seen.snapshot, seen.segmentation, seen.clusters
         now = follow(memory, snapshot)
         memory = replace(
-            seen.memory, known=now.known, next_id=now.next_id, news=now.news, corrections=now.corrections
+            seen.memory,
+            known=now.known,
+            next_id=now.next_id,
+            news=now.news,
+            corrections=now.corrections,
+            evidence=corrected_since(seen.memory.evidence, now.evidence),
         )
         hand = memory.corrections.hand
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:
             clusters = corrections.untouched(segmentation, clusters, said)
-        detections = instances.summarize(snapshot, segmentation, clusters, names, config.instances.min_score)
+        detections = instances.summarize(
+            snapshot, segmentation, clusters, names, config.instances.min_score, memory.detections
+        )
         if said is not None:
             detections += corrections.detections_by_hand(snapshot, segmentation, said, hand, names)
         memory, events = instances.update(
             memory, detections, snapshot, seen.stamp_ns, names, config.instances, config.publish.unknown
         )
+        memory = replace(memory, detections=tuple(detections))
         return self._label(seen, memory, said, now.known, detections=tuple(detections), events=events)
 
     def correct(self, result: StepResult, edit: Edit) -> StepResult:
@@ -250,18 +258,21 @@ class SsenPipeline:
         if self.config.instances.relabel:
             share = self.config.instances.relabel_share
             semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
-        if memory.evidence is not None:
+        evidence = memory.evidence
+        if evidence is not None:
             if before is not None:
                 renamed = np.isin(instance_id, _of_another_class(before, memory.known))
-                evidence = tell(memory.evidence, semantic_label, renamed, self.config.fusion.confirm)
-                memory = replace(memory, evidence=evidence)
-            semantic_label = told(memory.evidence, semantic_label)
+                evidence = tell(evidence, semantic_label, renamed, self.config.fusion.confirm)
+            semantic_label = told(evidence, semantic_label)
         confidence = _confidence(seen.segmentation, seen.clusters)
         if said is not None:
             instance_id[said > 0] = said[said > 0]
             names = self.segmenter.class_names
             semantic_label = _labelled_by_hand(semantic_label, said, memory, names)
             confidence[said > corrections.UNTOUCHED] = 1.0
+        if evidence is not None:
+            by_hand = None if said is None else said > corrections.UNTOUCHED
+            memory = replace(memory, evidence=having_told(evidence, semantic_label, by_hand))
         return replace(
             seen,
             memory=memory,
@@ -323,7 +334,7 @@ def _seen(
         thing_rows=segmentation.thing_rows,
         semantic_label=segmentation.semantic_label,
         instance_id=np.full(len(snapshot), -1, dtype=np.int32),
-        confidence=_confidence(segmentation, clusters),
+        confidence=np.zeros(len(snapshot), dtype=np.float32),
         stamp_ns=stamp_ns,
         timings_s={},
         strays=strays,
@@ -374,7 +385,8 @@ def _relabel(
     A cluster that has swallowed its neighbours shall not paint them over.
     """
     label = semantic_label.copy()
-    by_id = np.argsort(instance_id, kind="stable")
+    by_id = np.flatnonzero(instance_id >= 0)
+    by_id = by_id[np.argsort(instance_id[by_id], kind="stable")]
     ids = instance_id[by_id]
     for one in known:
         member = by_id[slice(*np.searchsorted(ids, [one.id, one.id + 1]))]

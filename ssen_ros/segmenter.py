@@ -464,4 +464,4 @@ def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.nda
     voxel_map.integrate(points, snapshot.colors)
     view = voxel_map.snapshot()
     coords = np.floor(points.astype(np.float64) / snapshot.voxel_size)
-    return view, voxel_keys.find(voxel_keys.pack(view.voxel_coords), voxel_keys.pack(coords))
+    return view, voxel_keys.find(view.keys, voxel_keys.pack(coords))

@@ -41,10 +41,12 @@ def seen_through(voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, vox
     for beams in _BEAMS:
         nearest = beams * voxel_size
         rows = np.flatnonzero((distance >= nearest) & (distance < farthest))
+        farthest = min(nearest, farthest)
+        if not len(rows):
+            continue
         cells, free = _free_distances(_cells(ray, beams), length)
         seen = voxel_keys.find(cells, _cells(direction[rows], beams))
         through[begin + rows] = (seen >= 0) & (behind[rows] < free[seen])
-        farthest = min(nearest, farthest)
     return through
 
 

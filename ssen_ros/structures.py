@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ssen_ros import voxel_keys
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.labels import NO_COLOR
 
@@ -74,6 +75,13 @@ class VoxelSnapshot:
 
     def __len__(self) -> int:
         return len(self.voxel_coords)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """(V,) int64 voxel keys, ascending."""
+        keys = voxel_keys.pack(self.voxel_coords)
+        keys.flags.writeable = False
+        return keys
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ class Detection:
     rows: np.ndarray  # (n,) int64, rows of the snapshot
     id: int = 0  # of the instance that it is, where a hand has said so; 0: to be found out
     class_name: str = ""  # given by hand; empty: by the votes
+    digest: bytes = b""  # of all that it was told from, but for the rows
 
 
 @dataclass(frozen=True)
@@ -312,6 +321,7 @@ class Memory:
     evidence: Evidence | None = None  # None: nothing is fused, or no pass was made
     map: VoxelSnapshot | None = None  # that all this is known of; None: not known. Never saved
     islands: tuple[Island, ...] = ()  # that its things were clustered in; never saved
+    detections: tuple[Detection, ...] = ()  # of the last update; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:

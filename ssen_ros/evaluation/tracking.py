@@ -79,7 +79,7 @@ def idf1(identified: int, objects: int, ids: int) -> float | None:
 
 def common_rows(before: VoxelSnapshot, after: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray]:
     """(n,) rows of each in which the voxels lie that both have."""
-    row = voxel_keys.find(voxel_keys.pack(before.voxel_coords), voxel_keys.pack(after.voxel_coords))
+    row = voxel_keys.find(before.keys, after.keys)
     return row[row >= 0], np.flatnonzero(row >= 0)
 
 

@@ -63,4 +63,4 @@ def segment_once(points: np.ndarray, colors: np.ndarray, pipeline: SsenPipeline)
 def voxel_rows(snapshot: VoxelSnapshot, points: np.ndarray) -> np.ndarray:
     """(N,) row of the snapshot's voxel that each of the (N, 3) points, m, lies in; -1 where it has none."""
     cells = np.floor(points.astype(np.float64) / snapshot.voxel_size).astype(np.int64)
-    return voxel_keys.find(voxel_keys.pack(snapshot.voxel_coords), voxel_keys.pack(cells))
+    return voxel_keys.find(snapshot.keys, voxel_keys.pack(cells))

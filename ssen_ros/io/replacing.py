@@ -43,6 +43,9 @@ def replacing(path: Path | str) -> Iterator[Path]:
         yield temporary
         _to_disk(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path.parent)  # a full disk does not say which it is
+        raise
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)

@@ -286,7 +286,7 @@ def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
         "evidence_doubts": np.zeros(len(arrays["evidence_keys"]), np.uint8),
     }
     found = {name: (nothing_told | arrays)[f"evidence_{name}"] for name in _EVIDENCE}
-    keys, points, _, mean, label, meanwhile, told, _ = found.values()
+    keys, points, colors, mean, label, meanwhile, told, doubts = found.values()
     _ascending("evidence_keys", keys, _VOXEL_BITS)
     for name, array in found.items():
         kind, *row = _EVIDENCE[name]
@@ -308,7 +308,7 @@ def _read_evidence(arrays: _Arrays, classes: int) -> Evidence | None:
     if not 0 <= passes < 2**31:
         raise ValueError(f"evidence_passes is {passes}, expected 0 to 2^31")
     settled = bool(arrays["evidence_settled"])
-    return Evidence(**found, passes=passes, settled=settled)
+    return Evidence(keys, points, colors, mean, label, meanwhile, told, doubts, passes, settled)
 
 
 def _read_log(arrays: _Arrays, class_names: tuple[str, ...]) -> Corrections:

@@ -30,10 +30,18 @@ def resident_mb(name="VmRSS"):
 
 
 @pytest.fixture(scope="module")
-def case(tmp_path_factory):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzz")
+
+
+@pytest.fixture(scope="module")
+def entrances(folder):
+    return doors(folder)
+
+
+@pytest.fixture(scope="module")
+def case(folder, entrances):
     """A function that tries one case and returns what is wrong with it, or nothing."""
-    folder = tmp_path_factory.mktemp("fuzz")
-    entrances = doors(folder)
     weights = [door.weight for door in entrances]
     everything = [good for door in entrances for good in door.good]
     logging.disable(logging.CRITICAL)  # a hundred warnings a second
@@ -65,12 +73,12 @@ def case(tmp_path_factory):
     logging.disable(logging.NOTSET)
 
 
-def test_what_is_right_is_read(case, tmp_path):
-    for door in doors(tmp_path):
+def test_what_is_right_is_read(folder, entrances):
+    for door in entrances:
         for good in door.good:
-            (tmp_path / door.file).write_bytes(good)
+            (folder / door.file).write_bytes(good)
             try:
-                door.read(tmp_path / door.file)
+                door.read(folder / door.file)
             except SsenError as error:  # the networks in it are none; all else was right
                 assert "checkpoint" in door.name and "a.safetensors" in str(error) or "a.pth" in str(error)
 

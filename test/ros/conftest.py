@@ -1,6 +1,7 @@
 """Real nodes in processes of their own, watched by a real rclpy node over DDS on the loopback."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 SKIP = "SSEN_SKIP_ROS_TESTS"
@@ -57,6 +59,12 @@ def _shared_memory(pid) -> set[Path]:
     return {Path(line.split(maxsplit=5)[5]) for line in lines if "/dev/shm/" in line}
 
 
+def _cpu_of_children_s() -> float:
+    """Of those that have ended and been waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class NodeUnderTest:
     """A process and what it has printed."""
 
@@ -82,6 +90,14 @@ class NodeUnderTest:
 
     def wait(self, timeout_s: float = 60.0) -> int:
         return self._process.wait(timeout_s)
+
+    def end(self, timeout_s: float = 120.0) -> float:
+        """End it by SIGINT, in order; the CPU seconds that this took, which no busy machine makes more of."""
+        before_s = sum(psutil.Process(self._process.pid).cpu_times()[:2])
+        of_others_s = _cpu_of_children_s()
+        self.signal(signal.SIGINT)
+        assert self.wait(timeout_s) == 0
+        return _cpu_of_children_s() - of_others_s - before_s
 
     @property
     def running(self) -> bool:

@@ -293,12 +293,18 @@ def test_what_is_not_seen_again_is_forgotten_and_its_object_retired(bench):
     assert events == {(InstanceEvent.RETIRED, first.id), (InstanceEvent.CREATED, second.id)}
 
 
-def test_a_box_without_a_robot_refuses_the_clouds_with_the_remedy(bench):
+@pytest.mark.parametrize(
+    ("rule", "remedy"), [({"box_m": 10.0}, "robot_frame"), ({"see_through": True}, "target_frame")]
+)
+def test_where_nobody_knows_the_place_of_robot_or_camera_clouds_are_refused_with_the_remedy(
+    bench, rule, remedy
+):
     publish = bench.cloud_publisher()
-    node = bench.ready(bench.start(map__mode="incremental", map__box_m=10.0), publish)
+    parameters = {f"map__{name}": value for name, value in rule.items()}
+    node = bench.ready(bench.start(map__mode="incremental", **parameters), publish)
     publish(*bench.box_cloud((0.0, 0.0, 0.0), bench.TABLE, 1))
     bench.wait_for(clouds_rejected=1)
-    assert "frames.robot_frame" in node.log
+    assert f"frames.{remedy}" in node.log
 
 
 def test_clouds_without_colour_are_grey_and_warned_of_once(bench):

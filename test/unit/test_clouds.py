@@ -280,7 +280,8 @@ def test_a_damaged_file_is_read_or_refused(data, suffix, tmp_path_factory):
     path.write_bytes(damage(intact_file(path, suffix), data.draw))
     with suppress(CloudError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        read_cloud(path)
+        cloud = read_cloud(path)
+        assert len(cloud) > 0 and cloud.points.shape == (len(cloud), 3) and np.isfinite(cloud.points).all()
 
 
 def npy_bytes(array) -> bytes:

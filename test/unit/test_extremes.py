@@ -144,16 +144,17 @@ def test_clusters_that_shed_a_few_points_each_time_do_not_exhaust_the_stack(monk
     monkeypatch.setitem(clustering._HDBSCAN, "fast", peel)
     points = np.random.default_rng(0).normal(size=(3000, 3)).astype(np.float32)
     config = replace(SsenConfig().clustering, max_spread=1e-6, min_cluster_size=2)
-    clustering.cluster(points, config)
+    label = clustering.cluster(points, config).instance_label
+    assert len(label) == len(points) and label.max() > 0, "pairs have come off"
 
 
 def test_an_unusual_pass_can_be_given_up_and_the_memory_is_what_it_was(height_segmenter, maps):
     pipeline, flag = SsenPipeline(height_segmenter), stopping.Flag()
     first = pipeline.step(maps[1], 1, Memory())
     flag.set()
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(SsenError), stopping.watching(flag):
         pipeline.step(maps[1], 2, first.memory)
-    assert time.monotonic() - start < 1.0
+    assert time.process_time() - start < 1.0
     again = pipeline.step(maps[1], 2, first.memory)
     assert [i.id for i in again.instances] == [i.id for i in first.instances]

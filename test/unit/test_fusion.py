@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from ssen_ros import voxel_keys
 from ssen_ros.config import SsenConfig, with_values
-from ssen_ros.fusion import FREE_SHARE, REACH, STALE_SHARE, TILE, changed_share, fuse, tell, told
+from ssen_ros.fusion import (
+    FREE_SHARE,
+    REACH,
+    STALE_SHARE,
+    TILE,
+    changed_share,
+    corrected_since,
+    fuse,
+    having_told,
+    tell,
+    told,
+)
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.structures import Memory, VoxelSnapshot
@@ -85,7 +96,8 @@ def test_what_is_known_fades_with_what_changes_around_it():
         weight = min(1, changed / count / STALE_SHARE)
         expected = np.log((1 - weight) * np.exp(first) + weight * np.exp(second))
         np.testing.assert_allclose(found.log_probabilities[changed:], expected[changed:], atol=2e-3)
-        np.testing.assert_array_equal(found.log_probabilities[:changed], second[:changed])
+        kept = second[:changed].astype(np.float16)
+        np.testing.assert_array_equal(found.log_probabilities[:changed], kept)
 
 
 def test_nothing_that_did_not_change_is_said_anew():
@@ -227,3 +239,16 @@ def test_of_a_voxel_that_has_changed_the_newest_label_is_told():
     assert tell(after, label + 1, label > 0, 2).told.tolist() == [0, 1, 0]
     quiet = fuse(replace(after, quiet=True), shot, answer(1, 1, 1), HOLD, SIDES).evidence
     assert tell(quiet, label + 1, label > 0, 2).told.tolist() == [1, 1, 1], "what is seen in the quiet counts"
+
+
+def test_what_a_hand_has_said_is_told_and_never_doubted_even_while_a_pass_runs():
+    shot, label = snapshot_of(row(3)), np.zeros(3, int)
+    first = tell(fuse(None, shot, answer(-1, -1, -1), HOLD, SIDES).evidence, label, label > 0, 3)
+    colors = np.where(np.arange(3)[:, None] == 2, 0, shot.colors).astype(np.uint8)
+    running = fuse(first, replace(shot, colors=colors), answer(-1, -1, -1), HOLD, SIDES).evidence
+    doubted = tell(first, label + 1, label > 0, 3)
+    corrected = having_told(doubted, np.array([1, 0, 1]), np.array([True, False, True]))
+    assert corrected.doubts.tolist() == [0, 1, 0] and told(corrected, label + 1).tolist() == [1, 0, 1]
+    seen = corrected_since(running, corrected)
+    assert seen.told.tolist() == [1, 0, -1] and seen.doubts.tolist()[:2] == [0, 1]
+    assert corrected_since(running, running) is running and corrected_since(None, corrected) is None

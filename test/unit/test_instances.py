@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -449,3 +451,37 @@ def test_a_hundred_instances_keep_their_ids():
     assert events == () and [k.id for k in again.known] == [k.id for k in first.known]
     ids = label(snapshot.voxel_coords, again.known)
     assert [np.unique(ids[r]).tolist() for r in rows] == [[k.id] for k in first.known]
+
+
+def test_what_has_not_changed_is_not_described_anew():
+    snapshot = snapshot_of(np.concatenate([block(0, 40), block(0, 40, y=5)]))
+    answers = np.log(np.random.default_rng(0).dirichlet(np.ones(3), 80)).astype(np.float32)
+
+    def described(snapshot, answers, before=()):
+        segmentation = Segmentation(
+            answers, answers.argmax(axis=1).astype(np.int32), np.arange(80), np.zeros((80, 2), np.float32)
+        )
+        clusters = Clusters(
+            (np.arange(80) // 40).astype(np.int32), np.arange(80) % 7 == 0, np.ones(80, np.float32)
+        )
+        return summarize(snapshot, segmentation, clusters, NAMES, before=before)
+
+    first = described(snapshot, answers)
+    moved = replace(
+        snapshot, points=snapshot.points + np.where(np.arange(80) == 79, 0.01, 0)[:, None].astype("f4")
+    )
+    for shot, said, same in (
+        (snapshot, answers, (True, True)),
+        (moved, answers, (True, False)),
+        (snapshot, np.where(np.arange(80)[:, None] == 0, answers - 1, answers), (False, True)),
+    ):
+        again, anew = described(shot, said, first), described(shot, said)
+        assert tuple(a.box is b.box for a, b in zip(again, first, strict=True)) == same
+        for a, b in zip(again, anew, strict=True):
+            np.testing.assert_array_equal(a.rows, b.rows)
+            assert (a.class_id, a.score, a.digest) == (b.class_id, b.score, b.digest)
+            np.testing.assert_array_equal(a.box.center, b.box.center)
+    by_hand = [replace(one, id=7) for one in first]
+    assert [one.id for one in described(snapshot, answers, by_hand)] == [0, 0], (
+        "a hand's word is no description"
+    )

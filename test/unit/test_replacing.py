@@ -36,6 +36,14 @@ def test_what_fails_half_way_leaves_what_was_there(tmp_path, before):
     assert not before or path.read_text() == before
 
 
+def test_a_full_disk_is_named(tmp_path):
+    with (
+        pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"),
+        replacing(tmp_path / "a.txt"),
+    ):
+        raise OSError(28, "No space left on device")  # as a write does
+
+
 def test_two_writers_do_not_meet(tmp_path):
     path = tmp_path / "a.txt"
     with replacing(path) as first, replacing(path) as second:

@@ -254,19 +254,18 @@ def test_before_and_after_a_loop_closure_the_same_room_stands_elsewhere():
     seed = next(s for s in range(100, 200) if SimulatedSlam(s, QUICK).loop_closure)
     slam = SimulatedSlam(seed, QUICK)
     slam.advance(slam.loop_closure)
-    before, frames = slam.cloud()[0], [frame for frame in walk(build_room(seed), QUICK)][: slam.loop_closure]
+    before, route = slam.cloud()[0], walk(build_room(seed), QUICK)
     slam.advance()
     after, _ = slam.cloud()
-    moved = [walk(build_room(seed), QUICK).correction(k) for k in range(len(frames))]
+    moved = [route.correction(k) for k in range(slam.loop_closure)]
     assert max(np.abs(m - np.eye(4)).max() for m in moved) > 1e-4
     assert len(before) and len(after)
     assert not np.array_equal(before[:50], after[:50])
 
 
-def test_chairs_pushed_under_tables_do_not_go_through_them():
+def test_chairs_pushed_under_tables_do_not_go_through_them(rooms):
     chairs = under = 0
-    for seed in range(15):
-        room = build_room(seed)
+    for room in rooms[:15]:
         tables = [o for o in room.objects if o.class_id == CLASS_NAMES.index("table")]
         for chair in (o for o in room.objects if o.class_id == CLASS_NAMES.index("chair")):
             chairs += 1
