@@ -47,9 +47,6 @@ def measure(page: Page, url: str, picture: Path | None) -> None:
     page.open(url)
     wait_for(lambda: "version" in page.text, "the map", LOADING_S)
     page.run("document.querySelector('.mantine-Notification-closeButton')?.click()")  # it draws without a GPU
-    page.open_dropdown("Show")
-    page.click_on("classes")
-    page.run("document.activeElement.blur()")  # keys are for the map again
     if picture:
         page.click(640, 400)  # what lies in the middle is chosen
         time.sleep(20.0)  # labels come last
@@ -74,7 +71,7 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("map", type=Path, help="a file, as `ssen view` takes it, with more than ten objects")
-    parser.add_argument("--picture", type=Path, help="of the page before that, by class")
+    parser.add_argument("--picture", type=Path, help="of the page before that")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         log = Path(name) / "log"

@@ -7,6 +7,7 @@ it is executed, and names are checked by the core before they reach a page.
 import io
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -71,6 +72,7 @@ class Viewer:
         self._quick = Quick(FIRST_QUICK)
         self._strokes: dict[int, list[np.ndarray]] = {}  # by client: centres of a brush that is down, (3,) m
         self._story = Story()
+        self._placed: deque[np.ndarray] = deque(maxlen=20)  # cameras, (3,) m; a browser may answer late
         with guarding(gate), redirect_stdout(io.StringIO()):  # it prints an address without token
             self._server = server_class(host=host, port=port, label=desk.title, verbose=False)
         shown_host = "localhost" if is_loopback(host) else host
@@ -179,8 +181,10 @@ class Viewer:
         middle, reach = (low + high) / 2, float(np.linalg.norm(high - low))
         position = middle + reach * np.array([-0.3, -0.42, 0.55])
         camera = self._server.initial_camera
+        self._placed.append(np.asarray(camera.position))
         for client in self._server.get_clients().values():
-            if np.allclose(client.camera.position, camera.position, atol=0.01):
+            stands = client.camera.position
+            if len(self._placed) == 1 or any(np.allclose(stands, one, atol=0.01) for one in self._placed):
                 client.camera.position, client.camera.look_at = position, middle
         camera.position, camera.look_at = position, middle
 

@@ -213,7 +213,6 @@ def test_labels_of_the_replay_teach_a_semantic_network_nothing(own, trained, rep
         label = torch.where((batch.scene == scene) & (batch.semantic_label >= 0), 0, batch.semantic_label)
         second = given.loss(model, lesson.replace(batch, semantic_label=label))
         assert (second["loss"] != first["loss"]) == changes
-    assert first["apart"] < 1e-3 < first["taught"], "it begins as what it was"
 
 
 def test_a_large_room_is_cut_about_one_of_its_points(own, trained):
