@@ -8,6 +8,7 @@ import pytest
 
 from ssen_ros.cli import main
 from ssen_ros.cli.evaluate import _replay
+from ssen_ros.config import SsenConfig, with_values
 from ssen_ros.errors import DataError
 from ssen_ros.evaluation.streaming import Moment, WalkResult, evaluate_walk, summarize_walks
 from ssen_ros.evaluation.tables import streaming_table
