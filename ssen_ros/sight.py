@@ -26,7 +26,7 @@ def seen_through(voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, vox
     """(V,) bool of the (V,) ascending keys of a map: a view shows that nothing is there.
 
     points: (N, 3), m, map frame, of the one view that a camera at `camera` (3,), m, has. A ray ends in the
-    direction of the voxel, and those there and beside all end well behind it.
+    direction of the voxel and on all sides of it, and those there and beside all end well behind it.
     """
     through = np.zeros(len(voxels), bool)
     if len(points) == 0:
@@ -46,8 +46,22 @@ def seen_through(voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, vox
             continue
         cells, free = _free_distances(_cells(ray, beams), length)
         seen = voxel_keys.find(cells, _cells(direction[rows], beams))
-        through[begin + rows] = (seen >= 0) & (behind[rows] < free[seen])
+        through[begin + rows] = (
+            (seen >= 0) & (behind[rows] < free[seen]) & _inside(cells, direction[rows], beams)
+        )
     return through
+
+
+def _inside(cells: np.ndarray, directions: np.ndarray, beams: int) -> np.ndarray:
+    """(n,) bool: there are rays on all four sides too, so that this is not the border of the view."""
+    inside, near = np.ones(len(directions), bool), np.unique(cells[:, None] + np.array(_AROUND))
+    across = np.cross(directions, np.eye(3)[np.abs(directions).argmin(axis=1)])
+    across /= np.linalg.norm(across, axis=1)[:, None]
+    for side in across, np.cross(directions, across):
+        for step in (-2 / beams, 2 / beams):  # some cells are but corners, which no ray meets
+            beside, _ = _directions(directions + step * side)
+            inside &= voxel_keys.find(near, _cells(beside, beams)) >= 0
+    return inside
 
 
 def _free_distances(cell: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

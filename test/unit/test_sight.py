@@ -92,7 +92,8 @@ def test_of_a_room_that_stays_as_it_is_nothing_goes(views, noise, seed):
 
 def test_a_voxel_is_seen_through_only_where_all_rays_near_it_end_well_behind_it():
     voxel = voxel_keys.pack(np.array([[20, 0, 0]]))  # its middle is 1.025 m ahead
-    beside = np.stack([np.ones(41), np.linspace(-0.3, 0.3, 41), np.full(41, 0.05)], axis=1)
+    y, z = (side.ravel() for side in np.meshgrid(*[np.linspace(-0.3, 0.3, 41)] * 2))
+    beside = np.stack([np.ones(41**2), y, z], axis=1)
 
     def through(*depths, camera=(0, 0, 0), voxels=voxel):
         rays = np.concatenate([beside * (depth, depth, depth) for depth in depths])
