@@ -128,7 +128,7 @@ def test_figure_3_puts_ours_beside_what_others_published():
     figure = timing.figure_3(told)
     assert figure.data["ours"]["seconds_a_scan"] == pytest.approx(2.0)
     published = {row["method"]: (row["sign"], row["seconds_a_scan"]) for row in figure.data["published"]}
-    # The paper's text: 5 minutes for 312 scans, a day with mean shift, ASIS 50 times and 3D-BoNet twice as long.
+    # The paper says: 5 minutes for 312 scans, a day with mean shift, ASIS 50 times, 3D-BoNet twice as long.
     assert published["SSEN (paper)"] == ("", pytest.approx(300 / 312, abs=0.01))
     assert published["SSEN with mean shift"] == ("", pytest.approx(86400 / 312, abs=0.01))
     assert published["ASIS"] == ("≈", pytest.approx(50 * 300 / 312, abs=0.01))

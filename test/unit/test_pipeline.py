@@ -329,7 +329,7 @@ def test_no_voxel_of_no_class_is_of_an_object_that_has_one(relabel):
     chair = cloud(CHAIR, fill((1.1, 1.1, 0.5), (1.2, 1.2, 0.6), (0, 200, 0)))  # something lies on it
     snapshot = map_of(FLOOR, chair)
     run = with_unknown(relabel=relabel)
-    near = replace(run.pipeline.config.clustering, class_weight=0.5)  # another class is no reason to stay away
+    near = replace(run.pipeline.config.clustering, class_weight=0.5)  # whatever its class, it is adopted
     run.pipeline.config = replace(run.pipeline.config, clustering=near)
     result = run.step(snapshot, 0)
     (of_chair,) = result.instances
