@@ -39,17 +39,26 @@ def replacing(path: Path | str) -> Iterator[Path]:
     # Open, and locked, as long as its writer lives: so others know.
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     try:
-        _lock(descriptor)
-        yield temporary
-        _to_disk(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        error.filename = error.filename or str(path.parent)  # a full disk does not say which it is
-        raise
+        with _naming(path.parent):
+            _lock(descriptor)
+            yield temporary
+            _to_disk(temporary)
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
         os.close(descriptor)
     _to_disk(path.parent)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """An error of the system that names no file, as of a full disk, gets the folder's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and not error.filename:
+            error.filename = str(folder)
+        raise
 
 
 def sweep(folder: Path) -> None:
@@ -90,13 +99,14 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
     temporary.mkdir()
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
-        _lock(descriptor)
-        yield temporary
-        _to_disk(temporary)
-        if not _exchange(temporary, path):
-            if path.exists():
-                os.rename(path, old)
-            os.rename(temporary, path)
+        with _naming(path.parent):
+            _lock(descriptor)
+            yield temporary
+            _to_disk(temporary)
+            if not _exchange(temporary, path):
+                if path.exists():
+                    os.rename(path, old)
+                os.rename(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if old.exists() and not path.exists():

@@ -36,11 +36,9 @@ def test_what_fails_half_way_leaves_what_was_there(tmp_path, before):
     assert not before or path.read_text() == before
 
 
-def test_a_full_disk_is_named(tmp_path):
-    with (
-        pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"),
-        replacing(tmp_path / "a.txt"),
-    ):
+@pytest.mark.parametrize("writing", [replacing, replacing_folder])
+def test_a_full_disk_is_named(tmp_path, writing):
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"), writing(tmp_path / "a"):
         raise OSError(28, "No space left on device")  # as a write does
 
 
