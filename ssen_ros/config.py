@@ -37,7 +37,7 @@ class MapConfig:
     mode: str = param(
         "accumulated",
         "accumulated: each cloud is the whole map (RTAB-Map); incremental: each cloud adds to it, and "
-        "nothing is taken away but what decay_s and box_m say",
+        "nothing is taken away but what decay_s, box_m and see_through say",
         choices=("accumulated", "incremental"),
         changes=CONFIGURE,
     )

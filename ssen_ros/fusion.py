@@ -33,9 +33,7 @@ _LEAST = -1e4  # of a log-probability that is kept: float16 reaches no farther t
 
 _IN_TILE = sum((TILE - 1) << (axis * voxel_keys.AXIS_BITS) for axis in range(3))  # those bits of a key
 _SIDE = range(-REACH * TILE, REACH * TILE + 1, TILE)
-_AROUND = [
-    (x << 2 * voxel_keys.AXIS_BITS) + (y << voxel_keys.AXIS_BITS) + z for x, y, z in product(_SIDE, repeat=3)
-]
+_AROUND = voxel_keys.steps(np.array([*product(_SIDE, repeat=3)]))
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Fused:
 def fuse(
     known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, hold: float, sides: int
 ) -> Fused:
-    """Join the (V, C) float32 log-probabilities of one pass, which are written to, to what was known.
+    """Join the (V, C) float32 log-probabilities of one pass to what was known.
 
     `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
     how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
@@ -63,7 +61,7 @@ def fuse(
     told, doubts = np.full(len(keys), -1, np.int16), np.zeros(len(keys), np.uint8)
     if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
         mean, label, meanwhile, passes = _kept(answer), pass_label, np.zeros(len(keys), np.float16), 0
-        answer[...] = mean
+        answer = mean.astype(np.float32)
     elif known.quiet and np.array_equal(keys, known.keys):
         mean, passes = _kept(_mean(answer, known)), known.passes + 1
         answer = mean.astype(np.float32)
@@ -75,7 +73,7 @@ def fuse(
         share = changed_share(keys, changed, gone)
         passes = 0 if len(gone) or changed.any() else known.passes
         mean = _aged(answer, known, row, share)
-        answer[...] = mean  # in place: of a large map a new array takes longer than all the rest
+        answer = mean.astype(np.float32)
         label, meanwhile = _held(answer, known, row, share, hold)
         told, doubts = np.where(changed, told, known.told[row]), np.where(changed, doubts, known.doubts[row])
     evidence = Evidence(

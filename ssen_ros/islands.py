@@ -40,7 +40,7 @@ def _parted(
 def _together(coords: np.ndarray, rows: np.ndarray, edge: int) -> list[np.ndarray]:
     """The rows by the group of cells of so many voxels that they lie in; cells that touch are in one."""
     cells, of_row = np.unique(voxel_keys.pack(coords[rows] // edge), return_inverse=True)
-    steps = voxel_keys.pack(STEPS_AHEAD) - voxel_keys.pack(np.zeros((1, 3), dtype=int))
+    steps = voxel_keys.steps(STEPS_AHEAD)
     ahead = np.stack([voxel_keys.find(cells, cells + step) for step in steps], axis=1)
     one, step = np.nonzero(ahead >= 0)
     graph = coo_array((np.ones(len(one), bool), (one, ahead[one, step])), shape=(len(cells), len(cells)))

@@ -138,6 +138,7 @@ class SsenPipeline:
                 side = self.segmenter.turned(memory.turn) if memory.turn else None
                 answer = self._classify(side or networks, snapshot, floor.height)
                 fused = fuse(memory.evidence, snapshot, answer, config.fusion.hold, sides)
+                del answer  # of a large map it is large, and what follows needs the memory
             with _timed(timings_s, "embedding"):
                 thing_rows = np.flatnonzero(self._is_thing[fused.label])
                 segmentation = Segmentation(

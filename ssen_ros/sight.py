@@ -16,10 +16,7 @@ BEHIND_VOXELS, BEHIND_SHARE = 2, 0.03  # that rays must end behind a voxel, the 
 
 # Cells to a unit by which directions are told apart: a degree far away, and never less than a voxel's width.
 _BEAMS = (57, 28, 14, 7)
-_AROUND = [
-    (x << 2 * voxel_keys.AXIS_BITS) + (y << voxel_keys.AXIS_BITS) + z
-    for x, y, z in product((-1, 0, 1), repeat=3)
-]
+_AROUND = voxel_keys.steps(np.array([*product((-1, 0, 1), repeat=3)]))
 
 
 def seen_through(voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, voxel_size: float) -> np.ndarray:
@@ -54,7 +51,7 @@ def seen_through(voxels: np.ndarray, points: np.ndarray, camera: np.ndarray, vox
 
 def _inside(cells: np.ndarray, directions: np.ndarray, beams: int) -> np.ndarray:
     """(n,) bool: there are rays on all four sides too, so that this is not the border of the view."""
-    inside, near = np.ones(len(directions), bool), np.unique(cells[:, None] + np.array(_AROUND))
+    inside, near = np.ones(len(directions), bool), np.unique(cells[:, None] + _AROUND)
     across = np.cross(directions, np.eye(3)[np.abs(directions).argmin(axis=1)])
     across /= np.linalg.norm(across, axis=1)[:, None]
     for side in across, np.cross(directions, across):

@@ -24,7 +24,7 @@ def smooth(values: np.ndarray, voxel_coords: np.ndarray, weight: float) -> np.nd
     if weight == 0 or len(values) == 0:
         return values
     keys = voxel_keys.pack(voxel_coords)
-    steps = voxel_keys.pack(STEPS_AHEAD) - voxel_keys.pack(np.zeros((1, 3), dtype=int))
+    steps = voxel_keys.steps(STEPS_AHEAD)
     rows = np.stack([voxel_keys.find(keys, keys + step) for step in steps], axis=1)
     there = rows >= 0
     weights = np.broadcast_to(np.float32(weight) ** np.abs(STEPS_AHEAD).sum(axis=1), rows.shape)

@@ -25,6 +25,11 @@ def pack(voxel_coords: np.ndarray) -> np.ndarray:
     return (x << 2 * AXIS_BITS) | (y << AXIS_BITS) | z
 
 
+def steps(offsets: np.ndarray) -> np.ndarray:
+    """(n,) int64: what is added to a voxel's key for that of the voxel (n, 3) indices further."""
+    return pack(offsets) - pack(np.zeros((1, 3), np.int64))
+
+
 def unpack(keys: np.ndarray) -> np.ndarray:
     """(n, 3) int32 voxel indices of (n,) int64 keys: the inverse of `pack`."""
     axes = (keys >> 2 * AXIS_BITS, (keys >> AXIS_BITS) & _AXIS_MASK, keys & _AXIS_MASK)
