@@ -141,7 +141,7 @@ class PassesConfig:
         "auto: the networks keep what they computed for each voxel, and compute anew what a change reaches; "
         "whole passes are made over the first map, on request, where much has changed, and when nothing else "
         "is due; off: every pass is whole",
-        choices=("auto", "off"),
+        choices=("auto", "regions", "off"),
         changes=LIVE,
     )
     threshold: float = param(

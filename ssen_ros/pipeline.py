@@ -131,7 +131,7 @@ class SsenPipeline:
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
-            if config.passes.incremental == "auto":
+            if config.passes.incremental != "off":
                 keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
             networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
@@ -345,14 +345,7 @@ def _seen(
 def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
     """The map as the networks are to see it; of a map without a floor nobody can say what lies below it."""
     kept = above_floor(snapshot, floor)
-    if kept.all() or not floor.seen:
-        return snapshot
-    return replace(
-        snapshot,
-        voxel_coords=snapshot.voxel_coords[kept],
-        points=snapshot.points[kept],
-        colors=snapshot.colors[kept],
-    )
+    return snapshot if kept.all() or not floor.seen else snapshot.at(kept)
 
 
 def _check_torch(torch_version: str, numpy_version: str) -> None:

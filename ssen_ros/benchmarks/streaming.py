@@ -84,7 +84,7 @@ def _changes(moments: Sequence[VoxelSnapshot], flats: int) -> dict[str, list[Vox
         "share_0.02": near > np.quantile(near, 0.02),
     }
     walked = [_building(moments[-1], moment, flats) for moment in moments[:-1]]
-    changes = {name: [_rows(whole, kept), whole] for name, kept in without.items()}
+    changes = {name: [whole.at(kept), whole] for name, kept in without.items()}
     return {"whole": [whole], **changes, "camera": walked}
 
 
@@ -99,11 +99,6 @@ def _building(flat: VoxelSnapshot, first: VoxelSnapshot, flats: int) -> VoxelSna
     colors = np.concatenate([part.colors for part, _ in parts])
     order = np.argsort(voxel_keys.pack(coords))
     return VoxelSnapshot(coords[order], points[order].astype(np.float32), colors[order], flat.voxel_size)
-
-
-def _rows(snapshot: VoxelSnapshot, kept: np.ndarray) -> VoxelSnapshot:
-    coords, points, colors = (a[kept] for a in (snapshot.voxel_coords, snapshot.points, snapshot.colors))
-    return VoxelSnapshot(coords, points, colors, snapshot.voxel_size)
 
 
 def _measured(
