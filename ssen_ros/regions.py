@@ -127,13 +127,18 @@ def changed_region(known: Answers, voxels: Voxels, join: "Join") -> Region:
 
 
 def _changed(known: Answers, voxels: Voxels, join: "Join") -> np.ndarray:
-    """(k,) rows of the voxels that the network has not seen as they are, but for trembling."""
-    offset = voxels.points - join.carried(known.shown.points)
-    recolored = np.abs(voxels.colors.astype(np.int16) - join.carried(known.shown.colors)) > TREMBLE_COLOR
-    changed = ~(np.einsum("ij,ij->i", offset, offset) <= TREMBLE_M**2)  # as are all comparisons with NaN
-    changed |= recolored[:, 0] | recolored[:, 1] | recolored[:, 2]
-    changed[join.new] = True
-    return np.flatnonzero(changed)
+    """(k,) ascending rows of the voxels that the network has not seen as they are, but for trembling."""
+    changed = [join.new]
+    for begin, old in join.pieces:
+        was = Voxels(*(array[old] for array in vars(known.shown).values()))
+        now = Voxels(*(array[begin : begin + len(was.keys)] for array in vars(voxels).values()))
+        other = (np.flatnonzero(a != b) // 3 for a, b in ((now.points, was.points), (now.colors, was.colors)))
+        rows = np.unique(np.concatenate([*other]))
+        offset = now.points[rows] - was.points[rows]
+        recolored = np.abs(now.colors[rows].astype(np.int16) - was.colors[rows]) > TREMBLE_COLOR
+        trembles = (np.einsum("ij,ij->i", offset, offset) <= TREMBLE_M**2) & ~recolored.any(axis=1)
+        changed.append(begin + rows[~trembles])  # nothing compares with NaN
+    return np.unique(np.concatenate(changed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +149,8 @@ class Join:
     """
 
     head: int  # so many at the beginning are the same
-    tail: int  # so many at the end
-    middle: np.ndarray  # (k,) rows of those between them among the voxels before; -1: it is new
+    middle: np.ndarray  # (k,) rows of those after them among the voxels before; -1: it is new
+    tail: slice  # of the voxels before: the rest, at the end of both
     gone: np.ndarray  # (n,) rows of the voxels before that are no more
 
     @classmethod
@@ -156,16 +161,23 @@ class Join:
         old = before[head : len(before) - tail]
         middle = voxel_keys.find(old, now[head : len(now) - tail])
         gone = np.delete(np.arange(len(old)), middle[middle >= 0])
-        return cls(head, tail, np.where(middle < 0, -1, middle + head), gone + head)
+        tail_rows = slice(len(before) - tail, len(before))
+        return cls(head, np.where(middle < 0, -1, middle + head), tail_rows, gone + head)
 
     @property
     def new(self) -> np.ndarray:
         """(k,) rows of the voxels that were not in the map before."""
         return self.head + np.flatnonzero(self.middle < 0)
 
+    @property
+    def pieces(self) -> list[tuple[int, slice | np.ndarray]]:
+        """The rows of the voxels now where each piece begins, and its voxels' rows before; any for new ones."""
+        behind = self.head + len(self.middle)
+        return [(0, slice(0, self.head)), (self.head, self.middle), (behind, self.tail)]
+
     def carried(self, array: np.ndarray) -> np.ndarray:
         """Of (n, …) values of the voxels before, those of the voxels now; any where a voxel is new."""
-        return np.concatenate([array[: self.head], array[self.middle], array[len(array) - self.tail :]])
+        return np.concatenate([array[rows] for _, rows in self.pieces])
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> int:
