@@ -73,9 +73,9 @@ def answer(
 ) -> tuple[Answers, int]:
     """The answers for these voxels, and for how many of them the network ran.
 
-    Where nothing is known it answers for all of them, from this anchor, and so it does where it would be given
-    more than `whole_share` of them; else it answers for the region that has changed, from the anchor of what is
-    known. Nothing is written to what is known.
+    Where nothing is known it answers for all of them, from this anchor, and so it does where it would be
+    given more than `whole_share` of them; else it answers for the region that has changed, from the anchor of
+    what is known. Nothing is written to what is known.
 
     Args:
         run: (m,) ascending rows of the voxels to (m, C) float32 answers of the network that sees these.
@@ -171,7 +171,7 @@ class Join:
 
     @property
     def pieces(self) -> list[tuple[int, slice | np.ndarray]]:
-        """The rows of the voxels now where each piece begins, and its voxels' rows before; any for new ones."""
+        """The first row of each piece of the voxels now, and its voxels' rows before; any for new ones."""
         behind = self.head + len(self.middle)
         return [(0, slice(0, self.head)), (self.head, self.middle), (behind, self.tail)]
 

@@ -177,9 +177,10 @@ class Segmenter:
     ) -> "KeepingNetworks | RegionNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        With `auto`, of as many of them as there is memory for (each view is one, and the embedding network is
-        the last) all layers; where there is for none, MinkowskiEngine computes, or with `regions`, the
-        answers alone. None where there is not even memory for these. What was kept otherwise is let go.
+        With `auto` all layers are kept, of as many of them as there is memory for: each view is one, and the
+        embedding network is the last. Where it suffices for none, where MinkowskiEngine computes, and with
+        `regions` they keep their answers. None where there is no memory for these either. What was kept in
+        another way is let go.
         """
         before = kept.networks if kept else None
         is_whole = before is None or kept.passes != before.passes
@@ -226,9 +227,9 @@ class Segmenter:
             return snapshot, anchor, None
         angle = 2 * np.pi * k / self.rotations
         view, row = turned(snapshot, angle, anchor.centre)
-        x, y = anchor.centre
-        there = _turn(np.array([[x, y, 0.0]]), angle, _axis(anchor.centre, snapshot.voxel_size))[0]
-        return view, Anchor(anchor.floor, (float(there[0]), float(there[1]))), row
+        axis = _axis(anchor.centre, snapshot.voxel_size)
+        x, y, _ = _turn(np.array([[*anchor.centre, 0.0]]), angle, axis)[0].tolist()
+        return view, Anchor(anchor.floor, (x, y)), row
 
     def turned(self, turn: int) -> "TurnedNetworks":
         """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
@@ -261,9 +262,7 @@ class Segmenter:
         """As `embed`; heights and positions are measured from there."""
         return on_host(self._embedding(snapshot, thing_rows, anchor))
 
-    def _log_probabilities(
-        self, view: VoxelSnapshot, anchor: Anchor, row: np.ndarray | None
-    ) -> torch.Tensor:
+    def _log_probabilities(self, view: VoxelSnapshot, anchor: Anchor, row: np.ndarray | None) -> torch.Tensor:
         """(V, C) of the voxels that lie in these rows of a view; None: of all."""
         found = self.classify(self._semantic(view, np.arange(len(view)), anchor))
         return found if row is None else found[row]
@@ -420,9 +419,9 @@ class KeepingNetworks:
 class RegionNetworks:
     """A segmenter's networks for one pass: they run where the map is another than they have answered for.
 
-    Each pass has its own, which take over the answers of those `before` and leave them as they are; without
-    any, the pass is a whole one. It is so too for a network that would be given more than `whole_share` of
-    its voxels.
+    Each pass has its own, which take over the answers of those `before` and leave them as they are. Without
+    any, the pass is a whole one. So it is for a network that would be given more than `whole_share` of its
+    voxels, and for one that has to measure heights or positions from elsewhere (`has_moved`).
     """
 
     passes = 1
@@ -447,7 +446,9 @@ class RegionNetworks:
         segmenter = self.segmenter
 
         def run(rows: np.ndarray, anchor: Anchor) -> np.ndarray:
-            return segmenter.semantic_from(anchor, snapshot if len(rows) == len(snapshot) else snapshot.at(rows))
+            return segmenter.semantic_from(
+                anchor, snapshot if len(rows) == len(snapshot) else snapshot.at(rows)
+            )
 
         voxels = Voxels(snapshot.keys, snapshot.points, snapshot.colors)
         network, views = segmenter.networks[0], segmenter.rotations

@@ -141,8 +141,9 @@ def test_regions_that_look_as_far_as_the_networks_answer_as_whole_passes(monkeyp
         answers = networks.semantic(snapshot, 0.0), networks.embed(snapshot, things, 0.0)
         assert (networks.share < 1) == (anchors is not None)
         anchors = anchors or [known.anchor for known in (networks._classes, networks._embeddings)]
-        expected = segmenter.semantic_from(anchors[0], snapshot), segmenter.embed_from(
-            anchors[1], snapshot, things
+        expected = (
+            segmenter.semantic_from(anchors[0], snapshot),
+            segmenter.embed_from(anchors[1], snapshot, things),
         )
         for ours, wanted in zip(answers, expected):
             np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())

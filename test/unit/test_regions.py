@@ -102,7 +102,7 @@ def test_what_is_answered_anew_is_a_tile_wider_than_the_change_and_what_is_seen_
     now = voxels(np.concatenate([corridor, cells((10 * TILE + 3, 10 * TILE + 6), (1,), (1, 3))]))
     network = Counting(now)
     answers, _ = answer(whole(before), now, HERE, network)
-    (rows, _), = network.calls
+    ((rows, _),) = network.calls
     x = voxel_keys.unpack(now.keys[rows])[:, 0]
     assert (x.min(), x.max()) == (7 * TILE, 14 * TILE - 1)
     network.reach = 0
