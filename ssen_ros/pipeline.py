@@ -18,7 +18,17 @@ from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
-from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import (
+    Clusters,
+    Evidence,
+    Floor,
+    Kept,
+    Known,
+    Memory,
+    Segmentation,
+    StepResult,
+    VoxelSnapshot,
+)
 
 _BYTES_PER_VOXEL = 400  # of a pass without its networks, which see to themselves
 _STAGES = ("semantic", "embedding", "cluster", "instances")  # in the order in which they are told
@@ -56,6 +66,10 @@ class Segmenting(Networks, Protocol):
 
         They have `passes` and `share` too, for the next `Kept`.
         """
+        return None
+
+    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+        """What a pass over a map that was loaded goes on from; None: nothing."""
         return None
 
     def turned(self, turn: int) -> Networks | None:
@@ -186,7 +200,8 @@ class SsenPipeline:
             replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in memory.known
         )
         events = *memory.news, *instances.story(memory.known, now, (), ())
-        memory = replace(memory, known=now, news=(), map=snapshot)
+        kept = self.segmenter.recalled(known, memory.floor.height, self.config.passes)
+        memory = replace(memory, known=now, news=(), map=snapshot, kept=kept)
         seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
         said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)
         result = self._label(seen, memory, said, events=events)

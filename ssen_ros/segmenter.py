@@ -24,7 +24,7 @@ from ssen_ros.regions import Answers, Voxels, answer
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
-from ssen_ros.structures import Kept, VoxelSnapshot
+from ssen_ros.structures import Evidence, Kept, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
@@ -195,10 +195,23 @@ class Segmenter:
             networks.begin(voxels, is_whole)
         elif allowed >= voxels * sum(_SHOWN + 4 * network.spec.out_channels for network in self.networks):
             fits = isinstance(before, RegionNetworks) and before.segmenter is self and not is_whole
-            networks = RegionNetworks(self, config.whole_share, before if fits else None)
+            networks = RegionNetworks(self, config.whole_share, *(before.answers if fits else ()))
         if isinstance(before, KeepingNetworks) and before is not networks:
             before.forget()
         return networks
+
+    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+        """What a pass over a map that was loaded goes on from: what was said of its voxels.
+
+        No embeddings are saved, so the embedding network's first pass is a whole one.
+        """
+        if config.incremental == "off":
+            return None
+        anchor = Anchor.over(floor, evidence.points)
+        shown = Voxels(evidence.keys, evidence.points, evidence.colors)
+        values = evidence.mean.astype(np.float32)
+        classes = Answers(shown, values, np.empty(0, np.int64), anchor)
+        return Kept(RegionNetworks(self, config.whole_share, classes), RegionNetworks.passes, share=1.0)
 
     @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
@@ -419,18 +432,28 @@ class KeepingNetworks:
 class RegionNetworks:
     """A segmenter's networks for one pass: they run where the map is another than they have answered for.
 
-    Each pass has its own, which take over the answers of those `before` and leave them as they are. Without
+    Each pass has its own, which begin with the `answers` of those before and leave them as they are. Without
     any, the pass is a whole one. So it is for a network that would be given more than `whole_share` of its
     voxels, and for one that has to measure heights or positions from elsewhere (`has_moved`).
     """
 
     passes = 1
 
-    def __init__(self, segmenter: Segmenter, whole_share: float, before: "RegionNetworks | None" = None):
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        whole_share: float,
+        classes: Answers | None = None,
+        embeddings: Answers | None = None,
+    ):
         self.segmenter, self._whole_share = segmenter, whole_share
-        self._classes: Answers | None = before and before._classes
-        self._embeddings: Answers | None = before and before._embeddings
+        self._classes, self._embeddings = classes, embeddings
         self._asked = self._run = 0  # voxels, once for each view
+
+    @property
+    def answers(self) -> tuple[Answers | None, Answers | None]:
+        """Of the semantic and the embedding network; None: it has not answered yet."""
+        return self._classes, self._embeddings
 
     @property
     def share(self) -> float:
@@ -439,7 +462,7 @@ class RegionNetworks:
 
     @property
     def nbytes(self) -> int:
-        return sum(answers.nbytes for answers in (self._classes, self._embeddings) if answers)
+        return sum(one.nbytes for one in self.answers if one)
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's; what no change reaches is looked up."""

@@ -136,11 +136,11 @@ def test_regions_that_look_as_far_as_the_networks_answer_as_whole_passes(monkeyp
     networks, anchors = None, None
     for boxes in ((10, 300, 440), (10, 440), (10, 20, 440)):
         snapshot = corridor(*boxes)
-        networks = RegionNetworks(segmenter, 1.0, networks)
+        networks = RegionNetworks(segmenter, 1.0, *(networks.answers if networks else ()))
         things = np.flatnonzero(snapshot.voxel_coords[:, 0] % 7)
         answers = networks.semantic(snapshot, 0.0), networks.embed(snapshot, things, 0.0)
         assert (networks.share < 1) == (anchors is not None)
-        anchors = anchors or [known.anchor for known in (networks._classes, networks._embeddings)]
+        anchors = anchors or [known.anchor for known in networks.answers]
         expected = (
             segmenter.semantic_from(anchors[0], snapshot),
             segmenter.embed_from(anchors[1], snapshot, things),
@@ -167,6 +167,22 @@ def test_an_update_by_regions_computes_what_changed_and_may_be_dropped():
     asked = by_region.step(second, 3, after.memory.for_whole_pass())
     assert asked.computed_share == 1
     same_answers(asked, by_region.step(second, 3, replace(after.memory.for_whole_pass(), kept=None)))
+
+
+def test_a_loaded_map_is_classified_anew_only_where_it_has_changed():
+    by_region, saved = pipeline(incremental="regions"), corridor(10, 300, 440)
+    memory = by_region.step(saved, 0).memory
+    loaded = Memory(known=memory.known, next_id=memory.next_id, floor=memory.floor, evidence=memory.evidence)
+    recalled = by_region.recall(saved, 1, loaded)
+    assert recalled.computed_share == 1 and recalled.memory.is_settled == loaded.is_settled
+    after = by_region.step(corridor(10, 300), 2, recalled.memory)
+    classes, embeddings = after.memory.kept.networks.answers
+    assert classes.anchor.centre != embeddings.anchor.centre
+    things = len(embeddings.shown.keys)
+    whole = 2 * len(after.snapshot) + things
+    assert things / whole < after.computed_share < (things + len(after.snapshot)) / whole
+    off = pipeline(incremental="off")
+    assert off.recall(saved, 1, loaded).memory.kept is None
 
 
 def test_regions_take_over_where_no_layers_can_be_kept():
