@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import numpy as np
@@ -182,20 +182,20 @@ class Segmenter:
         `regions` they keep their answers. None where there is no memory for these either. What was kept in
         another way is let go.
         """
-        before = kept.networks if kept else None
-        is_whole = before is None or kept.passes != before.passes
+        before: Any = kept.networks if kept else None
+        is_whole = kept is None or kept.passes != before.passes
         allowed = min(config.memory_mb * 1e6, headroom.free_bytes() + (before.nbytes if before else 0))
         affordable = int(allowed / max(1.0, voxels * self.kept_per_voxel))
         keeps_layers = config.incremental == "auto" and self._embedding.engine != "minkowski"
         networks = None
         if keeps_layers and affordable >= 1 and voxels < self.too_many_to_keep:
-            fits = isinstance(before, KeepingNetworks) and before.fit(self, config)
-            networks = before if fits else KeepingNetworks(self, config)
+            goes_on = isinstance(before, KeepingNetworks) and before.fit(self, config)
+            networks = before if goes_on else KeepingNetworks(self, config)
             networks.keep(affordable)
             networks.begin(voxels, is_whole)
         elif allowed >= voxels * sum(_SHOWN + 4 * network.spec.out_channels for network in self.networks):
-            fits = isinstance(before, RegionNetworks) and before.segmenter is self and not is_whole
-            networks = RegionNetworks(self, config.whole_share, *(before.answers if fits else ()))
+            goes_on = isinstance(before, RegionNetworks) and before.segmenter is self and not is_whole
+            networks = RegionNetworks(self, config.whole_share, *(before.answers if goes_on else ()))
         if isinstance(before, KeepingNetworks) and before is not networks:
             before.forget()
         return networks
