@@ -137,12 +137,12 @@ class SegmenterConfig:
 @dataclass(frozen=True)
 class PassesConfig:
     incremental: str = param(
-        "off",
+        "regions",
         "regions: the networks keep their answers, and answer anew where the map has changed and around; "
         "auto: they keep all that they computed for each voxel, as far as passes.memory_mb allows, and "
         "compute anew what a change reaches, else regions; with both, whole passes are made over the first "
         "map, on request, where much has changed, and when nothing else is due; off: every pass is whole",
-        choices=("auto", "regions", "off"),
+        choices=("regions", "auto", "off"),
         changes=LIVE,
     )
     threshold: float = param(
