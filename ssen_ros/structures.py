@@ -77,6 +77,11 @@ class VoxelSnapshot:
     def __len__(self) -> int:
         return len(self.voxel_coords)
 
+    def at(self, rows: np.ndarray) -> "VoxelSnapshot":
+        """These voxels alone; (n,) ascending rows, or (V,) bool."""
+        coords, points, colors = (a[rows] for a in (self.voxel_coords, self.points, self.colors))
+        return replace(self, voxel_coords=coords, points=points, colors=colors)
+
     @cached_property
     def keys(self) -> np.ndarray:
         """(V,) int64 voxel keys, ascending."""
