@@ -116,6 +116,12 @@ class SegmenterConfig:
         high=100,
         changes=CONFIGURE,
     )
+    line_up: bool = param(
+        True,
+        "the networks see each map turned so that most of its walls run along the axes: the same room is "
+        "labelled alike whichever way the map's frame points; false: as the map lies (paper)",
+        changes=LIVE,
+    )
     prior: float = param(
         0.25,
         "how much of the balance between the classes is undone with which the semantic network was trained: "

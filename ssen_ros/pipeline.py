@@ -16,6 +16,7 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.heading import heading_of
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
@@ -142,6 +143,10 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
+            heading = None
+            if config.segmenter.line_up:
+                heading = heading_of(snapshot.keys, memory.heading)
+                snapshot = replace(snapshot, heading=heading)
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
@@ -166,7 +171,9 @@ class SsenPipeline:
                 clusters, islands = cluster_things(snapshot, segmentation, config.clustering, memory.islands)
             with _timed(timings_s, "instances"):
                 kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
-                memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, islands=islands)
+                memory = replace(
+                    memory, floor=floor, heading=heading, kept=kept, evidence=fused.evidence, islands=islands
+                )
                 seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
                 return self.conclude(replace(seen, timings_s=timings_s), memory)
 
