@@ -9,7 +9,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from ssen_ros import hdbscan_native, stopping, voxel_keys
+from ssen_ros import hdbscan_native, stopping
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import EngineError, SsenError, missing_module
 from ssen_ros.islands import islands
@@ -39,7 +39,7 @@ def cluster_things(
     An island that is what it was `before` has the clusters that it had. Returns the islands of now, too.
     """
     rows = segmentation.thing_rows
-    coords = snapshot.voxel_coords[rows]
+    coords, keys = snapshot.voxel_coords[rows], snapshot.keys[rows]
     known = {(one.keys[0], len(one.keys)): one for one in before}
     label, adopted = np.full(len(rows), NOISE, np.int32), np.zeros(len(rows), bool)
     confidence, count, now = np.zeros(len(rows), np.float32), 0, []
@@ -47,7 +47,7 @@ def cluster_things(
         if len(member) < config.min_cluster_size:
             continue
         island = Island(
-            voxel_keys.pack(coords[member]),
+            keys[member],
             segmentation.embeddings[member],
             segmentation.log_probabilities[rows[member]],
             config,
@@ -87,7 +87,8 @@ def clustering_space(
     """
     if config.class_weight == 0:
         return embeddings
-    return np.concatenate([embeddings, np.float32(config.class_weight) * np.exp(log_probabilities)], axis=1)
+    probabilities = np.exp(log_probabilities.astype(np.float32, copy=False))
+    return np.concatenate([embeddings, np.float32(config.class_weight) * probabilities], axis=1)
 
 
 def cluster(embeddings: np.ndarray, config: ClusteringConfig, method: Method | None = None) -> Clusters:

@@ -84,9 +84,7 @@ def correct(
         raise CorrectionError(f"kind = {edit.kind!r}: expected one of {', '.join(KINDS)}")
     before = _chosen(memory, edit)
     correction = _DO[edit.kind](_Desk(result, class_names), before, edit)
-    after = tuple(
-        replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in correction.after
-    )
+    after = instances.telling(correction.after, tell_unknown)
     correction = replace(correction, after=after)
     ids = {k.id for k in correction.before}
     known = (*after, *(k for k in memory.known if k.id not in ids))

@@ -88,7 +88,7 @@ class VoxelSnapshot:
 class Segmentation:
     """What the two networks say about one snapshot, joined to what they said before (`ssen_ros.fusion`)."""
 
-    log_probabilities: np.ndarray  # (V, C) float32, of the classes
+    log_probabilities: np.ndarray  # (V, C) of the classes; float16 where they are kept for the next pass, else float32
     semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
     thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
     embeddings: np.ndarray  # (T, d) float32
@@ -101,7 +101,8 @@ class Segmentation:
 
     def __post_init__(self):
         v, t = len(self.semantic_label), len(self.thing_rows)
-        _check("log_probabilities", self.log_probabilities, (v, None), np.float32)
+        kept = self.log_probabilities.dtype == np.float16
+        _check("log_probabilities", self.log_probabilities, (v, None), np.float16 if kept else np.float32)
         _check("semantic_label", self.semantic_label, (v,), np.int32)
         _check("thing_rows", self.thing_rows, (t,), np.int64)
         _check("embeddings", self.embeddings, (t, None), np.float32)
@@ -127,7 +128,7 @@ class Island:
 
     keys: np.ndarray  # (n,) int64 voxel keys, ascending
     embeddings: np.ndarray  # (n, d) float32
-    log_probabilities: np.ndarray  # (n, C) float32
+    log_probabilities: np.ndarray  # (n, C), as those of the segmentation
     config: ClusteringConfig  # that it was clustered by
     clusters: Clusters | None = None
 

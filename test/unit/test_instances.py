@@ -350,14 +350,14 @@ def test_label_gives_rows_their_id_and_the_active_win():
     run.update(block(0, 10))
     run.update(block(8, 18))
     world = snapshot_of(np.concatenate([block(-3, 25), block(0, 3, y=2)]), version=2)
-    ids = label(world.voxel_coords, run.memory.known)
+    ids = label(world.keys, run.memory.known)
     assert ids.dtype == np.int32
     expected = [
         2 if 8 <= x < 18 and y == 0 else 1 if 0 <= x < 8 and y == 0 else -1 for x, y, _ in world.voxel_coords
     ]
     assert ids.tolist() == expected
-    assert label(world.voxel_coords, run.memory.known[::-1]).tolist() == expected
-    assert label(snapshot_of([]).voxel_coords, run.memory.known).shape == (0,)
+    assert label(world.keys, run.memory.known[::-1]).tolist() == expected
+    assert label(snapshot_of([]).keys, run.memory.known).shape == (0,)
 
 
 def test_association_says_which_detection_continues_what_and_what_they_share():
@@ -367,7 +367,7 @@ def test_association_says_which_detection_continues_what_and_what_they_share():
     found = [detection(snapshot, b) for b in (block(22, 30), block(5, 15), block(15, 19))]
     joined = associate(run.memory.known, found, voxel_keys.pack(snapshot.voxel_coords), min_overlap=0.25)
     assert joined.continued.tolist() == [1, 0, -1]
-    assert joined.shared.tolist() == [[0, 8], [5, 0], [0, 0]]
+    assert joined.shared.toarray().tolist() == [[0, 8], [5, 0], [0, 0]]
     assert joined.known_size.tolist() == [10, 20] and joined.known_present.tolist() == [10, 15]
 
 
@@ -449,7 +449,7 @@ def test_a_hundred_instances_keep_their_ids():
     first, _ = update(Memory(), detections, snapshot, 0, NAMES, CONFIG)
     again, events = update(first, detections[::-1], snapshot, 1, NAMES, CONFIG)
     assert events == () and [k.id for k in again.known] == [k.id for k in first.known]
-    ids = label(snapshot.voxel_coords, again.known)
+    ids = label(snapshot.keys, again.known)
     assert [np.unique(ids[r]).tolist() for r in rows] == [[k.id] for k in first.known]
 
 
