@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
@@ -263,6 +264,15 @@ void ssen_changed(const float* points, const uint8_t* colors, const int64_t* row
     }
     changed[i] = recolored || distance > tremble_m * tremble_m;
   }
+}
+
+// Which rows of one array are, to the bit, those of another; 1 or 0 for each pair of rows. A row below 0 is none.
+//   row_before, row_now, same (size); each row has so many bytes
+void ssen_same_rows(const uint8_t* before, const int64_t* row_before, const uint8_t* now, const int64_t* row_now,
+                    int64_t size, int64_t bytes, uint8_t* same) {
+  for (int64_t i = 0; i < size; ++i)
+    same[i] = row_before[i] >= 0 && row_now[i] >= 0 &&
+              !std::memcmp(before + row_before[i] * bytes, now + row_now[i] * bytes, bytes);
 }
 
 }  // extern "C"

@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 
 from ssen_ros import instances, voxel_keys
 from ssen_ros.errors import CorrectionError
-from ssen_ros.labels import IGNORE_INDEX, STUFF_NAMES, UNKNOWN_NAME, is_thing
+from ssen_ros.labels import IGNORE_INDEX, STUFF_NAMES, is_thing
 from ssen_ros.structures import (
     Clusters,
     Correction,

@@ -1,8 +1,7 @@
 """From clusters to detections, and from the detections of each pass to instances that last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +15,7 @@ from ssen_ros.config import InstancesConfig
 from ssen_ros.labels import IGNORE_INDEX, UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
     Clusters,
+    Described,
     Detection,
     Event,
     Instance,
@@ -24,6 +24,7 @@ from ssen_ros.structures import (
     Segmentation,
     VoxelSnapshot,
 )
+from ssen_ros.unchanged import rows_before
 
 # Share of the smaller of detection and instance that, shared, continues the instance whatever the
 # IoU: an object half seen and then seen whole has a small IoU, but lies inside what it becomes.
@@ -46,19 +47,31 @@ def summarize(
     clusters: Clusters,
     class_names: Sequence[str],
     min_score: float = 0.0,
-    before: Sequence[Detection] = (),
 ) -> list[Detection]:
+    """What `describe` says of each cluster, but for the detections below `min_score`."""
+    described = describe(snapshot, segmentation, clusters, class_names)
+    return [detection for detection in described.detections if detection.score >= min_score]
+
+
+def describe(
+    snapshot: VoxelSnapshot,
+    segmentation: Segmentation,
+    clusters: Clusters,
+    class_names: Sequence[str],
+    before: Described | None = None,
+) -> Described:
     """One detection per cluster, in the order of the cluster labels.
 
-    What nothing has changed of since the detections `before` is not computed anew.
+    A cluster of which nothing has changed since `before` has the detection that it had.
 
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
     if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
     Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
-    gave to the cluster; detections below `min_score` are left out.
+    gave to the cluster.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
-    thing = is_thing(tuple(class_names))
+    class_names = tuple(class_names)
+    thing = is_thing(class_names)
     classes = segmentation.log_probabilities.shape[1]
     if classes != len(thing):
         raise ValueError(
@@ -70,23 +83,33 @@ def summarize(
     label = clusters.instance_label
     by_cluster = voxel_keys.in_order(label + 1)  # noise, -1, first
     ends = np.searchsorted(label[by_cluster], np.arange(clusters.count + 1))
-    # Of all clusters at once: there may be thousands, each of few voxels.
-    rows = segmentation.thing_rows[by_cluster]
-    points, log_probabilities = snapshot.points[rows], segmentation.log_probabilities[rows]
-    adopted = np.cumsum(np.append(0, clusters.adopted[by_cluster]))
-    known = {one.digest: one for one in before if not (one.id or one.class_name)}  # nor said by hand
-    detections = (
-        _detected(
-            rows[begin:end],
-            points[begin:end],
-            log_probabilities[begin:end],
-            1 - (adopted[end] - adopted[begin]) / (end - begin),
-            thing,
-            known,
-        )
-        for begin, end in pairwise(ends.tolist())
-    )
-    return [detection for detection in detections if detection.score >= min_score]
+    if before and before.class_names != class_names:
+        before = None
+    was = _clusters_before(before, snapshot, segmentation, clusters)[by_cluster]
+    size_before = np.bincount(before.clusters.instance_label + 1)[1:] if before else np.empty(0)
+    rows, adopted = segmentation.thing_rows[by_cluster], clusters.adopted[by_cluster]
+    detections = []
+    for begin, end in pairwise(ends.tolist()):
+        one = slice(begin, end)
+        old = was[begin]
+        if before and old >= 0 and size_before[old] == end - begin and (was[one] == old).all():
+            detections.append(replace(before.detections[old], rows=rows[one]))
+        else:
+            detections.append(
+                detect(snapshot, segmentation.log_probabilities, rows[one], thing, adopted[one])
+            )
+    return Described(snapshot, segmentation, clusters, class_names, tuple(detections))
+
+
+def _clusters_before(
+    before: Described | None, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
+) -> np.ndarray:
+    """(T,) int32: in which cluster each of the things was, as it is; -1: in none, or it was not just so."""
+    if before is None:
+        return np.full(len(segmentation.thing_rows), -1, np.int32)
+    row = rows_before(before, snapshot, segmentation, place=True)
+    row[np.append(before.clusters.adopted, False)[row] != clusters.adopted] = -1
+    return np.append(before.clusters.instance_label, np.int32(-1))[row]
 
 
 def detect(
@@ -94,40 +117,26 @@ def detect(
     log_probabilities: np.ndarray,  # (V, C) float32 or float16
     rows: np.ndarray,  # (n,) int64 of the snapshot
     thing: np.ndarray,  # (C,) bool
+    adopted: np.ndarray | None = None,  # (n,) bool
 ) -> Detection:
-    """What `summarize` says of a cluster of which nothing is adopted, and which has these rows."""
-    return _detected(rows, snapshot.points[rows], log_probabilities[rows], 1.0, thing, {})
-
-
-def _detected(
-    rows: np.ndarray,
-    points: np.ndarray,
-    log_probabilities: np.ndarray,
-    membership: float,
-    thing: np.ndarray,
-    known: Mapping[bytes, Detection],  # by digest
-) -> Detection:
+    """What `describe` says of one cluster, which has these rows."""
     stopping.check()
-    digest = blake2b(points.ravel(), digest_size=16)
-    for part in log_probabilities.ravel(), thing, np.array([membership]):
-        digest.update(part)
-    if before := known.get(digest.digest()):
-        return replace(before, rows=rows)
-    log_probabilities = log_probabilities.astype(np.float64)
+    log_probabilities = log_probabilities[rows].astype(np.float64)
     votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
     votes = np.where(thing, votes, -np.inf)
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
-    probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
-    points = points.astype(np.float64)
+    score = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
+    if adopted is not None:
+        score *= 1 - adopted.mean()
+    points = snapshot.points[rows].astype(np.float64)
     return Detection(
         class_id=class_id,
-        score=float(probability * membership),
+        score=float(score),
         class_log_votes=votes,
         box=fit_box(points),
         centroid=points.mean(axis=0),
         rows=rows,
-        digest=digest.digest(),
     )
 
 
@@ -177,7 +186,9 @@ def update(
 def telling(known: Sequence[Known], tell_unknown: bool) -> tuple[Known, ...]:
     """The same instances, those of no class told of only if `tell_unknown`."""
     told = (tell_unknown or one.instance.class_name != UNKNOWN_NAME for one in known)
-    return tuple(one if one.told == is_told else replace(one, told=is_told) for one, is_told in zip(known, told))
+    return tuple(
+        one if one.told == is_told else replace(one, told=is_told) for one, is_told in zip(known, told)
+    )
 
 
 def owner(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:

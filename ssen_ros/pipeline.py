@@ -18,7 +18,17 @@ from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
-from ssen_ros.structures import Clusters, Evidence, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import (
+    Clusters,
+    Evidence,
+    Floor,
+    Kept,
+    Known,
+    Memory,
+    Segmentation,
+    StepResult,
+    VoxelSnapshot,
+)
 
 _BYTES_PER_VOXEL = 400  # of a pass without its networks, which see to themselves
 _STAGES = ("semantic", "embedding", "cluster", "instances")  # in the order in which they are told
@@ -149,10 +159,12 @@ class SsenPipeline:
                     fused.pass_label,
                 )
             with _timed(timings_s, "cluster"):
-                clusters, islands = cluster_things(snapshot, segmentation, config.clustering, memory.islands)
+                clusters, clustered = cluster_things(
+                    snapshot, segmentation, config.clustering, memory.clustered
+                )
             with _timed(timings_s, "instances"):
                 kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
-                memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, islands=islands)
+                memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, clustered=clustered)
                 seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
                 return self.conclude(replace(seen, timings_s=timings_s), memory)
 
@@ -209,15 +221,14 @@ class SsenPipeline:
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:
             clusters = corrections.untouched(segmentation, clusters, said)
-        detections = instances.summarize(
-            snapshot, segmentation, clusters, names, config.instances.min_score, memory.detections
-        )
+        described = instances.describe(snapshot, segmentation, clusters, names, memory.described)
+        detections = [one for one in described.detections if one.score >= config.instances.min_score]
         if said is not None:
             detections += corrections.detections_by_hand(snapshot, segmentation, said, hand, names)
         memory, events = instances.update(
             memory, detections, snapshot, seen.stamp_ns, names, config.instances, config.publish.unknown
         )
-        memory = replace(memory, detections=tuple(detections))
+        memory = replace(memory, described=described)
         return self._label(seen, memory, said, now.known, detections=tuple(detections), events=events)
 
     def correct(self, result: StepResult, edit: Edit) -> StepResult:

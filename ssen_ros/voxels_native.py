@@ -13,7 +13,11 @@ _SIGNATURES = {
     "ssen_map_difference": (None, [*[c_void_p, c_void_p, c_int64] * 2, *[c_void_p] * 4]),
     "ssen_map_union": (c_int64, [*[c_void_p, c_void_p, c_int64] * 2, *[c_void_p] * 5]),
     "ssen_find": (None, [c_void_p, c_int64, c_void_p, c_int64, c_void_p]),
-    "ssen_changed": (None, [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_double, c_int32, c_void_p]),
+    "ssen_changed": (
+        None,
+        [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_double, c_int32, c_void_p],
+    ),
+    "ssen_same_rows": (None, [*[c_void_p] * 4, c_int64, c_int64, c_void_p]),
     "ssen_cell_groups": (c_int32, [c_void_p, c_void_p, c_int64, c_int32, c_void_p, c_int32, c_void_p]),
     "ssen_map_summary": (c_int64, [c_void_p, c_void_p, c_int64, c_double, c_int64, *[c_void_p] * 3]),
 }
@@ -110,8 +114,24 @@ def changed(
     arrays = [np.ascontiguousarray(array) for array in (*now, row, *before)]
     found = np.empty(len(row), bool)
     points, colors, rows, *known = map(address, arrays)
-    library.ssen_changed(
-        points, colors, rows, len(row), *known, tremble_m, tremble_color, address(found)
+    library.ssen_changed(points, colors, rows, len(row), *known, tremble_m, tremble_color, address(found))
+    return found
+
+
+def same_rows(
+    library: CDLL, before: np.ndarray, row_before: np.ndarray, now: np.ndarray, row_now: np.ndarray
+) -> np.ndarray:
+    """As `unchanged.same_rows`."""
+    before, now = np.ascontiguousarray(before), np.ascontiguousarray(now)
+    found, width = np.empty(len(row_now), bool), now.strides[0]
+    library.ssen_same_rows(
+        address(before),
+        address(row_before),
+        address(now),
+        address(row_now),
+        len(row_now),
+        width,
+        address(found),
     )
     return found
 

@@ -119,7 +119,7 @@ def _measured(
     rows = []
     there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
     asked = networks if keep else segmenter
-    _, islands = cluster_things(maps[0], _run(asked, maps[0], floor, things), config.clustering)
+    _, clustered = cluster_things(maps[0], _run(asked, maps[0], floor, things), config.clustering)
     for _ in range(repetitions):
         for snapshot in there_and_back:
             if keep:
@@ -127,14 +127,13 @@ def _measured(
             start = time.perf_counter()
             segmentation = _run(asked, snapshot, floor, things)
             ran = time.perf_counter()
-            before = islands if keep else ()
-            _, islands = cluster_things(snapshot, segmentation, config.clustering, before)
-            known = {id(one.clusters) for one in before}
+            before = clustered if keep else None
+            _, clustered = cluster_things(snapshot, segmentation, config.clustering, before)
             rows.append(
                 (
                     round((networks.share if keep else 1.0) * len(snapshot)),
                     ran - start,
-                    sum(len(one.keys) for one in islands if id(one.clusters) not in known),
+                    clustered.anew,
                     time.perf_counter() - ran,
                 )
             )
