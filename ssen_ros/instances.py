@@ -37,6 +37,8 @@ VOTE_MEMORY = 0.9
 # A voxel's vote against a class is no stronger than this probability's: networks are surer than they are
 # right, and a few voxels shall not veto what all others say.
 LEAST_PROBABILITY = 0.01
+# m2 of surface at which a cluster has half the score of a large one: small ones are more often pieces.
+PIECE = 0.08
 # Undetected instances that are kept; the longest missed go first. Each pass compares all with all.
 MOST_MISSING = 4000
 
@@ -67,7 +69,7 @@ def describe(
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
     if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
     Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
-    gave to the cluster.
+    gave to the cluster, times a / (a + PIECE) for a surface a, m2, of one voxel's square for each of them.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
     class_names = tuple(class_names)
@@ -126,13 +128,13 @@ def detect(
     votes = np.where(thing, votes, -np.inf)
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
-    score = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
-    if adopted is not None:
-        score *= 1 - adopted.mean()
+    probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
+    membership = 1.0 if adopted is None else 1 - adopted.mean()
+    surface = len(rows) * snapshot.voxel_size**2
     points = snapshot.points[rows].astype(np.float64)
     return Detection(
         class_id=class_id,
-        score=float(score),
+        score=float(probability * membership * surface / (surface + PIECE)),
         class_log_votes=votes,
         box=fit_box(points),
         centroid=points.mean(axis=0),
