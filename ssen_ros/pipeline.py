@@ -437,12 +437,12 @@ def _labelled_by_hand(
 def _confidence(segmentation: Segmentation, clusters: Clusters, evidence: Evidence | None) -> np.ndarray:
     """(V,) float32: the probability of the likeliest class on stuff, the clusters' confidence on things."""
     label, of_class = segmentation.semantic_label, segmentation.log_probabilities
-    best = np.take_along_axis(of_class, label[:, None].astype(np.int64), axis=1).astype(np.float32)
-    confidence = np.exp(np.minimum(best[:, 0], 0))
-    if evidence is not None:  # where a label is held, another class may be likelier
-        held = np.flatnonzero(evidence.meanwhile)
-        confidence[held] = _sureness(of_class[held])
-    confidence[segmentation.thing_rows] = clusters.confidence
+    confidence, is_stuff = np.empty(len(label), np.float32), np.ones(len(label), bool)
+    confidence[segmentation.thing_rows], is_stuff[segmentation.thing_rows] = clusters.confidence, False
+    held = np.zeros(len(label), bool) if evidence is None else is_stuff & (evidence.meanwhile > 0)
+    stuff, held = np.flatnonzero(is_stuff), np.flatnonzero(held)
+    confidence[stuff] = _sureness(of_class[stuff, label[stuff]][:, None])
+    confidence[held] = _sureness(of_class[held])  # there another class may be likelier than the label
     return confidence
 
 

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import linear_sum_assignment
 
 from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.instances import associate, describe, label, summarize, update
+from ssen_ros.instances import _best, associate, describe, label, summarize, update
 from ssen_ros.structures import Clusters, Detection, Event, Memory, Segmentation, VoxelSnapshot
 
 NAMES = ("floor", "chair", "table")
@@ -369,6 +370,21 @@ def test_association_says_which_detection_continues_what_and_what_they_share():
     assert joined.continued.tolist() == [1, 0, -1]
     assert joined.shared.toarray().tolist() == [[0, 8], [5, 0], [0, 0]]
     assert joined.known_size.tolist() == [10, 20] and joined.known_present.tolist() == [10, 15]
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(0, 7)] * 2, st.integers(1, 100)), unique_by=lambda pair: pair[:2]),
+)
+def test_pairs_are_worth_together_what_the_assignment_of_all_to_all_is(pairs):
+    table = np.zeros((8, 8))
+    for row, column, worth in pairs:
+        table[row, column] = worth
+    row, column, worth = (np.array([pair[k] for pair in pairs], int) for k in range(3))
+    best = _best(row, column, worth / 1, (8, 8))
+    chosen = np.flatnonzero(best >= 0)
+    assert len(np.unique(best[chosen])) == len(chosen)
+    assert (table[chosen, best[chosen]] > 0).all()
+    assert table[chosen, best[chosen]].sum() == table[linear_sum_assignment(table, maximize=True)].sum()
 
 
 def segmented(probabilities, thing_rows):
