@@ -1,4 +1,4 @@
-"""`ssen bench streaming`: what an update costs networks that keep what they computed, as the map grows.
+"""`ssen bench streaming`: what an update costs as the map grows, the networks and all that is beside them.
 
 The map is a building: the flat of one simulated walk, many times side by side. In one of the flats something
 changes, and the others stay as they are.
@@ -17,9 +17,10 @@ from ssen_ros.config import SsenConfig
 from ssen_ros.errors import EngineError
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import is_thing
+from ssen_ros.pipeline import Segmenting, SsenPipeline
 from ssen_ros.segmenter import KeepingNetworks, Segmenter
 from ssen_ros.simulation import SimulatedSlam
-from ssen_ros.structures import Segmentation, VoxelSnapshot
+from ssen_ros.structures import Memory, Segmentation, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 WALK = 3  # seed of the walk through a flat of 12 by 9 m
@@ -37,7 +38,8 @@ def benchmark_streaming(
     A row: `map_voxels`; `change`: whole (a pass that keeps nothing), fixed (a cube of it goes and comes),
     share_0.02 (a fiftieth of it does), camera (one of UPDATES updates of a walk); `voxels_computed`, by
     the multiplications made, as many voxels of a whole pass; `seconds` of both networks (median);
-    `things_clustered` anew, and `cluster_seconds` (medians).
+    `things_clustered` anew, and `cluster_seconds`; `step_seconds`, CPU, of all of a step but the networks
+    (medians).
     The last two are those of `benchmark_integration` with so many points; None where Open3D is missing.
     """
     config = config or SsenConfig()
@@ -116,10 +118,15 @@ def _measured(
 ) -> dict:
     floor = find_floor(maps[-1]).height
     things = is_thing(tuple(segmenter.class_names))
+    said = _Said(segmenter)
+    pipeline, memory = SsenPipeline(said, config), Memory()
     rows = []
     there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
     asked = networks if keep else segmenter
-    _, clustered = cluster_things(maps[0], _run(asked, maps[0], floor, things), config.clustering)
+    segmentation = _run(asked, maps[0], floor, things)
+    _, clustered = cluster_things(maps[0], segmentation, config.clustering)
+    if keep:
+        _, memory = _step(pipeline, said, maps[0], segmentation, memory)
     for _ in range(repetitions):
         for snapshot in there_and_back:
             if keep:
@@ -129,21 +136,70 @@ def _measured(
             ran = time.perf_counter()
             before = clustered if keep else None
             _, clustered = cluster_things(snapshot, segmentation, config.clustering, before)
+            clustering = time.perf_counter() - ran
+            step_seconds, after = _step(pipeline, said, snapshot, segmentation, memory)
+            memory = after if keep else memory
             rows.append(
                 (
                     round((networks.share if keep else 1.0) * len(snapshot)),
                     ran - start,
                     clustered.anew,
-                    time.perf_counter() - ran,
+                    clustering,
+                    step_seconds,
                 )
             )
-    computed, seconds, clustered, cluster_seconds = map(median, zip(*rows))
+    computed, seconds, anew, cluster_seconds, step_seconds = map(median, zip(*rows))
     return {
         "voxels_computed": int(computed),
         "seconds": seconds,
-        "things_clustered": int(clustered),
+        "things_clustered": int(anew),
         "cluster_seconds": cluster_seconds,
+        "step_seconds": step_seconds,
     }
+
+
+class _Said(Segmenting):
+    """Says what the networks have said of a snapshot, or of the part of it that the pipeline asks of."""
+
+    def __init__(self, segmenter: Segmenter):
+        self._segmenter = segmenter
+        self.seconds = 0.0  # CPU, that saying it took
+
+    def says(self, snapshot: VoxelSnapshot, segmentation: Segmentation) -> None:
+        self._keys, self._log_probabilities = snapshot.keys, segmentation.log_probabilities
+        self._embeddings = np.zeros((len(snapshot), segmentation.embeddings.shape[1]), np.float32)
+        self._embeddings[segmentation.thing_rows] = segmentation.embeddings
+        self.seconds = 0.0
+
+    def _said(self, answers: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        start = time.process_time()
+        found = answers if len(keys) == len(self._keys) else answers[voxel_keys.find(self._keys, keys)]
+        self.seconds += time.process_time() - start
+        return found
+
+    @property
+    def voxel_size(self) -> float:
+        return self._segmenter.voxel_size
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._segmenter.class_names
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        return self._said(self._log_probabilities, snapshot.keys)
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        return self._said(self._embeddings, snapshot.keys[thing_rows])
+
+
+def _step(
+    pipeline: SsenPipeline, said: _Said, snapshot: VoxelSnapshot, segmentation: Segmentation, memory: Memory
+) -> tuple[float, Memory]:
+    """CPU seconds of an update of which the networks have said this, and what is known after it."""
+    said.says(snapshot, segmentation)
+    start = time.process_time()
+    memory = pipeline.step(snapshot, 0, memory).memory
+    return time.process_time() - start - said.seconds, memory
 
 
 def _run(
