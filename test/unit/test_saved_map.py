@@ -353,6 +353,6 @@ def test_nothing_that_is_loaded_breaks_the_passes_after_it(tmp_path_factory, see
         memory = replace(memory, evidence=fused(memory.evidence, snapshot, stamp_ns))
         ids = [known.id for known in memory.known]
         assert len(set(ids)) == len(ids) and max(ids) < memory.next_id < 2**31
-        assert label(snapshot.voxel_coords, memory.known).max() <= max(ids)
+        assert label(snapshot.keys, memory.known).max() <= max(ids)
     write_map(folder / "c.npz", replace(read, memory=memory))
     read_map(folder / "c.npz")
