@@ -405,6 +405,19 @@ def test_find_gives_positions_or_minus_one():
     assert voxel_keys.find(np.empty(0, np.int64), np.array([1])).tolist() == [-1]
 
 
+@given(st.sets(st.integers(0, 60)), st.lists(st.integers(-5, 65)), st.booleans())
+def test_find_finds_the_same_in_whatever_order_and_without_the_library(there, wanted, in_order):
+    keys, wanted = (
+        np.array(sorted(there), np.int64),
+        np.array(sorted(wanted) if in_order else wanted, np.int64),
+    )
+    expected = [sorted(there).index(key) if key in there else -1 for key in wanted.tolist()]
+    assert voxel_keys.find(keys, wanted).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(voxels_native, "library", lambda: None)
+        assert voxel_keys.find(keys, wanted).tolist() == expected
+
+
 def test_a_stray_that_is_no_number_either_is_not_dropped_but_refused():
     points = np.zeros((5000, 3), np.float32)
     points[7] = 1e6, np.nan, 0
