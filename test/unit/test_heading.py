@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test.helpers.training_rooms import PLAIN
+from training_rooms import PLAIN
 
 from ssen_ros import voxel_keys
 from ssen_ros.heading import STEADY, find_heading, heading_of
