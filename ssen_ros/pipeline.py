@@ -16,8 +16,8 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
-from ssen_ros.heading import heading_of
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
+from ssen_ros.heading import heading_of
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
     Clusters,
@@ -146,7 +146,7 @@ class SsenPipeline:
             heading = None
             if config.segmenter.line_up:
                 heading = heading_of(snapshot.keys, memory.heading)
-                snapshot = replace(snapshot, heading=heading)
+                snapshot = snapshot.headed(heading)
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
@@ -451,7 +451,8 @@ def _confidence(segmentation: Segmentation, clusters: Clusters, evidence: Eviden
     confidence[segmentation.thing_rows], is_stuff[segmentation.thing_rows] = clusters.confidence, False
     held = np.zeros(len(label), bool) if evidence is None else is_stuff & (evidence.meanwhile > 0)
     stuff, held = np.flatnonzero(is_stuff), np.flatnonzero(held)
-    confidence[stuff] = _sureness(of_class[stuff, label[stuff]][:, None])
+    of_label = of_class.ravel().take(stuff * of_class.shape[1] + label[stuff])
+    confidence[stuff] = _sureness(of_label[:, None])
     confidence[held] = _sureness(of_class[held])  # there another class may be likelier than the label
     return confidence
 
