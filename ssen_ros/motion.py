@@ -116,7 +116,7 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
 
 def _has_gone(rows_now: np.ndarray) -> bool:
     """Many of these voxels have: they have no row."""
-    return len(rows_now) > 0 and np.count_nonzero(rows_now >= 0) / len(rows_now) < LEAST_PRESENT
+    return bool(np.count_nonzero(rows_now >= 0) < LEAST_PRESENT * len(rows_now))
 
 
 def _owners(keys_before: np.ndarray, objects: Sequence[np.ndarray]) -> np.ndarray:

@@ -15,6 +15,7 @@ from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
+from ssen_ros.features import Anchor
 from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.heading import heading_of
@@ -69,7 +70,7 @@ class Segmenting(Networks, Protocol):
         """
         return None
 
-    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+    def recalled(self, evidence: Evidence, anchor: Anchor, config: PassesConfig) -> Kept | None:
         """What a pass over a map that was loaded goes on from; None: nothing."""
         return None
 
@@ -143,10 +144,8 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
-            heading = None
-            if config.segmenter.line_up:
-                heading = heading_of(snapshot.keys, memory.heading)
-                snapshot = snapshot.headed(heading)
+            heading = heading_of(snapshot.keys, memory.heading) if config.segmenter.line_up else None
+            snapshot = snapshot.headed(heading or 0.0)
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
@@ -211,7 +210,8 @@ class SsenPipeline:
         )
         now = instances.telling(memory.known, self.config.publish.unknown)
         events = *memory.news, *instances.story(memory.known, now, (), ())
-        kept = self.segmenter.recalled(known, memory.floor.height, self.config.passes)
+        anchor = Anchor.over(memory.floor.height, known.points, memory.heading or 0.0)
+        kept = self.segmenter.recalled(known, anchor, self.config.passes)
         memory = replace(memory, known=now, news=(), map=snapshot, kept=kept)
         seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
         said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)

@@ -29,7 +29,7 @@ def pack(voxel_coords: np.ndarray) -> np.ndarray:
     key = np.zeros(len(coords), np.int64)
     for axis in coords.T:
         key <<= AXIS_BITS
-        np.add(key, axis, out=key, casting="unsafe")  # whole numbers, of whatever type
+        key += axis.astype(np.int64, copy=False)  # in float64, keys would lose their last bits
         key += AXIS_LIMIT
     return key
 
