@@ -69,7 +69,7 @@ def _teach(args: argparse.Namespace) -> int:
     weights = {task: Path(chosen_weights(config.segmenter, task)) for task in TASKS}
     replay, validation = _simulated_rooms(args)
     taught = teach(
-        files, weights, replay, args.out, args.minutes, args.resume, config.clustering,
+        files, weights, replay, args.out, args.minutes, args.resume, config,
         num_threads=config.segmenter.num_threads,
     )  # fmt: skip
     _print_outcome(taught)

@@ -1,24 +1,26 @@
-"""How good a network is on maps that it is not taught: a number from 0 to 1 for each of two sorts of them."""
+"""How good a network is on maps that it is not taught: a number from 0 to 1 for each of two sorts of them.
+
+It is judged by what is published of a map: a network that answers otherwise at few voxels may change by them
+the class or the extent of whole objects.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ssen_ros.clustering import cluster_things
-from ssen_ros.config import ClusteringConfig
+from ssen_ros import voxel_keys
 from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.evaluation.semantic_iou import class_iou, confusion_matrix
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.models import Checkpoint, Network
-from ssen_ros.structures import Segmentation
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.structures import Instance
 
-Exam = Callable[[Network], float]  # 0 to 1; NaN where its maps have nothing to judge by
-Exams = Callable[[Sequence[LabelledVoxels]], Exam]  # by what is on these maps
+PipelineOf = Callable[[Checkpoint], SsenPipeline]  # the whole method with this network
 
 _LEAST_VOXELS = 25  # of an object that is asked for; at 4 cm what 100 vertices of 2 cm are
 
@@ -37,98 +39,79 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judge:
-    own: Exam
-    known: Exam
-    device: torch.device
+    own: Sequence[LabelledVoxels]
+    known: Sequence[LabelledVoxels]
+    class_names: tuple[str, ...]  # of the labels; the networks' are these, or the first of them
+    pipeline_of: PipelineOf
 
     def __call__(self, checkpoint: Checkpoint) -> Verdict:
         """The checkpoint's network is taken as it is; it is not changed."""
-        network = Network(checkpoint, self.device)
-        return Verdict(self.own(network), self.known(network))
+        pipeline = self.pipeline_of(checkpoint)
+        return Verdict(self._score(pipeline, self.own), self._score(pipeline, self.known))
 
-
-def class_exam(maps: Sequence[LabelledVoxels], class_names: Sequence[str]) -> Exam:
-    """Of a semantic network: mIoU over the classes that are there. Most voxels are wall and floor, which any
-    network knows."""
-
-    def exam(network: Network) -> float:
-        confusion = confusion_of(network, maps, len(class_names))
-        there = confusion.sum(1) > 0
-        return float(class_iou(confusion)[there].mean()) if there.any() else float("nan")
-
-    return exam
+    def _score(self, pipeline: SsenPipeline, maps: Sequence[LabelledVoxels]) -> float:
+        """The mean of two: mIoU of the voxels over the classes that are there, and the mean over the objects
+        of how well what was found fits them."""
+        classes, fits = len(self.class_names), [np.empty(0)]
+        confusion = np.zeros((classes, classes + 1), np.int64)
+        for voxels in maps:
+            result = pipeline.step(voxels.snapshot, stamp_ns=0)
+            row = voxel_keys.find(result.snapshot.keys, voxels.snapshot.keys)  # -1, the last: strays
+            label, found = (np.append(a, -1)[row] for a in (result.semantic_label, result.instance_id))
+            confusion += confusion_matrix(voxels.semantic_label, label, classes)
+            alone = objects_alone(voxels, self.class_names)
+            fits.append(best_fits(alone, found, result.instances, self.class_names))
+        there, objects = confusion.sum(1) > 0, np.concatenate(fits)
+        parts = [class_iou(confusion)[there].mean()] if there.any() else []
+        parts += [objects.mean()] if len(objects) else []
+        return float(np.mean(parts)) if parts else float("nan")
 
 
 def confusion_of(network: Network, maps: Sequence[LabelledVoxels], classes: int) -> np.ndarray:
-    """See confusion_matrix: of a semantic network, over all voxels of the maps."""
+    """See confusion_matrix: of a semantic network alone, over all voxels of the maps."""
     confusion = np.zeros((classes, classes + 1), np.int64)
     for voxels in maps:
-        answer = _answers(network, voxels, np.arange(len(voxels.snapshot))).argmax(1).numpy()
+        answer = _answers(network, voxels).argmax(1).numpy()
         confusion += confusion_matrix(voxels.semantic_label, answer, classes)
     return confusion
 
 
-def object_exam(
-    maps: Sequence[LabelledVoxels],
-    class_names: Sequence[str],
-    semantic: Network,
-    clustering: ClusteringConfig,
-) -> Exam:
-    """Of an embedding network: the IoU of an object and the cluster that fits it best; mean over the objects.
+def best_fits(
+    voxels: LabelledVoxels, found: np.ndarray, instances: Sequence[Instance], class_names: Sequence[str]
+) -> np.ndarray:
+    """(n,) IoU of each true object with the one of its class that fits it best, 0 where none was found.
 
-    The clusters are those that the map is published with: of what the semantic network calls things.
+    Args:
+        found: (V,) id of one of the `instances` at each voxel, -1 for none.
+
+    Voxels that are not annotated, or are of a thing of no class, count nowhere; nor do objects of next to no
+    voxels.
     """
-    thing = is_thing(semantic.spec.class_names)
-    told = []
-    for voxels in maps:
-        logits = _answers(semantic, voxels, np.arange(len(voxels.snapshot)))
-        label = logits.argmax(1).numpy().astype(np.int32)
-        told.append((logits.log_softmax(1).numpy(), label, np.flatnonzero(thing[label])))
-
-    def exam(network: Network) -> float:
-        fits = []
-        for voxels, (log_probabilities, label, rows) in zip(maps, told):
-            embeddings = _answers(network, voxels, rows).numpy()
-            segmentation = Segmentation(log_probabilities, label, rows, embeddings)
-            clusters, _ = cluster_things(voxels.snapshot, segmentation, clustering)
-            found = np.full(len(label), -1)
-            found[rows] = clusters.instance_label
-            fits.append(best_fits(objects_alone(voxels, class_names), found, _named(class_names)))
-        every = np.concatenate([np.empty(0), *fits])
-        return float(every.mean()) if len(every) else float("nan")
-
-    return exam
-
-
-def best_fits(voxels: LabelledVoxels, found: np.ndarray, named: np.ndarray) -> np.ndarray:
-    """(n,) IoU of each object with the one of the clusters, (V,) numbers and -1 for none, that fits it best.
-
-    Voxels that are not annotated, or of no class that is (C,) bool `named`, count nowhere; nor do objects of
-    next to no voxels.
-    """
-    counted = (voxels.semantic_label >= 0) & named[voxels.semantic_label]
-    _, truth = np.unique(np.append(voxels.instance_label[counted], -1), return_inverse=True)
-    shape = truth.max() + 1, found.max(initial=-1) + 2  # the first of each: none
-    shared = np.bincount(truth[:-1] * shape[1] + found[counted] + 1, minlength=shape[0] * shape[1])
-    shared = shared.reshape(shape)
-    size, cluster_size = shared.sum(1)[1:, None], shared.sum(0)[None, 1:]
-    iou = shared[1:, 1:] / np.maximum(size + cluster_size - shared[1:, 1:], 1)
-    return iou.max(1, initial=0.0)[size[:, 0] >= _LEAST_VOXELS]
+    label = voxels.semantic_label
+    counted = (label >= 0) & (np.array(class_names) != UNKNOWN_NAME)[label]
+    label, truth, found = label[counted], voxels.instance_label[counted], found[counted]
+    fits = []
+    for number, size in zip(*np.unique(truth[truth >= 0], return_counts=True)):
+        if size < _LEAST_VOXELS:
+            continue
+        rows = truth == number
+        class_id = np.bincount(label[rows]).argmax()
+        ids = [one.id for one in instances if one.class_id == class_id]
+        shared = [np.count_nonzero(rows & (found == id)) for id in ids]
+        iou = [s / (size + np.count_nonzero(found == id) - s) for id, s in zip(ids, shared)]
+        fits.append(max(iou, default=0.0))
+    return np.array(fits)
 
 
 def objects_alone(voxels: LabelledVoxels, class_names: Sequence[str]) -> LabelledVoxels:
     """The voxels where things of no class belong to no object: so the embedding networks were trained."""
-    named = is_thing(tuple(class_names)) & _named(class_names)
+    named = is_thing(tuple(class_names)) & (np.array(class_names) != UNKNOWN_NAME)
     label = voxels.semantic_label
     nameless = (label >= 0) & ~named[label]
     return replace(voxels, instance_label=np.where(nameless, -1, voxels.instance_label))
 
 
-def _named(class_names: Sequence[str]) -> np.ndarray:
-    return np.array(class_names) != UNKNOWN_NAME
-
-
-def _answers(network: Network, voxels: LabelledVoxels, rows: np.ndarray) -> Tensor:
+def _answers(network: Network, voxels: LabelledVoxels) -> Tensor:
     snapshot = voxels.snapshot
-    anchor = Anchor.over(find_floor(snapshot).height, snapshot.points[rows])
-    return network(snapshot, rows, anchor).cpu()
+    anchor = Anchor.over(find_floor(snapshot).height, snapshot.points)
+    return network(snapshot, np.arange(len(snapshot)), anchor).cpu()

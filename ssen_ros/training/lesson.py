@@ -36,7 +36,7 @@ from ssen_ros.training.averaging import average
 from ssen_ros.training.background import everything, imitated
 from ssen_ros.training.config import TrainConfig
 from ssen_ros.training.dataset import Batch, RoomDataset, collate, draw_scene
-from ssen_ros.training.judge import Exams, Judge, Verdict, confusion_of, objects_alone
+from ssen_ros.training.judge import Judge, PipelineOf, Verdict, confusion_of, objects_alone
 from ssen_ros.training.losses import corrected_loss, divergence, embedding_loss
 from ssen_ros.training.own_rooms import OwnRooms, with_labels_of
 from ssen_ros.training.run_folder import Journal, RunFolder
@@ -52,7 +52,7 @@ KEEP = {"semantic": 2.0, "embedding": 1.0}  # weight of answering as before, bes
 _JUDGED = 6  # times in a whole lesson
 _PATIENCE = 3  # of them clearly worse than the best, and the lesson ends
 _CLEARLY = 0.01
-_HELD_ROOMS = 16  # of the replay, but no more than a third: of fewer one room's mIoU decides
+_HELD_ROOMS = 12  # of the replay, but no more than a third: of few, one object decides
 _BELOW = 0.1  # nats
 _LEAST = 1e-4  # share of a class
 _SPARE = 1.3  # times as many points as a crop needs are cut out of a large room before it is drawn
@@ -102,7 +102,7 @@ class _State:
 def give_lesson(
     checkpoint: Checkpoint,
     own: OwnRooms,
-    exams: Exams,
+    pipeline_of: PipelineOf,
     config: TrainConfig,
     out_dir: Path,
     resume: bool = False,
@@ -112,7 +112,7 @@ def give_lesson(
     Args:
         checkpoint: the network before; `own` is labelled by its classes and new ones, of which a semantic
             network gets an output each.
-        exams: what the network is judged by.
+        pipeline_of: what the network is used in, by which it is judged.
         config: see `lesson_config`; `data` is the folder of the replay.
         resume: go on from what is in `out_dir`, if anything.
 
@@ -121,7 +121,7 @@ def give_lesson(
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     torch.manual_seed(config.seed)
-    lesson = _Lesson(checkpoint, own, exams, config)
+    lesson = _Lesson(checkpoint, own, pipeline_of, config)
     model = lesson.network()
     _in_training(model.to(lesson.device)).coordinates = coordinates_on(lesson.device, config.precision)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -203,7 +203,7 @@ def _in_training(model: MinkUNet) -> MinkUNet:
 class _Lesson:
     """What is drawn, what is to be minimised, and what is made of it."""
 
-    def __init__(self, before: Checkpoint, own: OwnRooms, exams: Exams, config: TrainConfig):
+    def __init__(self, before: Checkpoint, own: OwnRooms, pipeline_of: PipelineOf, config: TrainConfig):
         self.device = torch.device(config.device)
         self._before, self._own, self._config = before, own, config
         semantic = before.spec.task == "semantic"
@@ -219,9 +219,10 @@ class _Lesson:
         known = [self._replayed(len(names) - 1 - k) for k in range(held)]
         self.replay.restrict(names[: len(names) - held])
         self.judge = Judge(
-            exams([room.judged for room in own.rooms]),
-            exams([voxelize(room, config.voxel_size) for room in known]),
-            self.device,
+            [room.judged for room in own.rooms],
+            [voxelize(room, config.voxel_size) for room in known],
+            own.class_names,
+            pipeline_of,
         )
 
     def _replayed(self, index: int) -> Sample:

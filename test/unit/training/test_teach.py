@@ -4,6 +4,7 @@ import json
 import signal
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from ssen_ros.training import judge, lesson
 from ssen_ros.training.judge import Verdict
 from ssen_ros.training.losses import corrected_loss, divergence
 from ssen_ros.training.own_rooms import read_own_rooms
-from ssen_ros.training.teach import REPORT, teach
+from ssen_ros.training.teach import REPORT, teach, used_with
 from ssen_ros.training.train import train
 
 TASKS = ("semantic", "embedding")
@@ -150,9 +151,9 @@ def test_the_chosen_share_is_what_comes_of_a_lesson(own, trained, replay, tmp_pa
             return next(verdicts) if "averaged" in checkpoint.provenance else Verdict(0.5, 0.5)
 
     monkeypatch.setattr(lesson, "Judge", Judge)
-    before = load_checkpoint(trained["embedding"])
+    before, *method = lesson_of(trained, own)
     config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 1})
-    got = lesson.give_lesson(before, *lesson_rooms(own, before), config, tmp_path / "lesson")
+    got = lesson.give_lesson(before, *method, config, tmp_path / "lesson")
     share = got.share
     assert share == 0.25 and got.before == Verdict(0.5, 0.5) and got.after == Verdict(0.6, 0.5)
     tuned = load_checkpoint(tmp_path / "lesson" / "weights.safetensors").model.state_dict()
@@ -161,41 +162,49 @@ def test_the_chosen_share_is_what_comes_of_a_lesson(own, trained, replay, tmp_pa
         torch.testing.assert_close(tensor.float(), expected.float(), atol=1e-6, rtol=0)
 
 
-def lesson_rooms(own, before):
-    """The rooms, and exams that nobody needs."""
-    return read_own_rooms(own, before.spec.class_names, before.spec.voxel_size), lambda maps: lambda net: 0.5
+def lesson_of(trained, own, task="embedding"):
+    """The network, the rooms, and the method that it is judged in."""
+    networks = {task: load_checkpoint(path) for task, path in trained.items()}
+    spec, config = networks[task].spec, with_values(SsenConfig(), {"segmenter.num_threads": 1})
+    rooms = read_own_rooms(own, spec.class_names, spec.voxel_size)
+    return networks[task], rooms, used_with(networks, config)
 
 
-def test_an_object_is_found_as_well_as_the_best_of_its_clusters_fits():
+def test_a_true_object_is_found_as_well_as_the_best_of_its_class_fits():
     chair, table, wall, unknown = (LABEL_NAMES.index(n) for n in ("chair", "table", "wall", "unknown"))
-    parts = [  # voxels, class, object, cluster
-        (60, chair, 7, 0), (40, chair, 7, 1), (50, table, 8, 1), (30, wall, -1, 2), (30, unknown, 9, 2),
-        (20, -1, -1, 1), (24, chair, 10, 3), (30, chair, 11, -1),
+    parts = [  # voxels, class, object, id found there
+        (60, chair, 7, 1), (40, chair, 7, 2), (50, table, 8, 2), (30, wall, -1, 3), (30, unknown, 9, 1),
+        (20, -1, -1, 1), (24, chair, 10, 4), (30, chair, 11, -1), (30, chair, 12, 3),
     ]  # fmt: skip
     count, label, instance, found = np.array(parts).T
     label, instance, found = (np.repeat(column, count) for column in (label, instance, found))
     coords = np.stack([np.arange(len(label)), *np.zeros((2, len(label)), int)], axis=1).astype(np.int32)
     points, colors = coords.astype(np.float32), np.zeros(coords.shape, np.uint8)
     voxels = LabelledVoxels(VoxelSnapshot(coords, points, colors, 0.04), label, instance)
-    named = np.array(LABEL_NAMES) != "unknown"
-    fits = judge.best_fits(judge.objects_alone(voxels, LABEL_NAMES), found, named)
-    assert fits.tolist() == [60 / 100, 50 / 90, 0.0], "10 is too small, 9 of no class, -1 not annotated"
-    assert len(judge.best_fits(voxels, np.full(len(label), -1), np.zeros(22, bool))) == 0
+    instances = [SimpleNamespace(id=id, class_id=c) for id, c in ((1, chair), (2, table), (3, table))]
+    alone = judge.objects_alone(voxels, LABEL_NAMES)
+    fits = judge.best_fits(alone, found, instances, LABEL_NAMES)
+    assert fits.tolist() == [60 / 100, 50 / 90, 0.0, 0.0], (
+        "10 is too small, 9 of no class, 12 found as a table"
+    )
+    assert (
+        len(judge.best_fits(alone.rows(instance == -1), found[instance == -1], instances, LABEL_NAMES)) == 0
+    )
 
 
 def test_it_ends_when_nothing_is_gained(own, trained, replay, tmp_path, monkeypatch):
     verdicts = iter([0.5, 0.495, 0.47, 0.48, 0.48, *[0.5] * 6])
     monkeypatch.setattr(lesson.Judge, "__call__", lambda self, checkpoint: Verdict(next(verdicts), 0.5))
-    before = load_checkpoint(trained["embedding"])
+    before, *method = lesson_of(trained, own)
     config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 12})
-    got = lesson.give_lesson(before, *lesson_rooms(own, before), config, tmp_path / "lesson")
+    got = lesson.give_lesson(before, *method, config, tmp_path / "lesson")
     assert got.steps == 10, "of six looks the third to the fifth are clearly worse than the first"
 
 
 def test_batch_norms_keep_their_statistics(own, trained, replay, tmp_path):
-    before = load_checkpoint(trained["embedding"])
+    before, *method = lesson_of(trained, own)
     config = lesson.lesson_config(before, 60, data=str(replay), **SMALL)
-    lesson.give_lesson(before, *lesson_rooms(own, before), config, tmp_path / "lesson")
+    lesson.give_lesson(before, *method, config, tmp_path / "lesson")
     after = load_checkpoint(tmp_path / "lesson" / "weights.safetensors").model.state_dict()
     changed = {name for name, tensor in before.model.state_dict().items() if not tensor.equal(after[name])}
     assert changed and not any("running" in name or "tracked" in name for name in changed)
@@ -233,9 +242,9 @@ def test_what_labels_do_not_name_keeps_its_share():
 
 
 def test_labels_of_the_replay_teach_a_semantic_network_nothing(own, trained, replay):
-    before = load_checkpoint(trained["semantic"])
+    before, *method = lesson_of(trained, own, "semantic")
     config = lesson.lesson_config(before, 60, data=str(replay), **SMALL)
-    given = lesson._Lesson(before, *lesson_rooms(own, before), config)
+    given = lesson._Lesson(before, *method, config)
     model, batch = lesson._in_training(given.network()), given.draw(0)
     first = given.loss(model, batch)
     for scene, changes in ((0, True), (1, False)):
