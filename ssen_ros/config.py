@@ -116,6 +116,12 @@ class SegmenterConfig:
         high=100,
         changes=CONFIGURE,
     )
+    line_up: bool = param(
+        True,
+        "the networks see each map turned so that most of its walls run along the axes: the same room is "
+        "labelled alike whichever way the map's frame points; false: as the map lies (paper)",
+        changes=LIVE,
+    )
     prior: float = param(
         0.25,
         "how much of the balance between the classes is undone with which the semantic network was trained: "
@@ -137,11 +143,12 @@ class SegmenterConfig:
 @dataclass(frozen=True)
 class PassesConfig:
     incremental: str = param(
-        "off",
-        "auto: the networks keep what they computed for each voxel, and compute anew what a change reaches; "
-        "whole passes are made over the first map, on request, where much has changed, and when nothing else "
-        "is due; off: every pass is whole",
-        choices=("auto", "off"),
+        "regions",
+        "regions: the networks keep their answers, and answer anew where the map has changed and around; "
+        "auto: they keep all that they computed for each voxel, as far as passes.memory_mb allows, and "
+        "compute anew what a change reaches, else regions; with both, whole passes are made over the first "
+        "map, on request, where much has changed, and when nothing else is due; off: every pass is whole",
+        choices=("regions", "auto", "off"),
         changes=LIVE,
     )
     threshold: float = param(
@@ -154,15 +161,17 @@ class PassesConfig:
     )
     whole_share: float = param(
         0.5,
-        "a pass is whole where more of the voxels have come, gone or changed",
+        "a pass is whole where more of the voxels have come, gone or changed; by regions, where the networks "
+        "would be given more of them",
         low=0.0,
         high=1.0,
         changes=LIVE,
     )
     memory_mb: float = param(
         4096.0,
-        "what the networks may keep; where a map needs more, some of them keep nothing and compute all of it "
-        "each time: first the embedding network, then one view after the other",
+        "what the networks may keep; with auto, where a map needs more, some of them keep nothing and "
+        "compute all of it each time: first the embedding network, then one view after the other; where none "
+        "can keep its layers, they keep their answers; without memory for these every pass is whole",
         unit="MB",
         low=0.0,
         high=1e6,

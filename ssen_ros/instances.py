@@ -36,6 +36,8 @@ VOTE_MEMORY = 0.9
 # A voxel's vote against a class is no stronger than this probability's: networks are surer than they are
 # right, and a few voxels shall not veto what all others say.
 LEAST_PROBABILITY = 0.01
+# m2 of surface at which a cluster has half the score of a large one: small ones are more often pieces.
+PIECE = 0.08
 # Undetected instances that are kept; the longest missed go first. Each pass compares all with all.
 MOST_MISSING = 4000
 
@@ -55,7 +57,8 @@ def summarize(
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
     if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
     Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
-    gave to the cluster; detections below `min_score` are left out.
+    gave to the cluster, times a / (a + PIECE) for a surface a, m2, of one voxel's square for each of them;
+    detections below `min_score` are left out.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
     thing = is_thing(tuple(class_names))
@@ -103,10 +106,11 @@ def detect(
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
     probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
+    surface = len(rows) * snapshot.voxel_size**2
     points = points.astype(np.float64)
     return Detection(
         class_id=class_id,
-        score=float(probability * membership),
+        score=float(probability * membership * surface / (surface + PIECE)),
         class_log_votes=votes,
         box=fit_box(points),
         centroid=points.mean(axis=0),

@@ -16,9 +16,20 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.heading import heading_of
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
-from ssen_ros.structures import Clusters, Floor, Kept, Known, Memory, Segmentation, StepResult, VoxelSnapshot
+from ssen_ros.structures import (
+    Clusters,
+    Evidence,
+    Floor,
+    Kept,
+    Known,
+    Memory,
+    Segmentation,
+    StepResult,
+    VoxelSnapshot,
+)
 
 _BYTES_PER_VOXEL = 400  # of a pass without its networks, which see to themselves
 _STAGES = ("semantic", "embedding", "cluster", "instances")  # in the order in which they are told
@@ -56,6 +67,10 @@ class Segmenting(Networks, Protocol):
 
         They have `passes` and `share` too, for the next `Kept`.
         """
+        return None
+
+    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+        """What a pass over a map that was loaded goes on from; None: nothing."""
         return None
 
     def turned(self, turn: int) -> Networks | None:
@@ -128,10 +143,14 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
+            heading = None
+            if config.segmenter.line_up:
+                heading = heading_of(snapshot.keys, memory.heading)
+                snapshot = replace(snapshot, heading=heading)
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
-            if config.passes.incremental == "auto":
+            if config.passes.incremental != "off":
                 keeping = self.segmenter.continued(memory.kept, len(snapshot), config.passes)
             networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
@@ -152,7 +171,9 @@ class SsenPipeline:
                 clusters, islands = cluster_things(snapshot, segmentation, config.clustering, memory.islands)
             with _timed(timings_s, "instances"):
                 kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
-                memory = replace(memory, floor=floor, kept=kept, evidence=fused.evidence, islands=islands)
+                memory = replace(
+                    memory, floor=floor, heading=heading, kept=kept, evidence=fused.evidence, islands=islands
+                )
                 seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
                 return self.conclude(replace(seen, timings_s=timings_s), memory)
 
@@ -186,7 +207,8 @@ class SsenPipeline:
             replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in memory.known
         )
         events = *memory.news, *instances.story(memory.known, now, (), ())
-        memory = replace(memory, known=now, news=(), map=snapshot)
+        kept = self.segmenter.recalled(known, memory.floor.height, self.config.passes)
+        memory = replace(memory, known=now, news=(), map=snapshot, kept=kept)
         seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
         said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)
         result = self._label(seen, memory, said, events=events)
@@ -345,14 +367,7 @@ def _seen(
 def _without_strays(snapshot: VoxelSnapshot, floor: Floor) -> VoxelSnapshot:
     """The map as the networks are to see it; of a map without a floor nobody can say what lies below it."""
     kept = above_floor(snapshot, floor)
-    if kept.all() or not floor.seen:
-        return snapshot
-    return replace(
-        snapshot,
-        voxel_coords=snapshot.voxel_coords[kept],
-        points=snapshot.points[kept],
-        colors=snapshot.colors[kept],
-    )
+    return snapshot if kept.all() or not floor.seen else snapshot.at(kept)
 
 
 def _check_torch(torch_version: str, numpy_version: str) -> None:

@@ -5,7 +5,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import numpy as np
@@ -20,10 +20,11 @@ from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.native import trim
 from ssen_ros.network_spec import chosen_weights
+from ssen_ros.regions import Answers, Voxels, answer
 from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
-from ssen_ros.structures import Kept, VoxelSnapshot
+from ssen_ros.structures import Evidence, Kept, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
 _KEPT_PER_VOXEL = 2000.0  # bytes, before that is known
+_SHOWN = 23  # bytes of a voxel as a network is shown it: key, point, colour
 _ROWS = 1 << 16  # worked on at once
 _AXES = 1024  # voxels between the axes that views are turned about
 
@@ -170,30 +172,46 @@ class Segmenter:
                 network.to(device, "float32")
         return self
 
-    def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> "KeepingNetworks | None":
+    def continued(
+        self, kept: Kept | None, voxels: int, config: PassesConfig
+    ) -> "KeepingNetworks | RegionNetworks | None":
         """The networks for one pass over so many voxels, going on from what was kept of the passes before.
 
-        Of as many of them as there is memory for: each view is one, and the embedding network is the last.
-        None where nothing can be kept: MinkowskiEngine computes, or the memory does not suffice for any.
-        What was kept is let go then.
+        With `auto` all layers are kept, of as many of them as there is memory for: each view is one, and the
+        embedding network is the last. Where it suffices for none, where MinkowskiEngine computes, and with
+        `regions` they keep their answers. None where there is no memory for these either. What was kept in
+        another way is let go.
         """
-        networks = kept.networks if kept else None
-        if self._embedding.engine == "minkowski":
-            return None
-        held = networks.nbytes if networks else 0
-        allowed = min(config.memory_mb * 1e6, headroom.free_bytes() + held)
+        before: Any = kept.networks if kept else None
+        is_whole = kept is None or kept.passes != before.passes
+        allowed = min(config.memory_mb * 1e6, headroom.free_bytes() + (before.nbytes if before else 0))
         affordable = int(allowed / max(1.0, voxels * self.kept_per_voxel))
-        if affordable < 1 or voxels >= self.too_many_to_keep:
-            if networks:
-                networks.forget()
-            return None
-        if networks is None or not networks.fit(self, config):
-            if networks:
-                networks.forget()
-            networks = KeepingNetworks(self, config)
-        networks.keep(affordable)
-        networks.begin(voxels, whole=kept is None or kept.passes != networks.passes)
+        keeps_layers = config.incremental == "auto" and self._embedding.engine != "minkowski"
+        networks = None
+        if keeps_layers and affordable >= 1 and voxels < self.too_many_to_keep:
+            goes_on = isinstance(before, KeepingNetworks) and before.fit(self, config)
+            networks = before if goes_on else KeepingNetworks(self, config)
+            networks.keep(affordable)
+            networks.begin(voxels, is_whole)
+        elif allowed >= voxels * sum(_SHOWN + 4 * network.spec.out_channels for network in self.networks):
+            goes_on = isinstance(before, RegionNetworks) and before.segmenter is self and not is_whole
+            networks = RegionNetworks(self, config.whole_share, *(before.answers if goes_on else ()))
+        if isinstance(before, KeepingNetworks) and before is not networks:
+            before.forget()
         return networks
+
+    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+        """What a pass over a map that was loaded goes on from: what was said of its voxels.
+
+        No embeddings are saved, so the embedding network's first pass is a whole one.
+        """
+        if config.incremental == "off":
+            return None
+        anchor = Anchor.over(floor, evidence.points)
+        shown = Voxels(evidence.keys, evidence.points, evidence.colors)
+        values = evidence.mean.astype(np.float32)
+        classes = Answers(shown, values, np.empty(0, np.int64), anchor)
+        return Kept(RegionNetworks(self, config.whole_share, classes), RegionNetworks.passes, share=1.0)
 
     @torch.inference_mode()
     def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
@@ -203,13 +221,28 @@ class Segmenter:
         rotations, by which all are turned further.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        views = (self.view(snapshot, k + part) for k in range(self.rotations))
-        by_view = (self._log_probabilities(view, floor, row) for view, row in views)
-        return on_host(self.mean(by_view))
+        return self.semantic_from(Anchor.over(floor, snapshot.points), snapshot, part)
 
-    def view(self, snapshot: VoxelSnapshot, k: float) -> tuple[VoxelSnapshot, np.ndarray | None]:
-        """The snapshot as `turned` for the k-th of the rotations; as it lies it has no other rows."""
-        return (snapshot, None) if k == 0 else turned(snapshot, 2 * np.pi * k / self.rotations)
+    @torch.inference_mode()
+    def semantic_from(self, anchor: Anchor, snapshot: VoxelSnapshot, part: float = 0.0) -> np.ndarray:
+        """As `semantic`; heights and positions are measured from there, and near there views are turned."""
+        views = (self.view(snapshot, anchor, k + part) for k in range(self.rotations))
+        return on_host(self.mean(self._log_probabilities(*view) for view in views))
+
+    def view(
+        self, snapshot: VoxelSnapshot, anchor: Anchor, k: float
+    ) -> tuple[VoxelSnapshot, Anchor, np.ndarray | None]:
+        """The snapshot, `turned` for the k-th of the rotations, and its anchor with it.
+
+        The last are the rows as in `turned`; None: as the snapshot lies, they are its own.
+        """
+        if k == 0:
+            return snapshot, anchor, None
+        angle = 2 * np.pi * k / self.rotations
+        view, row = turned(snapshot, angle, anchor.centre)
+        axis = _axis(anchor.centre, snapshot.voxel_size)
+        x, y, _ = _turn(np.array([[*anchor.centre, 0.0]]), angle, axis)[0].tolist()
+        return view, Anchor(anchor.floor, (x, y)), row
 
     def turned(self, turn: int) -> "TurnedNetworks":
         """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
@@ -236,12 +269,14 @@ class Segmenter:
     ) -> np.ndarray:
         """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
         floor = find_floor(snapshot).height if floor is None else floor
-        anchor = Anchor.over(floor, snapshot.points[thing_rows])
+        return self.embed_from(Anchor.over(floor, snapshot.points[thing_rows]), snapshot, thing_rows)
+
+    def embed_from(self, anchor: Anchor, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
+        """As `embed`; heights and positions are measured from there."""
         return on_host(self._embedding(snapshot, thing_rows, anchor))
 
-    def _log_probabilities(self, view: VoxelSnapshot, floor: float, row: np.ndarray | None) -> torch.Tensor:
+    def _log_probabilities(self, view: VoxelSnapshot, anchor: Anchor, row: np.ndarray | None) -> torch.Tensor:
         """(V, C) of the voxels that lie in these rows of a view; None: of all."""
-        anchor = Anchor.over(floor, view.points)
         found = self.classify(self._semantic(view, np.arange(len(view)), anchor))
         return found if row is None else found[row]
 
@@ -343,7 +378,9 @@ class KeepingNetworks:
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's."""
         embeddings = self._while_memory_lasts(
-            lambda: on_host(self._embedding(snapshot, thing_rows, floor)),
+            lambda: on_host(
+                self._embedding(snapshot, thing_rows, Anchor.over(floor, snapshot.points[thing_rows]))
+            ),
             lambda: self._segmenter.embed(snapshot, thing_rows, floor),
         )
         if self._keeps and len(snapshot) > _TYPICAL:
@@ -366,10 +403,10 @@ class KeepingNetworks:
 
     @torch.inference_mode()
     def _semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        by_view = []
+        by_view, here = [], Anchor.over(floor, snapshot.points)
         for k, network in enumerate(self._views):
-            view, row = self._segmenter.view(snapshot, k)
-            found = network(view, np.arange(len(view)), floor)
+            view, anchor, row = self._segmenter.view(snapshot, here, k)
+            found = network(view, np.arange(len(view)), anchor)
             chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
             if network.keeps:
                 kept = network.kept
@@ -392,6 +429,84 @@ class KeepingNetworks:
         return on_host(self._answers[slot])
 
 
+class RegionNetworks:
+    """A segmenter's networks for one pass: they run where the map is another than they have answered for.
+
+    Each pass has its own, which begin with the `answers` of those before and leave them as they are. Without
+    any, the pass is a whole one. So it is for a network that would be given more than `whole_share` of its
+    voxels, and for one that has to measure heights or positions from elsewhere (`has_moved`).
+    """
+
+    passes = 1
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        whole_share: float,
+        classes: Answers | None = None,
+        embeddings: Answers | None = None,
+    ):
+        self.segmenter, self._whole_share = segmenter, whole_share
+        self._classes, self._embeddings = classes, embeddings
+        self._asked = self._run = 0  # voxels, once for each view
+
+    @property
+    def answers(self) -> tuple[Answers | None, Answers | None]:
+        """Of the semantic and the embedding network; None: it has not answered yet."""
+        return self._classes, self._embeddings
+
+    @property
+    def share(self) -> float:
+        """Of the voxels that whole passes give to the networks, how many this pass gave them."""
+        return self._run / self._asked if self._asked else 1.0
+
+    @property
+    def nbytes(self) -> int:
+        return sum(one.nbytes for one in self.answers if one)
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        """As Segmenter's; what no change reaches is looked up."""
+        segmenter = self.segmenter
+
+        def run(rows: np.ndarray, anchor: Anchor) -> np.ndarray:
+            return segmenter.semantic_from(
+                anchor, snapshot if len(rows) == len(snapshot) else snapshot.at(rows)
+            )
+
+        voxels = Voxels(snapshot.keys, snapshot.points, snapshot.colors)
+        network, views = segmenter.networks[0], segmenter.rotations
+        self._classes = self._answered(self._classes, voxels, floor, network, views, run)
+        return self._classes.values
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        """As Segmenter's; what no change reaches is looked up."""
+
+        def run(rows: np.ndarray, anchor: Anchor) -> np.ndarray:
+            return self.segmenter.embed_from(anchor, snapshot, thing_rows[rows])
+
+        voxels = Voxels(*(a[thing_rows] for a in (snapshot.keys, snapshot.points, snapshot.colors)))
+        network = self.segmenter.networks[1]
+        self._embeddings = self._answered(self._embeddings, voxels, floor, network, 1, run)
+        return self._embeddings.values
+
+    def _answered(
+        self,
+        known: Answers | None,
+        voxels: Voxels,
+        floor: float,
+        network: Network,
+        views: int,
+        run: Callable[[np.ndarray, Anchor], np.ndarray],
+    ) -> Answers:
+        anchor = Anchor.over(floor, voxels.points)
+        if known and has_moved(known.anchor, anchor, network, FAR):
+            known = None
+        answers, count = answer(known, voxels, anchor, run, self._whole_share)
+        self._asked += views * len(voxels.keys)
+        self._run += views * count
+        return answers
+
+
 class _Keeping:
     """One network, and the anchor that holds for as long as what it keeps."""
 
@@ -411,13 +526,11 @@ class _Keeping:
         self.asked = False  # in this pass
         self.kept.begin(whole)
 
-    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, floor: float) -> torch.Tensor:
-        placed = "xyz" in self._network.spec.features  # else what it sees lies nowhere
-        self.asked, now = True, Anchor.over(floor, snapshot.points[rows] if placed else snapshot.points[:0])
-        moved = math.dist(now.centre, self._anchor.centre)
+    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, now: Anchor) -> torch.Tensor:
+        self.asked = True
         if not self.keeps:
             return self._network(snapshot, rows, now)
-        if self.kept.is_due or now.floor != self._anchor.floor or moved > self._far:
+        if self.kept.is_due or has_moved(self._anchor, now, self._network, self._far):
             self._anchor = now
             self.kept.begin(whole=True)
         found = self._network(snapshot, rows, self._anchor, self.kept)
@@ -446,22 +559,40 @@ def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
     return torch.tensor([shares[name] for name in names]).clamp(min=LEAST_SHARE).log()
 
 
-def turned(snapshot: VoxelSnapshot, angle: float) -> tuple[VoxelSnapshot, np.ndarray]:
-    """The snapshot turned by `angle` rad about a vertical axis near its middle, voxelized anew.
+def has_moved(before: Anchor, now: Anchor, network: Network, far: float) -> bool:
+    """Whether what a network said from the one anchor is not what it says from the other."""
+    placed = "xyz" in network.spec.features  # else what it sees lies nowhere
+    return before.floor != now.floor or (placed and math.dist(before.centre, now.centre) > far)
 
-    The axis stays where it is while the map grows, and with it what the view shows of the same voxels.
+
+def turned(
+    snapshot: VoxelSnapshot, angle: float, near: tuple[float, float] | None = None
+) -> tuple[VoxelSnapshot, np.ndarray]:
+    """The snapshot turned by `angle` rad about a vertical axis near there, voxelized anew.
+
+    Without `near`, that is the middle of its points. The axis stays where it is while the map grows, and with
+    it what the view shows of the same voxels.
 
     Returns:
         The view, and the (V,) row of it in which each voxel of the snapshot lies.
     """
     if angle == 0 or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
-    step = _AXES * snapshot.voxel_size
-    x, y = (column.min() + column.max() for column in snapshot.points.T[:2])
-    middle = np.append(np.round(np.array([x, y]) / (2 * step)) * step, 0.0).astype(np.float32)
-    points = (snapshot.points - middle) @ turn_z(angle).T.astype(np.float32) + middle
+    near = Anchor.over(0.0, snapshot.points).centre if near is None else near
+    points = _turn(snapshot.points, angle, _axis(near, snapshot.voxel_size))
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)
     view = voxel_map.snapshot()
     coords = np.floor(points.astype(np.float64) / snapshot.voxel_size)
     return view, voxel_keys.find(view.keys, voxel_keys.pack(coords))
+
+
+def _axis(near: tuple[float, float], voxel_size: float) -> np.ndarray:
+    """(3,) float32: a point of the axis near there that views are turned about."""
+    step = _AXES * voxel_size
+    return np.append(np.round(np.array(near) / step) * step, 0.0).astype(np.float32)
+
+
+def _turn(points: np.ndarray, angle: float, axis: np.ndarray) -> np.ndarray:
+    """(n, 3), about a vertical axis through this point."""
+    return (points - axis) @ turn_z(angle).T.astype(np.float32) + axis

@@ -64,6 +64,7 @@ class VoxelSnapshot:
     colors: np.ndarray  # (V, 3) uint8 RGB: mean of the same points
     voxel_size: float  # m
     version: int = 0  # grows by one with every cloud that changed the map
+    heading: float = 0.0  # rad about z, by which the networks turn it to see its walls along the axes
 
     def __post_init__(self):
         v = len(self.voxel_coords)
@@ -75,6 +76,11 @@ class VoxelSnapshot:
 
     def __len__(self) -> int:
         return len(self.voxel_coords)
+
+    def at(self, rows: np.ndarray) -> "VoxelSnapshot":
+        """These voxels alone; (n,) ascending rows, or (V,) bool."""
+        coords, points, colors = (a[rows] for a in (self.voxel_coords, self.points, self.colors))
+        return replace(self, voxel_coords=coords, points=points, colors=colors)
 
     @cached_property
     def keys(self) -> np.ndarray:
@@ -316,6 +322,7 @@ class Memory:
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
     floor: Floor | None = None  # that the last update went by
+    heading: float | None = None  # likewise, of the snapshot; None: it was not looked for
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved
     evidence: Evidence | None = None  # None: nothing is fused, or no pass was made

@@ -1,4 +1,4 @@
-"""`ssen bench streaming`: what an update costs networks that keep what they computed, as the map grows.
+"""`ssen bench streaming`: what an update costs networks that go on from what they computed, as the map grows.
 
 The map is a building: the flat of one simulated walk, many times side by side. In one of the flats something
 changes, and the others stay as they are.
@@ -17,9 +17,10 @@ from ssen_ros.config import SsenConfig
 from ssen_ros.errors import EngineError
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import is_thing
-from ssen_ros.segmenter import KeepingNetworks, Segmenter
+from ssen_ros.pipeline import Networks
+from ssen_ros.segmenter import Segmenter
 from ssen_ros.simulation import SimulatedSlam
-from ssen_ros.structures import Segmentation, VoxelSnapshot
+from ssen_ros.structures import Kept, Segmentation, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 WALK = 3  # seed of the walk through a flat of 12 by 9 m
@@ -43,15 +44,15 @@ def benchmark_streaming(
     config = config or SsenConfig()
     segmenter = Segmenter.from_config(config.segmenter)
     moments = _walk(segmenter.voxel_size)
-    rows, kept = [], 0.0
+    rows, kept, size = [], None, 1
     for count in voxels:
-        networks = KeepingNetworks(segmenter, config.passes)
+        kept = None
         for change, maps in _changes(moments, max(1, round(count / len(moments[-1])))).items():
-            found = _measured(segmenter, networks, config, maps, repetitions, keep=change != "whole")
+            found, kept = _measured(segmenter, kept, config, maps, repetitions, keep=change != "whole")
             size = len(maps[-1])
             rows.append({"map_voxels": size, "change": change, **found})
-            kept = networks.nbytes / size
-    return {"kept_bytes_per_voxel": kept, **_integration(points, repetitions), "rows": rows}
+    held = kept.networks.nbytes / size if kept else 0.0
+    return {"kept_bytes_per_voxel": held, **_integration(points, repetitions), "rows": rows}
 
 
 def _integration(points: int, repetitions: int) -> dict:
@@ -84,7 +85,7 @@ def _changes(moments: Sequence[VoxelSnapshot], flats: int) -> dict[str, list[Vox
         "share_0.02": near > np.quantile(near, 0.02),
     }
     walked = [_building(moments[-1], moment, flats) for moment in moments[:-1]]
-    changes = {name: [_rows(whole, kept), whole] for name, kept in without.items()}
+    changes = {name: [whole.at(kept), whole] for name, kept in without.items()}
     return {"whole": [whole], **changes, "camera": walked}
 
 
@@ -101,55 +102,46 @@ def _building(flat: VoxelSnapshot, first: VoxelSnapshot, flats: int) -> VoxelSna
     return VoxelSnapshot(coords[order], points[order].astype(np.float32), colors[order], flat.voxel_size)
 
 
-def _rows(snapshot: VoxelSnapshot, kept: np.ndarray) -> VoxelSnapshot:
-    coords, points, colors = (a[kept] for a in (snapshot.voxel_coords, snapshot.points, snapshot.colors))
-    return VoxelSnapshot(coords, points, colors, snapshot.voxel_size)
-
-
 def _measured(
     segmenter: Segmenter,
-    networks: KeepingNetworks,
+    kept: Kept | None,
     config: SsenConfig,
     maps: list[VoxelSnapshot],
     repetitions: int,
     keep: bool,
-) -> dict:
+) -> tuple[dict, Kept | None]:
     floor = find_floor(maps[-1]).height
     things = is_thing(tuple(segmenter.class_names))
-    rows = []
+    rows, islands = [], ()
     there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
-    asked = networks if keep else segmenter
-    _, islands = cluster_things(maps[0], _run(asked, maps[0], floor, things), config.clustering)
-    for _ in range(repetitions):
-        for snapshot in there_and_back:
-            if keep:
-                networks.begin(len(snapshot), whole=False)
-            start = time.perf_counter()
-            segmentation = _run(asked, snapshot, floor, things)
-            ran = time.perf_counter()
-            before = islands if keep else ()
-            _, islands = cluster_things(snapshot, segmentation, config.clustering, before)
-            known = {id(one.clusters) for one in before}
-            rows.append(
-                (
-                    round((networks.share if keep else 1.0) * len(snapshot)),
-                    ran - start,
-                    sum(len(one.keys) for one in islands if id(one.clusters) not in known),
-                    time.perf_counter() - ran,
-                )
+    for snapshot in maps[:1] + there_and_back * repetitions:
+        start = time.perf_counter()
+        networks = segmenter.continued(kept, len(snapshot), config.passes) if keep else None
+        segmentation = _run(networks or segmenter, snapshot, floor, things)
+        ran = time.perf_counter()
+        kept = Kept(networks, networks.passes, networks.share) if networks else None
+        before = islands if keep else ()
+        _, islands = cluster_things(snapshot, segmentation, config.clustering, before)
+        known = {id(one.clusters) for one in before}
+        rows.append(
+            (
+                round((kept.share if kept else 1.0) * len(snapshot)),
+                ran - start,
+                sum(len(one.keys) for one in islands if id(one.clusters) not in known),
+                time.perf_counter() - ran,
             )
-    computed, seconds, clustered, cluster_seconds = map(median, zip(*rows))
-    return {
+        )
+    computed, seconds, clustered, cluster_seconds = map(median, zip(*rows[1:]))  # the first leads there
+    found = {
         "voxels_computed": int(computed),
         "seconds": seconds,
         "things_clustered": int(clustered),
         "cluster_seconds": cluster_seconds,
     }
+    return found, kept
 
 
-def _run(
-    networks: Segmenter | KeepingNetworks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray
-) -> Segmentation:
+def _run(networks: Networks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray) -> Segmentation:
     """Both networks, as the pipeline asks them."""
     log_probabilities = networks.semantic(snapshot, floor)
     label = log_probabilities.argmax(axis=1).astype(np.int32)

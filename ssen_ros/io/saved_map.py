@@ -2,7 +2,7 @@
 
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
 Scalars: `format` (2), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
-where known; `class_names` (C,) str.
+and `heading` rad, where known; `class_names` (C,) str.
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them; of the keys the first, and the steps from one
 to the next (in format 1 the keys themselves, which took four times as much).
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
@@ -177,6 +177,7 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
         **(
             {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
         ),
+        **({} if saved.memory.heading is None else {"heading": np.array(saved.memory.heading)}),
         **_known_arrays(known, len(saved.class_names)),
         **_evidence_arrays(saved.memory.evidence),
         **_log_arrays(saved.memory.corrections.log, len(saved.class_names)),
@@ -272,6 +273,7 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
             known,
             max([next_id, *(k.id + 1 for k in known)]),
             floor=_read_floor(arrays),
+            heading=_read_heading(arrays),
             corrections=corrections,
             evidence=_read_evidence(arrays, len(class_names)),
         ),
@@ -342,6 +344,15 @@ def _read_painted(arrays: _Arrays, count: int) -> list[np.ndarray]:
     if ends.dtype.kind not in "iu" or (np.diff(ends, prepend=0) < 0).any() or ends[-1] != len(voxels):
         raise ValueError("painted_end does not divide the painted voxels among the corrections")
     return [_ascending("painted", keys, _VOXEL_BITS) for keys in np.split(voxels, ends[:-1])]
+
+
+def _read_heading(arrays: _Arrays) -> float | None:
+    if "heading" not in arrays:  # of an older file, or not looked for
+        return None
+    heading = float(arrays["heading"])
+    if not abs(heading) <= np.pi:
+        raise ValueError(f"heading is {heading}, expected -pi to pi")
+    return heading
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:

@@ -12,12 +12,21 @@ from ssen_ros.config import param
 from ssen_ros.labels import NO_COLOR
 from ssen_ros.rotations import turn_x, turn_z
 
+_ASKEW = np.deg2rad(2.0)  # standard deviation of how far from its walls a room is lined up
+
 
 @dataclass(frozen=True)
 class AugmentationConfig:
-    """Any turn about z is always part of it. The paper's values; 0 or false in what the paper lacks is the
+    """A turn about z is always part of it. The paper's values; 0 or false in what the paper lacks is the
     paper too. The defaults are ours."""
 
+    lined_up_share: float = param(
+        0.85,
+        "share of scenes turned as the node lines maps up with their walls, give or take 2 deg; the others are "
+        "turned by any angle (paper: all)",
+        low=0.0,
+        high=1.0,
+    )
     scale: float = param(0.2, "1 ± this (paper; released code: 0.1)", low=0.0, high=0.9)
     tilt_deg: float = param(5.0, "standard deviation of the tilt about x (paper)", unit="deg", low=0.0)
     max_tilt_deg: float = param(10.0, "largest tilt (paper)", unit="deg", low=0.0, high=90.0)
@@ -78,15 +87,17 @@ class Placement:
         return np.einsum("ni,ji->nj", points - self.shift, np.linalg.inv(self.matrix))
 
 
-def draw_placement(rng: np.random.Generator, config: AugmentationConfig) -> Placement:
-    """Any turn about z, and what else is asked for."""
-    turn = turn_z(rng.uniform(0, 2 * np.pi))
+def draw_placement(rng: np.random.Generator, config: AugmentationConfig, heading: float = 0.0) -> Placement:
+    """A turn about z, and what else is asked for; `heading`, rad, is the turn that lines the room up."""
+    turn = rng.uniform(0, 2 * np.pi)
     tilt = np.clip(rng.normal(0, config.tilt_deg), -config.max_tilt_deg, config.max_tilt_deg)
     scale = rng.uniform(1 - config.scale, 1 + config.scale)
-    matrix = turn @ turn_x(np.deg2rad(tilt)) * scale
-    if config.mirror:
-        matrix = matrix @ np.diag([rng.choice([-1.0, 1.0]), 1.0, 1.0])
-    return Placement(matrix, rng.uniform(0, config.grid_shift, 3))
+    side = rng.choice([-1.0, 1.0]) if config.mirror else 1.0
+    shift = rng.uniform(0, config.grid_shift, 3)
+    if config.lined_up_share and rng.random() < config.lined_up_share:
+        turn = side * heading + np.pi * rng.integers(2) + rng.normal(0, _ASKEW)
+    matrix = turn_z(turn) @ turn_x(np.deg2rad(tilt)) * scale @ np.diag([side, 1.0, 1.0])
+    return Placement(matrix, shift)
 
 
 def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: AugmentationConfig) -> np.ndarray:

@@ -25,7 +25,7 @@ OURS = AugmentationConfig()
 
 
 PLAIN = AugmentationConfig(
-    scale=0.0, tilt_deg=0.0, mirror=False, grid_shift=0.0,
+    lined_up_share=0.0, scale=0.0, tilt_deg=0.0, mirror=False, grid_shift=0.0,
     color_jitter=0.0, color_shift=0.0, contrast=0.0, grey_share=0.0,
     spacing_share=0.0, floorless_share=0.0,
 )  # fmt: skip

@@ -399,7 +399,8 @@ def test_summarize_votes_by_summed_log_probability():
     assert found.class_id == TABLE and found.rows.tolist() == [1, 2, 3]
     assert found.class_log_votes[0] == -np.inf
     assert found.class_log_votes[TABLE] == pytest.approx(np.log(0.4 * 0.4 * 0.98), rel=1e-6)
-    assert found.score == pytest.approx((0.4 + 0.4 + 0.98) / 3 * 2 / 3, rel=1e-6)
+    surface = 3 * snapshot.voxel_size**2
+    assert found.score == pytest.approx((0.4 + 0.4 + 0.98) / 3 * 2 / 3 * surface / (surface + 0.08), rel=1e-6)
     np.testing.assert_allclose(found.centroid, (0.25, 0.05, 0.05), atol=1e-6)
     np.testing.assert_allclose(found.box.size, (0.2, 0, 0), atol=1e-6)
 
@@ -423,7 +424,7 @@ def test_summarize_keeps_the_order_of_labels_and_drops_low_scores():
     clusters = clustered([1, 0, 1, 0], adopted=[2])
     snapshot = snapshot_of(block(0, 4))
     assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES)] == [[1, 3], [0, 2]]
-    assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES, 0.5)] == [[1, 3]]
+    assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES, 0.1)] == [[1, 3]]
 
 
 def test_summarize_without_clusters():

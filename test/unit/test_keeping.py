@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from ssen_ros import regions
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, network_of
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.segmenter import Segmenter
-from ssen_ros.structures import Memory
+from ssen_ros.segmenter import KeepingNetworks, RegionNetworks, Segmenter
+from ssen_ros.structures import Kept, Memory, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 SIZE = 0.05
@@ -35,10 +36,20 @@ def maps(count=4):
     voxel_map = VoxelMap(SIZE)
     for k in range(count):
         cells = np.unique(np.concatenate([floor, *(boxes + p for p in places[k : k + 3])]), axis=0)
-        points = ((cells + 0.5) * SIZE).astype(np.float32)
-        colors = (37 * cells % 251).astype(np.uint8)
-        voxel_map.integrate(points, colors)
+        voxel_map.integrate(*cloud(cells))
         yield voxel_map.snapshot()
+
+
+def cloud(cells) -> tuple[np.ndarray, np.ndarray]:
+    return ((cells + 0.5) * SIZE).astype(np.float32), (37 * cells % 251).astype(np.uint8)
+
+
+def corridor(*boxes) -> VoxelSnapshot:
+    """A narrow floor of 24 m, on which boxes stand that far from its beginning, in voxels."""
+    floor = np.stack(np.meshgrid(np.arange(480), np.arange(4), [0]), axis=-1).reshape(-1, 3)
+    box = np.stack(np.meshgrid(*[np.arange(4)] * 3), axis=-1).reshape(-1, 3)
+    cells = np.unique(np.concatenate([floor, *(box + (x, 0, 1) for x in boxes)]), axis=0)
+    return VoxelSnapshot(cells.astype(np.int32), *cloud(cells), SIZE)
 
 
 def same_answers(one, other) -> None:
@@ -115,3 +126,93 @@ def test_where_memory_is_short_as_many_networks_keep_as_it_allows():
 def test_what_is_known_of_another_map_brings_nothing_that_was_kept():
     known = pipeline().step(next(maps(1)), 0).memory
     assert known.begin(Memory()).kept is None
+
+
+def test_regions_that_look_as_far_as_the_networks_answer_as_whole_passes(monkeypatch):
+    segmenter = pipeline().segmenter
+    tiles = -(-max(network.model.reach for network in segmenter.networks) // regions.TILE)
+    monkeypatch.setattr(regions, "MARGIN", tiles)
+    monkeypatch.setattr(regions, "CONTEXT", tiles)
+    networks, anchors = None, None
+    for boxes in ((10, 300, 440), (10, 440), (10, 20, 440)):
+        snapshot = corridor(*boxes)
+        networks = RegionNetworks(segmenter, 1.0, *(networks.answers if networks else ()))
+        things = np.flatnonzero(snapshot.voxel_coords[:, 0] % 7)
+        answers = networks.semantic(snapshot, 0.0), networks.embed(snapshot, things, 0.0)
+        assert (networks.share < 1) == (anchors is not None)
+        anchors = anchors or [known.anchor for known in networks.answers]
+        expected = (
+            segmenter.semantic_from(anchors[0], snapshot),
+            segmenter.embed_from(anchors[1], snapshot, things),
+        )
+        for ours, wanted in zip(answers, expected):
+            np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_an_update_by_regions_computes_what_changed_and_may_be_dropped():
+    by_region, first, second = pipeline(incremental="regions"), corridor(10, 300, 440), corridor(10, 300)
+    before = by_region.step(first, 0)
+    assert before.computed_share == 1
+    same_answers(before, pipeline(incremental="off").step(first, 0))
+    by_region.step(corridor(10, 200), 1, before.memory)  # and this is not adopted
+    after = by_region.step(second, 2, before.memory)
+    assert 0 < after.computed_share < 0.5
+    same_answers(after, by_region.step(second, 2, before.memory))
+    there = first.voxel_coords[:, 0] < 300
+    stays = second.voxel_coords[:, 0] < 300
+    np.testing.assert_array_equal(
+        after.segmentation.log_probabilities[stays], before.segmentation.log_probabilities[there]
+    )
+    assert by_region.step(second, 3, after.memory).computed_share == 0, "nothing has changed"
+    asked = by_region.step(second, 3, after.memory.for_whole_pass())
+    assert asked.computed_share == 1
+    same_answers(asked, by_region.step(second, 3, replace(after.memory.for_whole_pass(), kept=None)))
+
+
+def test_a_loaded_map_is_classified_anew_only_where_it_has_changed():
+    by_region, saved = pipeline(incremental="regions"), corridor(10, 300, 440)
+    memory = by_region.step(saved, 0).memory
+    loaded = Memory(known=memory.known, next_id=memory.next_id, floor=memory.floor, evidence=memory.evidence)
+    recalled = by_region.recall(saved, 1, loaded)
+    assert recalled.computed_share == 1 and recalled.memory.is_settled == loaded.is_settled
+    after = by_region.step(corridor(10, 300), 2, recalled.memory)
+    classes, embeddings = after.memory.kept.networks.answers
+    assert classes.anchor.centre != embeddings.anchor.centre
+    things = len(embeddings.shown.keys)
+    whole = 2 * len(after.snapshot) + things
+    assert things / whole < after.computed_share < (things + len(after.snapshot)) / whole
+    off = pipeline(incremental="off")
+    assert off.recall(saved, 1, loaded).memory.kept is None
+
+
+def test_regions_take_over_where_no_layers_can_be_kept():
+    snapshot, segmenter = corridor(10), pipeline().segmenter
+    by_layers = segmenter.continued(None, len(snapshot), PassesConfig("auto"))
+    assert isinstance(by_layers, KeepingNetworks)
+    by_layers.semantic(snapshot, 0.0)
+    assert by_layers.nbytes > 0
+    little = PassesConfig("auto", memory_mb=len(snapshot) * segmenter.kept_per_voxel / 2e6)
+    for config in (little, PassesConfig("regions")):
+        networks = segmenter.continued(Kept(by_layers, 1, 1.0), len(snapshot), config)
+        assert isinstance(networks, RegionNetworks) and by_layers.nbytes == 0
+        networks.semantic(snapshot, 0.0)
+        networks.embed(snapshot, np.arange(10), 0.0)
+        assert networks.share == 1, "nothing is known yet"
+        kept = Kept(networks, networks.passes, networks.share)
+        again = segmenter.continued(kept, len(snapshot), config)
+        again.semantic(snapshot, 0.0)
+        assert again.share == 0 and 100 < networks.nbytes / len(snapshot) < 130
+        elsewhere = segmenter.continued(kept, len(snapshot), config)
+        elsewhere.semantic(snapshot, 0.1)
+        assert elsewhere.share == 1, "all heights are others"
+        moved = replace(snapshot, points=snapshot.points + np.float32([0.9, 0, 0]) * SIZE)
+        others = segmenter.continued(kept, len(snapshot), config)
+        others.embed(moved, np.arange(10), 0.0)
+        assert others.share == 1, "all positions are others"
+    by_layers.begin(len(snapshot), whole=True)
+    by_layers.let_go()
+    assert isinstance(segmenter.continued(None, len(snapshot), PassesConfig("auto")), RegionNetworks)
+    smaller = segmenter.continued(None, len(snapshot) - 1, PassesConfig("auto"))
+    assert isinstance(smaller, KeepingNetworks)
+    segmenter.networks[1].engine = "minkowski"
+    assert isinstance(segmenter.continued(None, 10, PassesConfig("auto")), RegionNetworks)

@@ -5,6 +5,7 @@ import pytest
 
 from ssen_ros.benchmarks import integration, streaming
 from ssen_ros.benchmarks.streaming import benchmark_streaming
+from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.errors import EngineError
 from ssen_ros.structures import VoxelSnapshot
 
@@ -32,7 +33,8 @@ def cloud(snapshot: VoxelSnapshot, points: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def test_a_change_computes_no_more_than_the_map_and_a_fixed_one_no_more_in_a_larger_map(walk):
-    result = benchmark_streaming([5000, 30_000], repetitions=1, points=2000)
+    config = SsenConfig(passes=PassesConfig("auto"))
+    result = benchmark_streaming([5000, 30_000], config, repetitions=1, points=2000)
     rows = {(row["map_voxels"], row["change"]): row for row in result["rows"]}
     small, large = len(flat(50)), 6 * len(flat(50))
     assert rows[small, "whole"]["voxels_computed"] == small

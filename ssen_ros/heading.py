@@ -1,0 +1,65 @@
+"""Which way the walls of a map run, so that the networks see every map lined up with them.
+
+Where a map's x axis points is where a camera happened to look first, and networks answer differently to the
+same room turned. Most walls and furniture stand at right angles: seen along the right direction, a map's
+columns of voxels fall into few lines, in others they spread.
+"""
+
+import numpy as np
+
+from ssen_ros import voxel_keys
+
+STEADY = np.deg2rad(4.0)  # that a heading may be off before a map is lined up anew
+
+_QUARTER = np.pi / 2
+_COARSE, _FINE = np.deg2rad(2.0), np.deg2rad(0.25)  # steps of the search
+_UPRIGHT = 4  # voxels of a column, as walls and furniture have; a floor has one
+_ENOUGH = 50  # columns to say anything
+_MOST = 20_000  # columns that are looked at
+_CLEAR = 1.15  # how much sharper than most directions the best has to be
+
+
+def find_heading(keys: np.ndarray) -> float | None:
+    """Angle, rad, by which a map is to be turned about z (counter-clockwise) to line it up; -pi/2 to pi/2.
+
+    `keys` are those of its V voxels, ascending (`voxel_keys`). Afterwards the walls run along the axes, most
+    of them along y. None where no direction stands out.
+    """
+    starts = np.flatnonzero(np.diff(keys >> voxel_keys.AXIS_BITS, prepend=-1))
+    voxels = np.diff(starts, append=len(keys))
+    upright = np.flatnonzero(voxels >= _UPRIGHT)
+    if len(upright) < _ENOUGH:
+        return None
+    upright = upright[:: 1 + len(upright) // _MOST]
+    columns, weights = voxel_keys.unpack(keys[starts[upright]])[:, :2], voxels[upright].astype(np.float64)
+    angles = np.arange(0, _QUARTER, _COARSE)
+    sharp = np.array([_sharpness(columns, weights, angle) for angle in angles])
+    total = sharp.sum(axis=1)
+    if total.max() < _CLEAR * np.median(total):
+        return None
+    near = angles[total.argmax()] + np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE)
+    sharp = np.array([_sharpness(columns, weights, angle) for angle in near])
+    best = int(sharp.sum(axis=1).argmax())
+    across, along = sharp[best]
+    return float(-near[best] if along >= across else _QUARTER - near[best])
+
+
+def heading_of(keys: np.ndarray, before: float | None) -> float:
+    """As `find_heading`, but that of `before` while it is about as good: all answers hang on it."""
+    found = find_heading(keys)
+    if found is None or before is None:
+        return found or before or 0.0
+    apart = abs((found - before + _QUARTER / 2) % _QUARTER - _QUARTER / 2)
+    return before if apart <= STEADY else found
+
+
+def _sharpness(columns: np.ndarray, weights: np.ndarray, angle: float) -> tuple[float, float]:
+    """How few lines the columns fall into that lie across the direction, and along it: the sums of the
+    squares of what lies in each, one voxel wide."""
+    x, y = columns.T
+    c, s = np.cos(angle), np.sin(angle)
+    across, along = (
+        float((np.bincount((at - at.min()).astype(np.int64), weights) ** 2).sum())
+        for at in (c * x + s * y, c * y - s * x)
+    )
+    return across, along
