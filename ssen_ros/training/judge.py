@@ -50,20 +50,23 @@ class Judge:
         return Verdict(self._score(pipeline, self.own), self._score(pipeline, self.known))
 
     def _score(self, pipeline: SsenPipeline, maps: Sequence[LabelledVoxels]) -> float:
-        """The mean of two: mIoU of the voxels over the classes that are there, and the mean over the objects
-        of how well what was found fits them."""
-        classes, fits = len(self.class_names), [np.empty(0)]
-        confusion = np.zeros((classes, classes + 1), np.int64)
+        """The mean of two: of the maps' mIoU over the classes that are there, and of how well what was found
+        fits each object.
+
+        Were all maps' voxels taken together, a class that is on one map would count as much as one on all.
+        """
+        classes, fits = [], [np.empty(0)]
         for voxels in maps:
             result = pipeline.step(voxels.snapshot, stamp_ns=0)
             row = voxel_keys.find(result.snapshot.keys, voxels.snapshot.keys)  # -1, the last: strays
             label, found = (np.append(a, -1)[row] for a in (result.semantic_label, result.instance_id))
-            confusion += confusion_matrix(voxels.semantic_label, label, classes)
+            confusion = confusion_matrix(voxels.semantic_label, label, len(self.class_names))
+            there = confusion.sum(1) > 0
+            if there.any():
+                classes.append(class_iou(confusion)[there].mean())
             alone = objects_alone(voxels, self.class_names)
             fits.append(best_fits(alone, found, result.instances, self.class_names))
-        there, objects = confusion.sum(1) > 0, np.concatenate(fits)
-        parts = [class_iou(confusion)[there].mean()] if there.any() else []
-        parts += [objects.mean()] if len(objects) else []
+        parts = [np.mean(part) for part in (classes, np.concatenate(fits)) if len(part)]
         return float(np.mean(parts)) if parts else float("nan")
 
 
