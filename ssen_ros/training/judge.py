@@ -18,7 +18,6 @@ from ssen_ros.floor import find_floor
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.models import Checkpoint, Network
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.structures import Instance
 
 PipelineOf = Callable[[Checkpoint], SsenPipeline]  # the whole method with this network
 
@@ -53,7 +52,8 @@ class Judge:
         """The mean of two: of the maps' mIoU over the classes that are there, and of how well what was found
         fits each object.
 
-        Were all maps' voxels taken together, a class that is on one map would count as much as one on all.
+        Were all maps' voxels taken together, a class that is on one map would count as much as one on all;
+        what class an object has, mIoU counts: here it would be all or nothing.
         """
         classes, fits = [], [np.empty(0)]
         for voxels in maps:
@@ -65,7 +65,7 @@ class Judge:
             if there.any():
                 classes.append(class_iou(confusion)[there].mean())
             alone = objects_alone(voxels, self.class_names)
-            fits.append(best_fits(alone, found, result.instances, self.class_names))
+            fits.append(best_fits(alone, found, self.class_names))
         parts = [np.mean(part) for part in (classes, np.concatenate(fits)) if len(part)]
         return float(np.mean(parts)) if parts else float("nan")
 
@@ -79,30 +79,21 @@ def confusion_of(network: Network, maps: Sequence[LabelledVoxels], classes: int)
     return confusion
 
 
-def best_fits(
-    voxels: LabelledVoxels, found: np.ndarray, instances: Sequence[Instance], class_names: Sequence[str]
-) -> np.ndarray:
-    """(n,) IoU of each true object with the one of its class that fits it best, 0 where none was found.
+def best_fits(voxels: LabelledVoxels, found: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
+    """(n,) IoU of each true object with the one found, of whatever class, that fits it best.
 
-    Args:
-        found: (V,) id of one of the `instances` at each voxel, -1 for none.
-
-    Voxels that are not annotated, or are of a thing of no class, count nowhere; nor do objects of next to no
-    voxels.
+    `found` is the (V,) id of the object found at each voxel, -1 for none. Voxels that are not annotated, or are
+    of a thing of no class, count nowhere; nor do objects of next to no voxels.
     """
     label = voxels.semantic_label
     counted = (label >= 0) & (np.array(class_names) != UNKNOWN_NAME)[label]
-    label, truth, found = label[counted], voxels.instance_label[counted], found[counted]
+    truth, found = voxels.instance_label[counted], found[counted]
     fits = []
     for number, size in zip(*np.unique(truth[truth >= 0], return_counts=True)):
-        if size < _LEAST_VOXELS:
-            continue
-        rows = truth == number
-        class_id = np.bincount(label[rows]).argmax()
-        ids = [one.id for one in instances if one.class_id == class_id]
-        shared = [np.count_nonzero(rows & (found == id)) for id in ids]
-        iou = [s / (size + np.count_nonzero(found == id) - s) for id, s in zip(ids, shared)]
-        fits.append(max(iou, default=0.0))
+        if size >= _LEAST_VOXELS:
+            ids, shared = np.unique(found[(truth == number) & (found >= 0)], return_counts=True)
+            iou = [s / (size + np.count_nonzero(found == id) - s) for id, s in zip(ids, shared)]
+            fits.append(max(iou, default=0.0))
     return np.array(fits)
 
 

@@ -4,7 +4,6 @@ import json
 import signal
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,7 +169,7 @@ def lesson_of(trained, own, task="embedding"):
     return networks[task], rooms, used_with(networks, config)
 
 
-def test_a_true_object_is_found_as_well_as_the_best_of_its_class_fits():
+def test_a_true_object_is_found_as_well_as_the_best_fits():
     chair, table, wall, unknown = (LABEL_NAMES.index(n) for n in ("chair", "table", "wall", "unknown"))
     parts = [  # voxels, class, object, id found there
         (60, chair, 7, 1), (40, chair, 7, 2), (50, table, 8, 2), (30, wall, -1, 3), (30, unknown, 9, 1),
@@ -181,15 +180,10 @@ def test_a_true_object_is_found_as_well_as_the_best_of_its_class_fits():
     coords = np.stack([np.arange(len(label)), *np.zeros((2, len(label)), int)], axis=1).astype(np.int32)
     points, colors = coords.astype(np.float32), np.zeros(coords.shape, np.uint8)
     voxels = LabelledVoxels(VoxelSnapshot(coords, points, colors, 0.04), label, instance)
-    instances = [SimpleNamespace(id=id, class_id=c) for id, c in ((1, chair), (2, table), (3, table))]
     alone = judge.objects_alone(voxels, LABEL_NAMES)
-    fits = judge.best_fits(alone, found, instances, LABEL_NAMES)
-    assert fits.tolist() == [60 / 100, 50 / 90, 0.0, 0.0], (
-        "10 is too small, 9 of no class, 12 found as a table"
-    )
-    assert (
-        len(judge.best_fits(alone.rows(instance == -1), found[instance == -1], instances, LABEL_NAMES)) == 0
-    )
+    fits = judge.best_fits(alone, found, LABEL_NAMES)
+    assert fits.tolist() == [60 / 100, 50 / 90, 0.0, 30 / 60], "10 is too small, 9 of no class"
+    assert len(judge.best_fits(alone.rows(instance == -1), found[instance == -1], LABEL_NAMES)) == 0
 
 
 def test_it_ends_when_nothing_is_gained(own, trained, replay, tmp_path, monkeypatch):
