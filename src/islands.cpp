@@ -1,4 +1,5 @@
 // Which cells of a set of voxels hang together (ssen_ros/islands.py, which has the same in numpy).
+#include <algorithm>
 #include <cstdint>
 #include <new>
 #include <numeric>
@@ -72,6 +73,10 @@ int32_t groups(const int32_t* coords, const int64_t* rows, int64_t size, int32_t
       if (other >= 0) parent[root(parent, other)] = root(parent, one);
     }
   int32_t found = 0;
+  for (int32_t one = 0; one < count; ++one) found += parent[one] == one;
+  if (found == 1) std::fill(group, group + size, 0);
+  if (found <= 1) return found;
+  found = 0;
   for (int64_t i = 0; i < size; ++i) {
     int32_t& its = number[root(parent, group[i])];
     if (its < 0) its = found++;

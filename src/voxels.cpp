@@ -266,6 +266,17 @@ void ssen_changed(const float* points, const uint8_t* colors, const int64_t* row
   }
 }
 
+// The first column with the largest value of each row; values (rows, columns), columns from 1 on.
+void ssen_likeliest(const float* values, int64_t rows, int32_t columns, int32_t* column) {
+  for (int64_t i = 0; i < rows; ++i, values += columns) {
+    float most = values[0];
+    for (int32_t c = 1; c < columns; ++c) most = values[c] > most ? values[c] : most;
+    int32_t at = 0;
+    while (at < columns - 1 && values[at] != most) ++at;
+    column[i] = at;
+  }
+}
+
 // Which rows of one array are, to the bit, those of another; 1 or 0 for each pair of rows. A row below 0 is none.
 //   row_before, row_now, same (size); each row has so many bytes
 void ssen_same_rows(const uint8_t* before, const int64_t* row_before, const uint8_t* now, const int64_t* row_now,

@@ -71,7 +71,7 @@ def _columns(snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray, np.ndarra
     """Of the voxels above each other without a gap: first rows, how many, and whether they stand upright."""
     # From one column to the next a key grows by more than from one voxel to the next, in maps less than
     # AXIS_LIMIT voxels high.
-    ends = np.diff(snapshot.keys) > 1 + _GAP / snapshot.voxel_size
+    ends = np.diff(snapshot.keys) > int(1 + _GAP / snapshot.voxel_size)
     start = np.flatnonzero(np.append(True, ends))
     length = np.diff(start, append=len(snapshot))
     return start, length, length >= _UPRIGHT

@@ -54,7 +54,7 @@ def fuse(
     `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
     how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
     """
-    pass_label = answer.argmax(axis=1).astype(np.int32)
+    pass_label = _likeliest(answer)
     if hold == sides == 0:
         return Fused(answer, pass_label, pass_label, None)
     keys = snapshot.keys
@@ -180,7 +180,7 @@ def _mean(answer: np.ndarray, known: Evidence) -> np.ndarray:
 
 def _aged(answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Of this pass and what was known, which fades as its surroundings change; as it is kept."""
-    mean, touched = known.mean[row], np.flatnonzero(share)
+    mean, touched = known.mean.take(row, axis=0, mode="wrap"), np.flatnonzero(share)
     there, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
     fading = np.flatnonzero(weight < 1)
     there[fading] = _between(mean[touched[fading]], there[fading], weight[fading])
@@ -207,6 +207,13 @@ def _held(
 def _between(before: np.ndarray, after: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:
     """(n, C) float32 logarithms of the mean of two probabilities, of which the second has this weight."""
     return np.logaddexp(before + np.log1p(-weight), after + np.log(weight))
+
+
+def _likeliest(log_probabilities: np.ndarray) -> np.ndarray:
+    """(V,) int32: the first of the likeliest of the (V, C) float32 classes."""
+    if (library := voxels_native.library()) and log_probabilities.size:
+        return voxels_native.likeliest(library, log_probabilities)
+    return log_probabilities.argmax(axis=1).astype(np.int32)
 
 
 def _kept(log_probabilities: np.ndarray) -> np.ndarray:

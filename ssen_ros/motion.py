@@ -94,8 +94,7 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
     if not gone.any():
         return None
     owner = _owners(keys_before, objects)
-    staying = np.flatnonzero(~gone)
-    free = ~np.isin(_owner_now(owner, keys_before, keys_now), staying)
+    free = np.append(gone, True)[_owner_now(owner, keys_before, keys_now)]
     finder = _Finder(before, now, free)
     sizes = np.bincount(owner[owner >= 0], minlength=len(objects))
     for k in sorted(np.flatnonzero(gone & (sizes > 0)), key=lambda k: -sizes[k]):
@@ -129,8 +128,7 @@ def _owners(keys_before: np.ndarray, objects: Sequence[np.ndarray]) -> np.ndarra
 
 
 def _owner_now(owner: np.ndarray, keys_before: np.ndarray, keys_now: np.ndarray) -> np.ndarray:
-    row = voxel_keys.find(keys_before, keys_now)
-    return np.where(row >= 0, np.append(owner, -1)[row], -1)
+    return np.append(owner, -1)[voxel_keys.find(keys_before, keys_now)]
 
 
 def _blocks(coords: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:

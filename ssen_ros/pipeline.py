@@ -145,7 +145,7 @@ class SsenPipeline:
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
             heading = heading_of(snapshot.keys, memory.heading) if config.segmenter.line_up else None
-            snapshot = snapshot if not heading else replace(snapshot, heading=heading)
+            snapshot = snapshot.headed(heading or 0.0)
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
@@ -451,7 +451,8 @@ def _confidence(segmentation: Segmentation, clusters: Clusters, evidence: Eviden
     confidence[segmentation.thing_rows], is_stuff[segmentation.thing_rows] = clusters.confidence, False
     held = np.zeros(len(label), bool) if evidence is None else is_stuff & (evidence.meanwhile > 0)
     stuff, held = np.flatnonzero(is_stuff), np.flatnonzero(held)
-    confidence[stuff] = _sureness(of_class[stuff, label[stuff]][:, None])
+    of_label = of_class.ravel().take(stuff * of_class.shape[1] + label[stuff])
+    confidence[stuff] = _sureness(of_label[:, None])
     confidence[held] = _sureness(of_class[held])  # there another class may be likelier than the label
     return confidence
 

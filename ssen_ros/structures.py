@@ -80,7 +80,16 @@ class VoxelSnapshot:
     def at(self, rows: np.ndarray) -> "VoxelSnapshot":
         """These voxels alone; (n,) ascending rows, or (V,) bool."""
         coords, points, colors = (a[rows] for a in (self.voxel_coords, self.points, self.colors))
-        return replace(self, voxel_coords=coords, points=points, colors=colors)
+        return replace(self, voxel_coords=coords, points=points, colors=colors)._keyed(self.keys[rows])
+
+    def headed(self, heading: float) -> "VoxelSnapshot":
+        """The same map, which the networks turn by so many rad about z."""
+        return self if heading == self.heading else replace(self, heading=heading)._keyed(self.keys)
+
+    def _keyed(self, keys: np.ndarray) -> "VoxelSnapshot":
+        keys.flags.writeable = False
+        vars(self)["keys"] = keys  # of a large map they take as long as much of a pass
+        return self
 
     @cached_property
     def keys(self) -> np.ndarray:

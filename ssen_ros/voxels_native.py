@@ -17,6 +17,7 @@ _SIGNATURES = {
         None,
         [c_void_p, c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_double, c_int32, c_void_p],
     ),
+    "ssen_likeliest": (None, [c_void_p, c_int64, c_int32, c_void_p]),
     "ssen_same_rows": (None, [*[c_void_p] * 4, c_int64, c_int64, c_void_p]),
     "ssen_cell_groups": (c_int32, [c_void_p, c_void_p, c_int64, c_int32, c_void_p, c_int32, c_void_p]),
     "ssen_map_summary": (c_int64, [c_void_p, c_void_p, c_int64, c_double, c_int64, *[c_void_p] * 3]),
@@ -116,6 +117,14 @@ def changed(
     points, colors, rows, *known = map(address, arrays)
     library.ssen_changed(points, colors, rows, len(row), *known, tremble_m, tremble_color, address(found))
     return found
+
+
+def likeliest(library: CDLL, values: np.ndarray) -> np.ndarray:
+    """(V,) int32: the first column with the largest of each row of (V, C) float32 values, C from 1 on."""
+    values = np.ascontiguousarray(values, np.float32)
+    column = np.empty(len(values), np.int32)
+    library.ssen_likeliest(address(values), *values.shape, address(column))
+    return column
 
 
 def same_rows(
