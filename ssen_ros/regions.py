@@ -125,6 +125,7 @@ def changed_region(known: Answers, voxels: Voxels, join: "Join") -> Region:
     answered = _grown(dirty, MARGIN)
     seen = _inside(keys, _grown(answered, CONTEXT))
     anew = seen[_number(answered, keys[seen]) >= 0]
+    seen = seen if len(anew) else anew  # where all has gone, there is nothing to answer
     clean = _number(answered, keys[lent]) < 0
     return Region(anew, seen, lent[clean], lender[clean], gone[_number(answered, gone) < 0])
 

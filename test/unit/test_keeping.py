@@ -128,14 +128,16 @@ def test_what_is_known_of_another_map_brings_nothing_that_was_kept():
     assert known.begin(Memory()).kept is None
 
 
-def test_regions_that_look_as_far_as_the_networks_answer_as_whole_passes(monkeypatch):
+@pytest.mark.parametrize("heading", [0.0, 0.4])
+def test_regions_that_look_as_far_as_the_networks_answer_as_whole_passes(heading, monkeypatch):
     segmenter = pipeline().segmenter
-    tiles = -(-max(network.model.reach for network in segmenter.networks) // regions.TILE)
+    reach = max(network.model.reach for network in segmenter.networks) / np.cos(heading)
+    tiles = int(np.ceil(reach / regions.TILE))
     monkeypatch.setattr(regions, "MARGIN", tiles)
     monkeypatch.setattr(regions, "CONTEXT", tiles)
     networks, anchors = None, None
     for boxes in ((10, 300, 440), (10, 440), (10, 20, 440)):
-        snapshot = corridor(*boxes)
+        snapshot = replace(corridor(*boxes), heading=heading)
         networks = RegionNetworks(segmenter, 1.0, *(networks.answers if networks else ()))
         things = np.flatnonzero(snapshot.voxel_coords[:, 0] % 7)
         answers = networks.semantic(snapshot, 0.0), networks.embed(snapshot, things, 0.0)
