@@ -69,7 +69,7 @@ def _teach(args: argparse.Namespace) -> int:
     weights = {task: Path(chosen_weights(config.segmenter, task)) for task in TASKS}
     replay, validation = _simulated_rooms(args)
     taught = teach(
-        files, weights, replay, args.out, args.minutes, args.resume,
+        files, weights, replay, args.out, args.minutes, args.resume, config,
         num_threads=config.segmenter.num_threads,
     )  # fmt: skip
     _print_outcome(taught)
@@ -102,14 +102,25 @@ def _simulated_rooms(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def _print_outcome(taught: "Mapping[str, Taught]") -> None:
+    from ssen_ros.training.lesson import GAIN, MAY_FALL
+
     print_rows([
         {
-            "network": task, "steps": t.steps, "share of it": t.share,
-            "held part of your rooms, before": t.before.own, "after": t.after.own,
-            "held rooms of the replay, before": t.before.known, "after ": t.after.known,
+            "network": task, "share of the taught weights": share,
+            "held part of your rooms": 100 * verdict.own, "held rooms of the replay": 100 * verdict.known,
+            "": "chosen" if share == t.share else "",
         }
         for task, t in taught.items()
+        for share, verdict in t.judged.items()
     ])  # fmt: skip
+    for task, t in taught.items():
+        chosen = f"{100 * t.share:g} % of the taught weights" if t.share else "it stays as it was"
+        print(f"{task}: {t.steps} steps; {chosen}")
+    if not all(t.share for t in taught.values()):
+        print(
+            f"A share is taken that gains {100 * GAIN:g} points or more on the held part of your rooms, and "
+            f"loses {100 * MAY_FALL:g} at most on the held rooms of the replay."
+        )
     for name, iou in taught["semantic"].new_classes.items():
         print(f"{name}: IoU {iou:.2f} in your rooms, most of which it was taught")
 

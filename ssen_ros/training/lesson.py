@@ -5,14 +5,15 @@ say nothing better it shall go on answering as it did before (distillation; Li a
 Forgetting, ECCV 2016): a semantic network in all of the replay, where the user annotated nothing, and in the
 share that it gave to classes which the user's rooms lack. Batch norms keep their statistics, which are of all
 sorts of rooms. In the end the
-weights are averaged with those before (see `averaging`): of several shares, the one that does best on the
-part of the user's rooms that was held back, while the network falls by a point at most on rooms of the replay
-that were held back too.
+weights are averaged with those before (see `averaging`). Each of several shares is judged on the part of the
+user's rooms that was held back, and on rooms of the replay that were held back too. Of those that gain half a
+point on the former and lose one at most on the latter, the one is taken that does best on both together;
+where there is none, the network stays as it was.
 """
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ssen_ros.datasets.labelled_voxels import voxelize
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.evaluation.semantic_iou import class_iou
 from ssen_ros.io.samples import VOXEL_SIZE, Sample
 from ssen_ros.labels import IGNORE_INDEX
@@ -35,7 +36,7 @@ from ssen_ros.training.averaging import average
 from ssen_ros.training.background import everything, imitated
 from ssen_ros.training.config import TrainConfig
 from ssen_ros.training.dataset import Batch, RoomDataset, collate, draw_scene
-from ssen_ros.training.judge import Judge, Verdict, objects_alone
+from ssen_ros.training.judge import Judge, PipelineOf, Verdict, confusion_of, objects_alone
 from ssen_ros.training.losses import corrected_loss, divergence, embedding_loss
 from ssen_ros.training.own_rooms import OwnRooms, with_labels_of
 from ssen_ros.training.run_folder import Journal, RunFolder
@@ -44,13 +45,14 @@ from ssen_ros.training.train import interrupts_noted, learning_rate, progress_of
 log = logging.getLogger(__name__)
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the taught weights, which are tried
+GAIN = 0.005  # at least, on the user's rooms
 MAY_FALL = 0.01  # of what was known
 KEEP = {"semantic": 2.0, "embedding": 1.0}  # weight of answering as before, beside the user's labels
 
 _JUDGED = 6  # times in a whole lesson
 _PATIENCE = 3  # of them clearly worse than the best, and the lesson ends
 _CLEARLY = 0.01
-_HELD_ROOMS = 8  # of the replay, but no more than a quarter
+_HELD_ROOMS = 12  # of the replay, but no more than a third: of few, one object decides
 _BELOW = 0.1  # nats
 _LEAST = 1e-4  # share of a class
 _SPARE = 1.3  # times as many points as a crop needs are cut out of a large room before it is drawn
@@ -62,10 +64,14 @@ class Taught:
 
     checkpoint: Checkpoint
     before: Verdict
-    after: Verdict
-    share: float  # of the taught weights
+    judged: Mapping[float, Verdict]  # of each share of the taught weights
+    share: float  # that was taken; 0: none
     steps: int
     new_classes: Mapping[str, float]  # IoU of each in the user's rooms, taught or held
+
+    @property
+    def after(self) -> Verdict:
+        return self.judged[self.share]
 
 
 def lesson_config(checkpoint: Checkpoint, minutes: float, **changes: Any) -> TrainConfig:
@@ -94,13 +100,19 @@ class _State:
 
 
 def give_lesson(
-    checkpoint: Checkpoint, own: OwnRooms, config: TrainConfig, out_dir: Path, resume: bool = False
+    checkpoint: Checkpoint,
+    own: OwnRooms,
+    pipeline_of: PipelineOf,
+    config: TrainConfig,
+    out_dir: Path,
+    resume: bool = False,
 ) -> Taught:
     """Teach one network; `out_dir` receives what a training leaves there, see RunFolder.
 
     Args:
         checkpoint: the network before; `own` is labelled by its classes and new ones, of which a semantic
             network gets an output each.
+        pipeline_of: what the network is used in, by which it is judged.
         config: see `lesson_config`; `data` is the folder of the replay.
         resume: go on from what is in `out_dir`, if anything.
 
@@ -109,7 +121,7 @@ def give_lesson(
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     torch.manual_seed(config.seed)
-    lesson = _Lesson(checkpoint, own, config)
+    lesson = _Lesson(checkpoint, own, pipeline_of, config)
     model = lesson.network()
     _in_training(model.to(lesson.device)).coordinates = coordinates_on(lesson.device, config.precision)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
@@ -191,7 +203,7 @@ def _in_training(model: MinkUNet) -> MinkUNet:
 class _Lesson:
     """What is drawn, what is to be minimised, and what is made of it."""
 
-    def __init__(self, before: Checkpoint, own: OwnRooms, config: TrainConfig):
+    def __init__(self, before: Checkpoint, own: OwnRooms, pipeline_of: PipelineOf, config: TrainConfig):
         self.device = torch.device(config.device)
         self._before, self._own, self._config = before, own, config
         semantic = before.spec.task == "semantic"
@@ -202,14 +214,16 @@ class _Lesson:
         self._balance = torch.tensor([*self._weights.values()], device=self.device) if self._weights else None
         self._absent = torch.tensor(own.class_shares() == 0, device=self.device)
         self.replay = RoomDataset(config.data, config.voxel_size)
-        held = min(_HELD_ROOMS, len(self.replay) // 4)
+        held = min(_HELD_ROOMS, len(self.replay) // 3)
         names = self.replay.names
         known = [self._replayed(len(names) - 1 - k) for k in range(held)]
         self.replay.restrict(names[: len(names) - held])
         self.judge = Judge(
-            [room.judged for room in own.rooms], [voxelize(room, config.voxel_size) for room in known],
-            own.class_names, config.delta_intra, self.device,
-        )  # fmt: skip
+            [room.judged for room in own.rooms],
+            [voxelize(room, config.voxel_size) for room in known],
+            own.class_names,
+            pipeline_of,
+        )
 
     def _replayed(self, index: int) -> Sample:
         return with_labels_of(self.replay.sample(index), self._own.class_names)
@@ -221,7 +235,7 @@ class _Lesson:
         new = range(self._before.spec.out_channels, self.spec.out_channels)
         if new:
             rooms = [voxelize(room.taught, self._config.voxel_size) for room in self._own.rooms]
-            taken_for = self.judge.confusion(self._before, rooms)
+            taken_for = self._confusion(self._before, rooms)
             state = model.state_dict()  # shares its memory with the model
             for c in new:
                 old = int(taken_for[c, : new.start].argmax())
@@ -278,17 +292,18 @@ class _Lesson:
         verdicts = {share: self.judge(checkpoint) for share, checkpoint in mixed.items()}
         for share, verdict in verdicts.items():
             log.info("%s, share %g: %s", self.spec.task, share, verdict)
-        before = self.judge(self._before)
-        allowed = [share for share in SHARES if not verdicts[share].known < before.known - MAY_FALL]
-        share = max(allowed, key=lambda share: np.nan_to_num(verdicts[share].own), default=0.0)
+        before = verdicts[0.0] if self.spec == self._before.spec else self.judge(self._before)
+        share = best_share(verdicts, before)
         checkpoint, new = mixed[share], set(self._own.class_names) - set(self._before.spec.class_names)
         iou: dict[str, float] = {}
         if new and self.spec.task == "semantic":
             rooms = [voxelize(room.whole, self._config.voxel_size) for room in self._own.rooms]
-            iou = dict(
-                zip(self._own.class_names, class_iou(self.judge.confusion(checkpoint, rooms)).tolist())
-            )
-        return Taught(checkpoint, before, verdicts[share], share, steps, {n: iou[n] for n in iou if n in new})
+            iou = dict(zip(self._own.class_names, class_iou(self._confusion(checkpoint, rooms)).tolist()))
+        return Taught(checkpoint, before, verdicts, share, steps, {n: iou[n] for n in iou if n in new})
+
+    def _confusion(self, checkpoint: Checkpoint, maps: Sequence[LabelledVoxels]) -> np.ndarray:
+        network = Network(checkpoint, self.device)
+        return confusion_of(network, maps, len(self._own.class_names))
 
     def _provenance(self, steps: int) -> dict[str, Any]:
         taught = {
@@ -298,6 +313,16 @@ class _Lesson:
         }  # fmt: skip
         balance = {"class_shares": self._shares, "class_weight": self._weights} if self._weights else {}
         return {"taught": taught, **balance, "start": self._before.provenance}
+
+
+def best_share(verdicts: Mapping[float, Verdict], before: Verdict) -> float:
+    """The share of the taught weights to take, by the rule at the top; 0: none."""
+    allowed = [
+        share
+        for share, verdict in verdicts.items()
+        if verdict.own >= before.own + GAIN and not verdict.known < before.known - MAY_FALL
+    ]
+    return max(allowed, key=lambda share: verdicts[share].both, default=0.0)
 
 
 def nearby(rng: np.random.Generator, sample: Sample, config: TrainConfig) -> Sample:

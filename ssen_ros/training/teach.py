@@ -9,11 +9,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.io.replacing import replace_text
 from ssen_ros.io.samples import ATTRIBUTION
 from ssen_ros.models import Checkpoint, load_checkpoint, save_checkpoint
+from ssen_ros.pipeline import SsenPipeline
+from ssen_ros.segmenter import Segmenter
 from ssen_ros.training.config import TASKS
+from ssen_ros.training.judge import PipelineOf, Verdict
 from ssen_ros.training.lesson import Taught, give_lesson, lesson_config
 from ssen_ros.training.own_rooms import read_own_rooms
 
@@ -29,6 +33,7 @@ def teach(
     out_dir: Path,
     minutes: float,
     resume: bool = False,
+    config: SsenConfig | None = None,
     **changes: Any,
 ) -> dict[str, Taught]:
     """Teach the networks {task: checkpoint} the rooms {name: labelled map}; returns {task: what came of it}.
@@ -39,6 +44,7 @@ def teach(
 
     Args:
         replay: folder of .npz samples of simulated rooms.
+        config: what the networks are used with; which weights it names does not matter. None: the defaults.
         changes: of the `lesson_config` of both networks.
 
     Raises ConfigError where `out_dir` has another run, or none to resume; see also `read_own_rooms`,
@@ -47,11 +53,15 @@ def teach(
     before = {task: load_checkpoint(weights[task]) for task in TASKS}
     record = _record(files, weights, replay, minutes)
     _begin(out_dir, record, resume)
-    taught = {}
+    taught: dict[str, Taught] = {}
     for task, checkpoint in before.items():
         own = read_own_rooms(files, checkpoint.spec.class_names, checkpoint.spec.voxel_size)
-        config = lesson_config(checkpoint, minutes * _TIME_SHARE[task], data=str(replay), **changes)
-        taught[task] = give_lesson(checkpoint, own, config, out_dir / _UNDER_WAY / task, resume)
+        lesson = lesson_config(checkpoint, minutes * _TIME_SHARE[task], data=str(replay), **changes)
+        folder = out_dir / _UNDER_WAY / task
+        networks = before | {t: result.checkpoint for t, result in taught.items()}
+        taught[task] = give_lesson(
+            checkpoint, own, used_with(networks, config or SsenConfig()), lesson, folder, resume
+        )
     for task, result in taught.items():
         _write(out_dir, task, result.checkpoint)
     _attribute(out_dir, [path.parent for path in weights.values()] + [replay])
@@ -59,6 +69,17 @@ def teach(
     replace_text(out_dir / REPORT, json.dumps({**record, "networks": told}, indent=2) + "\n")
     shutil.rmtree(out_dir / _UNDER_WAY)
     return taught
+
+
+def used_with(networks: Mapping[str, Checkpoint], config: SsenConfig) -> PipelineOf:
+    """The whole method with any one network in the place of that of its task."""
+
+    def pipeline_of(checkpoint: Checkpoint) -> SsenPipeline:
+        both = {**networks, checkpoint.spec.task: checkpoint}
+        segmenter = Segmenter.from_checkpoints(both["semantic"], both["embedding"], config.segmenter)
+        return SsenPipeline(segmenter, config)
+
+    return pipeline_of
 
 
 def _record(files: Mapping[str, Path], weights: Mapping[str, Path], replay: Path, minutes: float) -> dict:
@@ -104,14 +125,18 @@ def _write(out_dir: Path, task: str, checkpoint: Checkpoint) -> None:
 
 
 def _told(taught: Taught) -> dict[str, Any]:
-    verdicts = {"before": taught.before, "after": taught.after}
     return {
         "steps": taught.steps,
         "share": taught.share,
-        **{when: {n: v if isfinite(v) else None for n, v in vars(verdict).items()}
-           for when, verdict in verdicts.items()},
+        "before": _scores(taught.before),
+        "after": _scores(taught.after),
+        "judged": [{"share": share, **_scores(verdict)} for share, verdict in taught.judged.items()],
         "new_classes": dict(taught.new_classes),
-    }  # fmt: skip
+    }
+
+
+def _scores(verdict: Verdict) -> dict[str, float | None]:
+    return {name: value if isfinite(value) else None for name, value in vars(verdict).items()}
 
 
 def _attribute(out_dir: Path, folders: list[Path]) -> None:

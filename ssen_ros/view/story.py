@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ssen_ros.labelled_map import LabelledMap
+from ssen_ros.structures import Event
 from ssen_ros.view import pages
 
 STAGES = ("semantic", "embedding", "cluster", "instances")
@@ -22,15 +23,25 @@ class Story:
         self._of_object: dict[int, list[str]] = {}
         self._times: deque[tuple[float, ...]] = deque(maxlen=_PASSES)
         self._last_pass: tuple[int, dict[str, float]] | None = None
+        self._last_events: tuple[int, tuple[Event, ...]] | None = None
 
-    def add(self, labelled: LabelledMap) -> None:
-        for event in labelled.events:
+    def add(self, labelled: LabelledMap) -> tuple[Event, ...]:
+        """Returns what has happened since the map that was added before.
+
+        A node's corrected update comes in several messages, and what the view makes of some of them may have
+        the events of an update that it has shown.
+        """
+        these = labelled.stamp_ns, tuple(labelled.events)
+        news = () if these == self._last_events else these[1]
+        self._last_events = these
+        for event in news:
             self.tell(labelled, pages.told(event), (event.id, *event.other_ids))
         this_pass = labelled.stamp_ns, dict(labelled.timings_s)
         if labelled.timings_s and this_pass != self._last_pass:  # else the same one again, with a correction
             times = (labelled.timings_s.get(stage, 0.0) for stage in STAGES)
             self._times.append((float(len(self._times) + 1), *times))
             self._last_pass = this_pass
+        return news
 
     def tell(self, labelled: LabelledMap, text: str, ids: Sequence[int]) -> None:
         """Of what happened to these objects of the map."""

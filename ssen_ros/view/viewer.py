@@ -97,8 +97,7 @@ class Viewer:
         """Show this map instead; only what differs from the one before is sent."""
         with self._lock:
             before, self._labelled = self._labelled, labelled
-            self._story.add(labelled)
-            made = [event.id for event in labelled.events if event.kind == "created"]
+            made = [event.id for event in self._story.add(labelled) if event.kind == "created"]
             if self._choose_new and made and before and before.stamp_ns == labelled.stamp_ns:
                 self._chosen, self._choose_new = made[-1], False
             if len(labelled):

@@ -28,6 +28,7 @@ from ssen_ros.view import pages
 from ssen_ros.view.export import to_sample
 from ssen_ros.view.gate import LET_THROUGH, Gate, check_address, guarding, is_loopback
 from ssen_ros.view.scene import Changes, Look, Scene, difference, make_scene, nearest_hit
+from ssen_ros.view.story import Story
 from ssen_ros.view.tools import JOIN, LEAVE, NONE, Quick
 
 WALL, CHAIR, CEILING = (LABEL_NAMES.index(name) for name in ("wall", "chair", "ceiling"))
@@ -442,6 +443,20 @@ def test_a_box_is_drawn_by_two_corners_and_its_height(viewer):
     events = (Event("created", 2),)
     view.show(replace(whole, events=events, instances=(*whole.instances, instance(2, whole.points[:9]))))
     assert view._chosen == 2, "what has been made is chosen"
+
+
+def test_what_happened_is_told_once_however_often_its_map_is_shown():
+    """A corrected update comes in three messages, each of which may be shown with the others' old ones."""
+    story, whole = Story(), labelled()
+    made, painted = (Event("created", 1), Event("created", 2)), (Event("created", 3),)
+    took_in = (Event("merged", 1, (3,)),)
+    shown = [made, made, painted, painted, (), took_in]
+    news = [story.add(replace(whole, events=events)) for events in shown]
+    assert news == [made, (), painted, (), (), took_in]
+    assert [text for _, text in story.events] == ["#1 created", "#2 created", "#3 created", "#1 took in #3"]
+    assert [text.split(": ")[1] for text in story.of(3)] == ["#3 created", "#1 took in #3"]
+    later = replace(whole, stamp_ns=20, events=took_in)
+    assert story.add(later) == took_in, "of another map it is another time"
 
 
 def test_keys_go_through_the_objects_and_give_classes(viewer):

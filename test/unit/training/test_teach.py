@@ -12,16 +12,18 @@ from training_rooms import power_cut, small_config, toy_room, workshop
 
 from ssen_ros.cli import main
 from ssen_ros.config import SsenConfig, with_values
+from ssen_ros.datasets.labelled_voxels import LabelledVoxels
 from ssen_ros.errors import ConfigError
 from ssen_ros.io.samples import ATTRIBUTION, save_sample
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.models import load_checkpoint
 from ssen_ros.segmenter import Segmenter
-from ssen_ros.training import lesson
+from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.training import judge, lesson
 from ssen_ros.training.judge import Verdict
 from ssen_ros.training.losses import corrected_loss, divergence
 from ssen_ros.training.own_rooms import read_own_rooms
-from ssen_ros.training.teach import REPORT, teach
+from ssen_ros.training.teach import REPORT, teach, used_with
 from ssen_ros.training.train import train
 
 TASKS = ("semantic", "embedding")
@@ -122,51 +124,81 @@ def test_interrupted_and_killed_it_goes_on_exactly(own, trained, replay, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("known", "share"),
+    ("known", "gain", "share"),
     [
-        ({1.0: 0.5, 0.75: 0.5, 0.5: 0.5, 0.25: 0.5}, 1.0),  # nothing is lost
-        ({1.0: 0.4, 0.75: 0.48, 0.5: 0.491, 0.25: 0.5}, 0.5),  # no more than a point
-        ({1.0: 0.4, 0.75: 0.4, 0.5: 0.4, 0.25: 0.4}, 0.0),  # nothing can be had
+        ([0.5, 0.5, 0.5, 0.5], 0.1, 1.0),  # nothing is lost
+        ([0.4, 0.48, 0.491, 0.5], 0.1, 0.5),  # no more than a point
+        ([0.4, 0.4, 0.4, 0.4], 0.1, 0.0),  # nothing can be had
+        ([0.5, 0.5, 0.5, 0.5], 0.004, 0.0),  # too little is gained to be more than luck
+        ([0.492, 0.5, 0.5, 0.5], 0.02, 0.75),  # more is lost by the last quarter than gained
+        ([0.5, 0.5, 0.5, 0.5], np.nan, 0.0),  # nothing tells a gain
+        ([np.nan] * 4, 0.1, 1.0),  # nothing tells a loss
     ],
 )
-def test_of_the_averages_that_keep_what_was_known_the_best_is_taken(
-    known, share, own, trained, replay, tmp_path, monkeypatch
-):
-    verdicts = iter([Verdict(0.6 + 0.1 * s, {**known, 0.0: 0.5}[s]) for s in lesson.SHARES])
+def test_of_the_averages_that_keep_what_was_known_the_best_is_taken(known, gain, share):
+    before = Verdict(0.6 + 0 * gain, 0.5 + 0 * known[0])  # NaN as well
+    shares = dict(zip(lesson.SHARES, [*known, before.known]))
+    verdicts = {s: Verdict(0.6 + gain * s, known) for s, known in shares.items()}
+    assert lesson.best_share(verdicts, before) == share
+
+
+def test_the_chosen_share_is_what_comes_of_a_lesson(own, trained, replay, tmp_path, monkeypatch):
+    verdicts = iter(Verdict(0.5 + 0.1 * (s == 0.25), 0.5) for s in lesson.SHARES)
 
     class Judge(lesson.Judge):
         def __call__(self, checkpoint):
-            return next(verdicts) if "averaged" in checkpoint.provenance else Verdict(0.6, 0.5)
+            return next(verdicts) if "averaged" in checkpoint.provenance else Verdict(0.5, 0.5)
 
     monkeypatch.setattr(lesson, "Judge", Judge)
-    before = load_checkpoint(trained["embedding"])
-    rooms = lesson_rooms(own, before)
+    before, *method = lesson_of(trained, own)
     config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 1})
-    got = lesson.give_lesson(before, rooms, config, tmp_path / "lesson")
-    assert got.share == share and got.after.known >= 0.49
+    got = lesson.give_lesson(before, *method, config, tmp_path / "lesson")
+    share = got.share
+    assert share == 0.25 and got.before == Verdict(0.5, 0.5) and got.after == Verdict(0.6, 0.5)
     tuned = load_checkpoint(tmp_path / "lesson" / "weights.safetensors").model.state_dict()
     for name, tensor in got.checkpoint.model.state_dict().items():
         expected = share * tuned[name] + (1 - share) * before.model.state_dict()[name]
         torch.testing.assert_close(tensor.float(), expected.float(), atol=1e-6, rtol=0)
 
 
-def lesson_rooms(own, before):
-    return read_own_rooms(own, before.spec.class_names, before.spec.voxel_size)
+def lesson_of(trained, own, task="embedding"):
+    """The network, the rooms, and the method that it is judged in."""
+    networks = {task: load_checkpoint(path) for task, path in trained.items()}
+    spec, config = networks[task].spec, with_values(SsenConfig(), {"segmenter.num_threads": 1})
+    rooms = read_own_rooms(own, spec.class_names, spec.voxel_size)
+    return networks[task], rooms, used_with(networks, config)
+
+
+def test_a_true_object_is_found_as_well_as_the_best_fits():
+    chair, table, wall, unknown = (LABEL_NAMES.index(n) for n in ("chair", "table", "wall", "unknown"))
+    parts = [  # voxels, class, object, id found there
+        (60, chair, 7, 1), (40, chair, 7, 2), (50, table, 8, 2), (30, wall, -1, 3), (30, unknown, 9, 1),
+        (20, -1, -1, 1), (24, chair, 10, 4), (30, chair, 11, -1), (30, chair, 12, 3),
+    ]  # fmt: skip
+    count, label, instance, found = np.array(parts).T
+    label, instance, found = (np.repeat(column, count) for column in (label, instance, found))
+    coords = np.stack([np.arange(len(label)), *np.zeros((2, len(label)), int)], axis=1).astype(np.int32)
+    points, colors = coords.astype(np.float32), np.zeros(coords.shape, np.uint8)
+    voxels = LabelledVoxels(VoxelSnapshot(coords, points, colors, 0.04), label, instance)
+    alone = judge.objects_alone(voxels, LABEL_NAMES)
+    fits = judge.best_fits(alone, found, LABEL_NAMES)
+    assert fits.tolist() == [60 / 100, 50 / 90, 0.0, 30 / 60], "10 is too small, 9 of no class"
+    assert len(judge.best_fits(alone.rows(instance == -1), found[instance == -1], LABEL_NAMES)) == 0
 
 
 def test_it_ends_when_nothing_is_gained(own, trained, replay, tmp_path, monkeypatch):
     verdicts = iter([0.5, 0.495, 0.47, 0.48, 0.48, *[0.5] * 6])
     monkeypatch.setattr(lesson.Judge, "__call__", lambda self, checkpoint: Verdict(next(verdicts), 0.5))
-    before = load_checkpoint(trained["embedding"])
+    before, *method = lesson_of(trained, own)
     config = lesson.lesson_config(before, 60, data=str(replay), **{**SMALL, "steps": 12})
-    got = lesson.give_lesson(before, lesson_rooms(own, before), config, tmp_path / "lesson")
+    got = lesson.give_lesson(before, *method, config, tmp_path / "lesson")
     assert got.steps == 10, "of six looks the third to the fifth are clearly worse than the first"
 
 
 def test_batch_norms_keep_their_statistics(own, trained, replay, tmp_path):
-    before = load_checkpoint(trained["embedding"])
+    before, *method = lesson_of(trained, own)
     config = lesson.lesson_config(before, 60, data=str(replay), **SMALL)
-    lesson.give_lesson(before, lesson_rooms(own, before), config, tmp_path / "lesson")
+    lesson.give_lesson(before, *method, config, tmp_path / "lesson")
     after = load_checkpoint(tmp_path / "lesson" / "weights.safetensors").model.state_dict()
     changed = {name for name, tensor in before.model.state_dict().items() if not tensor.equal(after[name])}
     assert changed and not any("running" in name or "tracked" in name for name in changed)
@@ -204,9 +236,9 @@ def test_what_labels_do_not_name_keeps_its_share():
 
 
 def test_labels_of_the_replay_teach_a_semantic_network_nothing(own, trained, replay):
-    before = load_checkpoint(trained["semantic"])
+    before, *method = lesson_of(trained, own, "semantic")
     config = lesson.lesson_config(before, 60, data=str(replay), **SMALL)
-    given = lesson._Lesson(before, lesson_rooms(own, before), config)
+    given = lesson._Lesson(before, *method, config)
     model, batch = lesson._in_training(given.network()), given.draw(0)
     first = given.loss(model, batch)
     for scene, changes in ((0, True), (1, False)):
@@ -231,7 +263,8 @@ def test_the_command_teaches_and_tells_before_and_after(own, trained, replay, tm
     arguments += [a for t in TASKS for a in ("--set", f"segmenter.{t}_checkpoint={trained[t]}")]
     assert main(arguments) == 0
     told = capsys.readouterr().out
-    for word in ("your rooms", "their held part", "validation rooms", "before", "taught", "workbench: IoU"):
+    words = ("your rooms", "their held part", "validation rooms", "before", "taught", "workbench: IoU")
+    for word in (*words, "chosen", "semantic: ", "embedding: "):
         assert word in told, word
     assert f"weights:={out}" in told
     assert (out / "embedding.safetensors").is_file() and (out / "semantic.safetensors").is_file()
