@@ -82,8 +82,8 @@ def confusion_of(network: Network, maps: Sequence[LabelledVoxels], classes: int)
 def best_fits(voxels: LabelledVoxels, found: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
     """(n,) IoU of each true object with the one found, of whatever class, that fits it best.
 
-    `found` is the (V,) id of the object found at each voxel, -1 for none. Voxels that are not annotated, or are
-    of a thing of no class, count nowhere; nor do objects of next to no voxels.
+    `found` is the (V,) id of the object found at each voxel, -1 for none. Voxels that are not annotated, or
+    are of a thing of no class, count nowhere; nor do objects of next to no voxels.
     """
     label = voxels.semantic_label
     counted = (label >= 0) & (np.array(class_names) != UNKNOWN_NAME)[label]
