@@ -103,7 +103,7 @@ const volatile int32_t* watched() { return flag; }
 extern "C" {
 
 // Raised with every change of this interface; the caller refuses another one's.
-int32_t ssen_interface() { return 4; }
+int32_t ssen_interface() { return 5; }
 
 // From now on the calls of this thread end early once the flag is not 0, and their results are to be thrown away.
 // Null: they look at none. The flag has to live until then.

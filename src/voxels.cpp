@@ -1,9 +1,10 @@
 // The voxel map's arithmetic (ssen_ros/voxel_map.py, which documents it and has the same in numpy): the representative
-// of each sub-cell of a cloud, the union and the difference of two maps, a map's summary. All walk through memory once
-// or a few times; nothing is looked up.
+// of each sub-cell of a cloud, the union and the difference of two maps, a map's summary, and what of a map was there
+// before (voxel_keys.py, fusion.py). All walk through memory once or a few times.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
@@ -214,6 +215,75 @@ int64_t ssen_map_summary(const int64_t* keys, const int64_t* ranks, int64_t size
     }
   }
   return voxels;
+}
+
+// Where each of the wanted keys stands among ascending, unique ones; -1 where it does not.
+//   keys (count); wanted, rows (size). The nearer one stands to the one before, the faster it is found.
+void ssen_find(const int64_t* keys, int64_t count, const int64_t* wanted, int64_t size, int64_t* rows) {
+  for (int64_t i = 0, at = 0; i < size; ++i) {  // `at`: of the one before, the first key that is no less
+    const int64_t want = wanted[i];
+    int64_t low = 0, high = count;  // here `at` is now, or between
+    if (at < count && keys[at] < want) {
+      low = at + 1;
+      for (int64_t step = 1, next; (next = low + step - 1) < count; low = next + 1, step *= 2)
+        if (keys[next] >= want) {
+          high = next;
+          break;
+        }
+    } else {
+      high = at;
+      for (int64_t step = 1, next; (next = high - step) >= 0; high = next, step *= 2)
+        if (keys[next] < want) {
+          low = next + 1;
+          break;
+        }
+    }
+    at = std::lower_bound(keys + low, keys + high, want) - keys;
+    rows[i] = at < count && keys[at] == want ? at : -1;
+  }
+}
+
+// Which voxels are new, or have another point or colour than before, by more than they tremble; 1 or 0 for each.
+//   points, colors (size, 3); row (size): of each in known_points, known_colors (., 3), or -1
+void ssen_changed(const float* points, const uint8_t* colors, const int64_t* row, int64_t size,
+                  const float* known_points, const uint8_t* known_colors, double tremble_m, int32_t tremble_color,
+                  uint8_t* changed) {
+  for (int64_t i = 0; i < size; ++i) {
+    if (row[i] < 0) {
+      changed[i] = 1;
+      continue;
+    }
+    const float *now = points + i * 3, *before = known_points + row[i] * 3;
+    const uint8_t *color = colors + i * 3, *known_color = known_colors + row[i] * 3;
+    double distance = 0;
+    bool recolored = false;
+    for (int axis = 0; axis < 3; ++axis) {
+      const double offset = now[axis] - before[axis];
+      distance += offset * offset;
+      recolored |= std::abs(int(color[axis]) - int(known_color[axis])) > tremble_color;
+    }
+    changed[i] = recolored || distance > tremble_m * tremble_m;
+  }
+}
+
+// The first column with the largest value of each row; values (rows, columns), columns from 1 on.
+void ssen_likeliest(const float* values, int64_t rows, int32_t columns, int32_t* column) {
+  for (int64_t i = 0; i < rows; ++i, values += columns) {
+    float most = values[0];
+    for (int32_t c = 1; c < columns; ++c) most = values[c] > most ? values[c] : most;
+    int32_t at = 0;
+    while (at < columns - 1 && values[at] != most) ++at;
+    column[i] = at;
+  }
+}
+
+// Which rows of one array are, to the bit, those of another; 1 or 0 for each pair of rows. A row below 0 is none.
+//   row_before, row_now, same (size); each row has so many bytes
+void ssen_same_rows(const uint8_t* before, const int64_t* row_before, const uint8_t* now, const int64_t* row_now,
+                    int64_t size, int64_t bytes, uint8_t* same) {
+  for (int64_t i = 0; i < size; ++i)
+    same[i] = row_before[i] >= 0 && row_now[i] >= 0 &&
+              !std::memcmp(before + row_before[i] * bytes, now + row_now[i] * bytes, bytes);
 }
 
 }  // extern "C"

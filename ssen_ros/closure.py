@@ -61,7 +61,7 @@ def _freed(corrections: Corrections) -> list[np.ndarray]:
     """Of each correction, the voxel keys that belong to no object since."""
     hand = corrections.hand
     free = hand.keys[hand.ids <= 0]
-    parts = [np.concatenate([k.keys for k in one.before]) for one in corrections.log]
+    parts = [np.concatenate([free[:0], *(k.keys for k in one.before)]) for one in corrections.log]
     return [part for part in (np.intersect1d(free, keys) for keys in parts) if len(part)]
 
 

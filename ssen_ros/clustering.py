@@ -1,7 +1,7 @@
 """Instances as clusters of the embedding space (paper, Sec. III-B)."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +9,13 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from ssen_ros import hdbscan_native, stopping, voxel_keys
+from ssen_ros import hdbscan_native, stopping
 from ssen_ros.config import ClusteringConfig
 from ssen_ros.errors import EngineError, SsenError, missing_module
 from ssen_ros.islands import islands
 from ssen_ros.smoothing import smooth
-from ssen_ros.structures import Clusters, Island, Segmentation, VoxelSnapshot
+from ssen_ros.structures import Clustered, Clusters, Segmentation, VoxelSnapshot
+from ssen_ros.unchanged import rows_before
 
 log = logging.getLogger(__name__)
 
@@ -32,49 +33,57 @@ def cluster_things(
     snapshot: VoxelSnapshot,
     segmentation: Segmentation,
     config: ClusteringConfig,
-    before: Sequence[Island] = (),
-) -> tuple[Clusters, tuple[Island, ...]]:
+    before: Clustered | None = None,
+) -> tuple[Clusters, Clustered]:
     """The clusters of the things of one snapshot, one label each of its `thing_rows`, island by island.
 
-    An island that is what it was `before` has the clusters that it had. Returns the islands of now, too.
+    An island that is what it was `before` has the clusters that it had.
     """
-    rows = segmentation.thing_rows
-    coords = snapshot.voxel_coords[rows]
-    known = {(one.keys[0], len(one.keys)): one for one in before}
-    label, adopted = np.full(len(rows), NOISE, np.int32), np.zeros(len(rows), bool)
-    confidence, count, now = np.zeros(len(rows), np.float32), 0, []
-    for member in islands(coords, snapshot.voxel_size):
+    coords = snapshot.voxel_coords[segmentation.thing_rows]
+    of_islands, count, anew = _nothing(len(coords)), 0, 0
+    label, island = of_islands.instance_label.copy(), np.empty(len(coords), np.int32)
+    was = rows_before(before if before and before.config == config else None, snapshot, segmentation, False)
+    for number, member in enumerate(islands(coords, snapshot.voxel_size)):
+        island[member] = number
         if len(member) < config.min_cluster_size:
             continue
-        island = Island(
-            voxel_keys.pack(coords[member]),
-            segmentation.embeddings[member],
-            segmentation.log_probabilities[rows[member]],
-            config,
-        )
-        clusters = _known(island, known.get((island.keys[0], len(member)))) or _cluster_island(
-            island, coords[member]
-        )
-        now.append(replace(island, clusters=clusters))
+        clusters = _kept(before, was[member])
+        if clusters is None:
+            anew += len(member)
+            clusters = _cluster_island(coords[member], segmentation, member, config)
         own = clusters.instance_label
         label[member] = np.where(own > NOISE, own + count, NOISE)
-        adopted[member], confidence[member] = clusters.adopted, clusters.confidence
         count += clusters.count
-    return Clusters(_by_size(_largest(label), 1), adopted, confidence), tuple(now)
+        for name, array in vars(of_islands).items():
+            array[member] = getattr(clusters, name)
+    found = replace(of_islands, instance_label=_by_size(_largest(label), 1))
+    return found, Clustered(snapshot, segmentation, config, island, of_islands, anew)
 
 
-def _known(island: Island, before: Island | None) -> Clusters | None:
-    if before is None or before.config != island.config:
+def _nothing(things: int) -> Clusters:
+    """Noise."""
+    return Clusters(np.full(things, NOISE, np.int32), np.zeros(things, bool), np.zeros(things, np.float32))
+
+
+def _kept(before: Clustered | None, row: np.ndarray) -> Clusters | None:
+    """The clusters of an island whose (n,) things were these before, -1 for one that has changed.
+
+    None where they were not an island, or not all of one.
+    """
+    if before is None or (row < 0).any():
         return None
-    names = ("keys", "embeddings", "log_probabilities")
-    same = all(np.array_equal(getattr(before, name), getattr(island, name)) for name in names)
-    return before.clusters if same else None
+    number = before.island[row[0]]
+    if before.sizes[number] != len(row) or (before.island[row] != number).any():
+        return None
+    return Clusters(**{name: array[row] for name, array in vars(before.clusters).items()})
 
 
-def _cluster_island(island: Island, coords: np.ndarray) -> Clusters:
-    config = island.config
-    embeddings = smooth(island.embeddings, coords, config.smoothing)
-    return cluster(clustering_space(embeddings, island.log_probabilities, config), config)
+def _cluster_island(
+    coords: np.ndarray, segmentation: Segmentation, member: np.ndarray, config: ClusteringConfig
+) -> Clusters:
+    embeddings = smooth(segmentation.embeddings[member], coords, config.smoothing)
+    log_probabilities = segmentation.log_probabilities[segmentation.thing_rows[member]]
+    return cluster(clustering_space(embeddings, log_probabilities, config), config)
 
 
 def clustering_space(
@@ -87,7 +96,8 @@ def clustering_space(
     """
     if config.class_weight == 0:
         return embeddings
-    return np.concatenate([embeddings, np.float32(config.class_weight) * np.exp(log_probabilities)], axis=1)
+    probabilities = np.exp(log_probabilities.astype(np.float32, copy=False))
+    return np.concatenate([embeddings, np.float32(config.class_weight) * probabilities], axis=1)
 
 
 def cluster(embeddings: np.ndarray, config: ClusteringConfig, method: Method | None = None) -> Clusters:

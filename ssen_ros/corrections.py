@@ -15,7 +15,7 @@ from scipy.spatial import KDTree
 
 from ssen_ros import instances, voxel_keys
 from ssen_ros.errors import CorrectionError
-from ssen_ros.labels import IGNORE_INDEX, STUFF_NAMES, UNKNOWN_NAME, is_thing
+from ssen_ros.labels import IGNORE_INDEX, STUFF_NAMES, is_thing
 from ssen_ros.structures import (
     Clusters,
     Correction,
@@ -84,9 +84,7 @@ def correct(
         raise CorrectionError(f"kind = {edit.kind!r}: expected one of {', '.join(KINDS)}")
     before = _chosen(memory, edit)
     correction = _DO[edit.kind](_Desk(result, class_names), before, edit)
-    after = tuple(
-        replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in correction.after
-    )
+    after = instances.telling(correction.after, tell_unknown)
     correction = replace(correction, after=after)
     ids = {k.id for k in correction.before}
     known = (*after, *(k for k in memory.known if k.id not in ids))

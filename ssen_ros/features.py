@@ -24,15 +24,16 @@ class Anchor:
 
     floor: float  # z of the floor, from `ssen_ros.floor.find_floor` of the whole map
     centre: tuple[float, float]  # x and y of the middle of what a network sees
+    heading: float = 0.0  # rad about z, by which what it sees is turned; `VoxelSnapshot.heading`
 
     @classmethod
-    def over(cls, floor: float, points: np.ndarray) -> "Anchor":
+    def over(cls, floor: float, points: np.ndarray, heading: float = 0.0) -> "Anchor":
         """At the mean of the (n, 3) points that a network sees; at the origin for none."""
         if len(points) == 0:
-            return cls(floor, (0.0, 0.0))
+            return cls(floor, (0.0, 0.0), heading)
         # In float64: a sum in float32 is off by decimetres where the map lies a kilometre from its origin.
         x, y = points[:, :2].mean(axis=0, dtype=np.float64)
-        return cls(floor, (float(x), float(y)))
+        return cls(floor, (float(x), float(y)), heading)
 
 
 def feature_width(names: tuple[str, ...]) -> int:

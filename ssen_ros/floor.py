@@ -69,10 +69,11 @@ def above_floor(snapshot: VoxelSnapshot, floor: Floor) -> np.ndarray:
 
 def _columns(snapshot: VoxelSnapshot) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of the voxels above each other without a gap: first rows, how many, and whether they stand upright."""
-    x, y, z = snapshot.voxel_coords.T
-    ends = (np.diff(x) != 0) | (np.diff(y) != 0) | (np.diff(z) > 1 + _GAP / snapshot.voxel_size)
-    start = np.flatnonzero(np.concatenate([[True], ends]))
-    length = np.diff(start, append=len(z))
+    # From one column to the next a key grows by more than from one voxel to the next, in maps less than
+    # AXIS_LIMIT voxels high.
+    ends = np.diff(snapshot.keys) > int(1 + _GAP / snapshot.voxel_size)
+    start = np.flatnonzero(np.append(True, ends))
+    length = np.diff(start, append=len(snapshot))
     return start, length, length >= _UPRIGHT
 
 

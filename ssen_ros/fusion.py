@@ -20,7 +20,7 @@ from itertools import product
 
 import numpy as np
 
-from ssen_ros import voxel_keys
+from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M
 from ssen_ros.structures import Evidence, VoxelSnapshot
 
@@ -40,7 +40,7 @@ _AROUND = voxel_keys.steps(np.array([*product(_SIDE, repeat=3)]))
 class Fused:
     """What one more pass makes of it."""
 
-    log_probabilities: np.ndarray  # (V, C) float32; where any are kept, to the bit what the next pass knows
+    log_probabilities: np.ndarray  # (V, C), those of `evidence`; without it float32, of this pass
     label: np.ndarray  # (V,) int32
     pass_label: np.ndarray  # (V,) int32, of this pass alone
     evidence: Evidence | None  # for the next pass
@@ -54,33 +54,30 @@ def fuse(
     `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
     how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
     """
-    pass_label = answer.argmax(axis=1).astype(np.int32)
+    pass_label = _likeliest(answer)
     if hold == sides == 0:
         return Fused(answer, pass_label, pass_label, None)
     keys = snapshot.keys
     told, doubts = np.full(len(keys), -1, np.int16), np.zeros(len(keys), np.uint8)
     if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
         mean, label, meanwhile, passes = _kept(answer), pass_label, np.zeros(len(keys), np.float16), 0
-        answer = mean.astype(np.float32)
     elif known.quiet and np.array_equal(keys, known.keys):
         mean, passes = _kept(_mean(answer, known)), known.passes + 1
-        answer = mean.astype(np.float32)
-        label = answer.argmax(axis=1).astype(np.int32)
+        label = mean.astype(np.float32).argmax(axis=1)
         meanwhile = np.zeros(len(keys), np.float16)
     else:
         row = voxel_keys.find(known.keys, keys)
-        changed, gone = _changed(known, row, snapshot), np.delete(known.keys, row[row >= 0])
+        changed, gone = _changed(known, row, snapshot), known.keys[voxel_keys.find(keys, known.keys) < 0]
         share = changed_share(keys, changed, gone)
         passes = 0 if len(gone) or changed.any() else known.passes
         mean = _aged(answer, known, row, share)
-        answer = mean.astype(np.float32)
-        label, meanwhile = _held(answer, known, row, share, hold)
+        label, meanwhile = _held(mean, known, row, share, hold)
         told, doubts = np.where(changed, told, known.told[row]), np.where(changed, doubts, known.doubts[row])
     evidence = Evidence(
         keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16), meanwhile, told, doubts,
         passes, settled=passes >= sides,
     )  # fmt: skip
-    return Fused(answer, label, pass_label, evidence)
+    return Fused(mean, label.astype(np.int32), pass_label, evidence)
 
 
 def tell(evidence: Evidence, label: np.ndarray, at_once: np.ndarray, confirm: int) -> Evidence:
@@ -129,19 +126,28 @@ def changed_share(keys: np.ndarray, changed: np.ndarray, gone: np.ndarray) -> np
         changed: (V,) bool, those of them that are new or changed.
         gone: (n,) int64 keys of voxels that are no more.
     """
-    if len(gone) == 0 and not changed.any():
-        return np.zeros(len(keys), np.float32)
-    tiles, tile = _tiles(np.concatenate([keys, gone]))
-    differing = np.bincount(tile, np.append(changed, np.ones(len(gone))), len(tiles))
+    differing = np.append(keys[changed], gone)
+    share = np.zeros(len(keys), np.float32)
+    if not len(differing):
+        return share
+    near = _slab(keys, differing)
+    tiles, tile = _tiles(np.append(keys[near], gone))
+    differing = np.bincount(tile, np.append(changed[near], np.ones(len(gone))), len(tiles))
     there = np.bincount(tile, minlength=len(tiles))
     around = np.zeros((2, len(tiles)))
     for step in _AROUND:
         beside = voxel_keys.find(tiles, tiles + step)
         is_there = beside >= 0
         around[:, is_there] += differing[beside[is_there]], there[beside[is_there]]
-    share = (around[0] / around[1])[tile[: len(keys)]].astype(np.float32)
+    share[near] = (around[0] / around[1])[tile[: len(tile) - len(gone)]]
     share[changed] = 1.0
     return share
+
+
+def _slab(keys: np.ndarray, differing: np.ndarray) -> slice:
+    """The rows of all that lies around what lies around those that differ, and more: as far along x."""
+    step = voxel_keys.steps(np.array([[(2 * REACH + 1) * TILE, 0, 0]]))[0]
+    return slice(*np.searchsorted(keys, [differing.min() - step, differing.max() + step]))
 
 
 def _tiles(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -154,12 +160,14 @@ def _tiles(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _changed(known: Evidence, row: np.ndarray, snapshot: VoxelSnapshot) -> np.ndarray:
     """(V,) bool: the voxel is new, or its point or colour is another, but for trembling."""
+    now, before = (snapshot.points, snapshot.colors), (known.points, known.colors)
+    if library := voxels_native.library():
+        return voxels_native.changed(library, now, row, before, TREMBLE_M, TREMBLE_COLOR)
     changed = row < 0
     old = np.flatnonzero(~changed)
-    offset = snapshot.points[old] - known.points[row[old]]
+    offset = (snapshot.points[old] - known.points[row[old]]).astype(np.float64)
     recolored = np.abs(snapshot.colors[old].astype(np.int16) - known.colors[row[old]]) > TREMBLE_COLOR
-    moved = np.einsum("ij,ij->i", offset, offset) > TREMBLE_M**2
-    changed[old] = moved | recolored[:, 0] | recolored[:, 1] | recolored[:, 2]
+    changed[old] = (np.einsum("ij,ij->i", offset, offset) > TREMBLE_M**2) | recolored.any(axis=1)
     return changed
 
 
@@ -172,7 +180,7 @@ def _mean(answer: np.ndarray, known: Evidence) -> np.ndarray:
 
 def _aged(answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Of this pass and what was known, which fades as its surroundings change; as it is kept."""
-    mean, touched = known.mean[row], np.flatnonzero(share)
+    mean, touched = known.mean.take(row, axis=0, mode="wrap"), np.flatnonzero(share)
     there, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
     fading = np.flatnonzero(weight < 1)
     there[fading] = _between(mean[touched[fading]], there[fading], weight[fading])
@@ -181,12 +189,13 @@ def _aged(answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarra
 
 
 def _held(
-    answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray, hold: float
+    mean: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray, hold: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """(V,) int32 labels, and (V,) float16 how much has changed around those that are held."""
     label, meanwhile = known.label[row].astype(np.int32), known.meanwhile[row]
     touched = np.flatnonzero(share)
-    answer, before, around = answer[touched], label[touched], meanwhile[touched] + share[touched]
+    answer = mean[touched].astype(np.float32)
+    before, around = label[touched], meanwhile[touched] + share[touched]
     best = answer.argmax(axis=1).astype(np.int32)
     lead = answer.max(axis=1, initial=-np.inf) - np.take_along_axis(answer, before[:, None], axis=1)[:, 0]
     held = (best != before) & (lead < hold * (1 - around / FREE_SHARE))
@@ -198,6 +207,13 @@ def _held(
 def _between(before: np.ndarray, after: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:
     """(n, C) float32 logarithms of the mean of two probabilities, of which the second has this weight."""
     return np.logaddexp(before + np.log1p(-weight), after + np.log(weight))
+
+
+def _likeliest(log_probabilities: np.ndarray) -> np.ndarray:
+    """(V,) int32: the first of the likeliest of the (V, C) float32 classes."""
+    if (library := voxels_native.library()) and log_probabilities.size:
+        return voxels_native.likeliest(library, log_probabilities)
+    return log_probabilities.argmax(axis=1).astype(np.int32)
 
 
 def _kept(log_probabilities: np.ndarray) -> np.ndarray:

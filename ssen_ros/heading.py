@@ -14,16 +14,17 @@ STEADY = np.deg2rad(4.0)  # that a heading may be off before a map is lined up a
 _QUARTER = np.pi / 2
 _COARSE, _FINE = np.deg2rad(2.0), np.deg2rad(0.25)  # steps of the search
 _UPRIGHT = 4  # voxels of a column, as walls and furniture have; a floor has one
-_ENOUGH = 50  # columns to say anything
+_ENOUGH = 200  # columns to say anything
 _MOST = 20_000  # columns that are looked at
-_CLEAR = 1.15  # how much sharper than most directions the best has to be
+_CLEAR = 1.3  # how much sharper than most directions the best has to be: of round walls it is up to 1.2
+_LIES_RIGHT = np.deg2rad(0.8)  # off the axes: such a map is left as it lies
 
 
 def find_heading(keys: np.ndarray) -> float | None:
     """Angle, rad, by which a map is to be turned about z (counter-clockwise) to line it up; -pi/2 to pi/2.
 
     `keys` are those of its V voxels, ascending (`voxel_keys`). Afterwards the walls run along the axes, most
-    of them along y. None where no direction stands out.
+    of them along x. None where no direction stands out.
     """
     starts = np.flatnonzero(np.diff(keys >> voxel_keys.AXIS_BITS, prepend=-1))
     voxels = np.diff(starts, append=len(keys))
@@ -41,7 +42,9 @@ def find_heading(keys: np.ndarray) -> float | None:
     sharp = np.array([_sharpness(columns, weights, angle) for angle in near])
     best = int(sharp.sum(axis=1).argmax())
     across, along = sharp[best]
-    return float(-near[best] if along >= across else _QUARTER - near[best])
+    turn = (-near[best] if along >= across else _QUARTER - near[best]) + _QUARTER
+    turn = float(turn % np.pi - _QUARTER)
+    return turn if abs(turn) > _LIES_RIGHT else 0.0
 
 
 def heading_of(keys: np.ndarray, before: float | None) -> float:

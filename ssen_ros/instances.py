@@ -1,14 +1,13 @@
 """From clusters to detections, and from the detections of each pass to instances that last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import pairwise
-from types import MappingProxyType
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components
 
 from ssen_ros import stopping, voxel_keys
 from ssen_ros.boxes import fit_box
@@ -16,6 +15,7 @@ from ssen_ros.config import InstancesConfig
 from ssen_ros.labels import IGNORE_INDEX, UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
     Clusters,
+    Described,
     Detection,
     Event,
     Instance,
@@ -24,6 +24,7 @@ from ssen_ros.structures import (
     Segmentation,
     VoxelSnapshot,
 )
+from ssen_ros.unchanged import rows_before
 
 # Share of the smaller of detection and instance that, shared, continues the instance whatever the
 # IoU: an object half seen and then seen whole has a small IoU, but lies inside what it becomes.
@@ -48,20 +49,31 @@ def summarize(
     clusters: Clusters,
     class_names: Sequence[str],
     min_score: float = 0.0,
-    before: Sequence[Detection] = (),
 ) -> list[Detection]:
+    """What `describe` says of each cluster, but for the detections below `min_score`."""
+    described = describe(snapshot, segmentation, clusters, class_names)
+    return [detection for detection in described.detections if detection.score >= min_score]
+
+
+def describe(
+    snapshot: VoxelSnapshot,
+    segmentation: Segmentation,
+    clusters: Clusters,
+    class_names: Sequence[str],
+    before: Described | None = None,
+) -> Described:
     """One detection per cluster, in the order of the cluster labels.
 
-    What nothing has changed of since the detections `before` is not computed anew.
+    A cluster of which nothing has changed since `before` has the detection that it had.
 
     Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
     if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
     Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
-    gave to the cluster, times a / (a + PIECE) for a surface a, m2, of one voxel's square for each of them;
-    detections below `min_score` are left out.
+    gave to the cluster, times a / (a + PIECE) for a surface a, m2, of one voxel's square for each of them.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
-    thing = is_thing(tuple(class_names))
+    class_names = tuple(class_names)
+    thing = is_thing(class_names)
     classes = segmentation.log_probabilities.shape[1]
     if classes != len(thing):
         raise ValueError(
@@ -70,44 +82,56 @@ def summarize(
         )
     if clusters.count and not thing.any():
         raise ValueError(f"clusters found, but no countable class among {', '.join(class_names)}")
-    by_cluster = np.argsort(clusters.instance_label, kind="stable")  # noise, -1, first
-    ends = np.searchsorted(clusters.instance_label[by_cluster], np.arange(clusters.count + 1))
-    members = (by_cluster[begin:end] for begin, end in pairwise(ends))
-    rows, adopted = segmentation.thing_rows, clusters.adopted
-    known = {one.digest: one for one in before if not (one.id or one.class_name)}  # nor said by hand
-    detections = (
-        detect(snapshot, segmentation.log_probabilities, rows[member], thing, adopted[member], known)
-        for member in members
-    )
-    return [detection for detection in detections if detection.score >= min_score]
+    label = clusters.instance_label
+    by_cluster = voxel_keys.in_order(label + 1)  # noise, -1, first
+    ends = np.searchsorted(label[by_cluster], np.arange(clusters.count + 1))
+    if before and before.class_names != class_names:
+        before = None
+    was = _clusters_before(before, snapshot, segmentation, clusters)[by_cluster]
+    size_before = np.bincount(before.clusters.instance_label + 1)[1:] if before else np.empty(0)
+    rows, adopted = segmentation.thing_rows[by_cluster], clusters.adopted[by_cluster]
+    detections = []
+    for begin, end in pairwise(ends.tolist()):
+        one = slice(begin, end)
+        old = was[begin]
+        if before and old >= 0 and size_before[old] == end - begin and (was[one] == old).all():
+            detections.append(replace(before.detections[old], rows=rows[one]))
+        else:
+            detections.append(
+                detect(snapshot, segmentation.log_probabilities, rows[one], thing, adopted[one])
+            )
+    return Described(snapshot, segmentation, clusters, class_names, tuple(detections))
+
+
+def _clusters_before(
+    before: Described | None, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
+) -> np.ndarray:
+    """(T,) int32: in which cluster each of the things was, as it is; -1: in none, or it was not just so."""
+    if before is None:
+        return np.full(len(segmentation.thing_rows), -1, np.int32)
+    row = rows_before(before, snapshot, segmentation, place=True)
+    row[np.append(before.clusters.adopted, False)[row] != clusters.adopted] = -1
+    return np.append(before.clusters.instance_label, np.int32(-1))[row]
 
 
 def detect(
     snapshot: VoxelSnapshot,
-    log_probabilities: np.ndarray,  # (V, C) float32
+    log_probabilities: np.ndarray,  # (V, C) float32 or float16
     rows: np.ndarray,  # (n,) int64 of the snapshot
     thing: np.ndarray,  # (C,) bool
     adopted: np.ndarray | None = None,  # (n,) bool
-    known: Mapping[bytes, Detection] = MappingProxyType({}),  # by digest
 ) -> Detection:
-    """What `summarize` says of one cluster, which has these rows."""
+    """What `describe` says of one cluster, which has these rows."""
     stopping.check()
-    points, own, membership = snapshot.points[rows], log_probabilities[rows], 1.0
-    if adopted is not None:
-        membership -= adopted.mean()
-    digest = blake2b(points.tobytes(), digest_size=16)
-    for part in own, thing, np.float64(membership):
-        digest.update(part.tobytes())
-    if before := known.get(digest.digest()):
-        return replace(before, rows=rows)
-    log_probabilities = own.astype(np.float64)
+    log_probabilities = log_probabilities[rows].astype(np.float64)
     votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
     votes = np.where(thing, votes, -np.inf)
     class_id = int(votes.argmax())
     # a float32 log-softmax may exceed 0 by its rounding
     probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
+    membership = 1.0 if adopted is None else 1 - adopted.mean()
     surface = len(rows) * snapshot.voxel_size**2
-    points = points.astype(np.float64)
+    points = snapshot.points[rows].astype(np.float64)
     return Detection(
         class_id=class_id,
         score=float(probability * membership * surface / (surface + PIECE)),
@@ -115,7 +139,6 @@ def detect(
         box=fit_box(points),
         centroid=points.mean(axis=0),
         rows=rows,
-        digest=digest.digest(),
     )
 
 
@@ -150,30 +173,42 @@ def update(
     next_id = memory.next_id
     for detection, column in zip(detections, found.continued, strict=True):
         before = known[column] if column >= 0 else None
-        if before and not detection.class_name:  # the name goes with an object that has moved
-            detection = replace(detection, class_name=names.get(before.id, ""))
+        if before and before.id in names and not detection.class_name:  # it goes with one that has moved
+            detection = replace(detection, class_name=names[before.id])
         id, hold = detection.id or next_id, config.class_hold
         active.append(detected(detection, before, id, keys, stamp_ns, class_names, hold))
         next_id += before is None and not detection.id
     missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
     splits = _splits(known, found, active)
-    now = (*sorted(active, key=lambda k: k.id), *missing)
-    now = tuple(replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in now)
+    now = telling((*sorted(active, key=lambda k: k.id), *missing), tell_unknown)
     after = replace(memory, known=now, next_id=next_id, news=())
     return after, (*memory.news, *story(known, now, splits, merged))
 
 
-def label(voxel_coords: np.ndarray, known: Sequence[Known]) -> np.ndarray:
-    """(V,) int32 id of the instance at each of (V, 3) voxel indices, sorted by x, y, z; -1 where none is.
+def telling(known: Sequence[Known], tell_unknown: bool) -> tuple[Known, ...]:
+    """The same instances, those of no class told of only if `tell_unknown`."""
+    told = (tell_unknown or one.instance.class_name != UNKNOWN_NAME for one in known)
+    return tuple(
+        one if one.told == is_told else replace(one, told=is_told) for one, is_told in zip(known, told)
+    )
+
+
+def owner(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:
+    """(V,) int32: which of the known instances has each of (V,) ascending voxel keys; -1 where none does.
 
     An active instance wins over a missing one.
     """
-    ids = np.full(len(voxel_coords), -1, dtype=np.int32)
-    keys = voxel_keys.pack(voxel_coords)
-    for one in sorted(known, key=lambda k: k.missed == 0):
-        row = voxel_keys.find(keys, one.keys)
-        ids[row[row >= 0]] = one.id
-    return ids
+    found = np.full(len(keys), -1, dtype=np.int32)
+    order = sorted(range(len(known)), key=lambda number: known[number].missed == 0)
+    row = voxel_keys.find(keys, np.concatenate([np.empty(0, np.int64), *(known[k].keys for k in order)]))
+    number = np.repeat(np.array(order, np.int32), [len(known[k].keys) for k in order])
+    found[row[row >= 0]] = number[row >= 0]  # where several have it, the last one stays
+    return found
+
+
+def label(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:
+    """(V,) int32: the id of the instance at each of (V,) ascending voxel keys; -1 where none is."""
+    return np.array([*(one.id for one in known), -1], np.int32)[owner(keys, known)]
 
 
 @dataclass(frozen=True)
@@ -181,18 +216,20 @@ class Association:
     """Which of K known instances each of D detections continues, and how they share voxels."""
 
     continued: np.ndarray  # (D,) int64, column of the known instance; -1: none, the detection is new
-    shared: np.ndarray  # (D, K) int64, voxels in both
+    shared: csr_array  # (D, K) int64, voxels in both
     detection_size: np.ndarray  # (D,) int64
     known_size: np.ndarray  # (K,) int64, voxels when last detected
     known_present: np.ndarray  # (K,) int64, of these, voxels that are still in the map
 
-    def of_detection(self) -> np.ndarray:
-        """(D, K) share of the detection's voxels that were the instance's."""
-        return self.shared / self.detection_size[:, None]
+    def origins(self, detection: int) -> tuple[np.ndarray, np.ndarray]:
+        """The known instances that had some of its voxels, and which share of them."""
+        row = self.shared[[detection]]
+        return row.indices, row.data / self.detection_size[detection]
 
-    def of_known(self) -> np.ndarray:
-        """(D, K) share of the instance's voxels that are the detection's now."""
-        return self.shared / self.known_size[None, :]
+    def heirs(self, known: int) -> tuple[np.ndarray, np.ndarray]:
+        """The detections that have some of its voxels now, and which share of them."""
+        column = self.shared[:, [known]].tocoo()
+        return column.row, column.data / self.known_size[known]
 
 
 def associate(
@@ -205,13 +242,15 @@ def associate(
     of the smaller one (see CONTAINMENT). Which continues which is the assignment of largest summed
     IoU, so that a blob over several objects takes the id it resembles most.
     """
-    rows = [voxel_keys.find(snapshot_keys, k.keys) for k in known]
+    rows = voxel_keys.find_each(snapshot_keys, [k.keys for k in known])
     present = [row[row >= 0] for row in rows]
     by_detection = _incidence([d.rows for d in detections], len(snapshot_keys))
     by_known = _incidence(present, len(snapshot_keys))
+    shared = (by_detection @ by_known.T).tocsr()
+    shared.sort_indices()
     overlaps = Association(
         continued=np.full(len(detections), -1, dtype=np.int64),
-        shared=(by_detection @ by_known.T).toarray(),
+        shared=shared,
         detection_size=np.array([len(d.rows) for d in detections], dtype=np.int64),
         known_size=np.array([len(k.keys) for k in known], dtype=np.int64),
         known_present=np.array([len(row) for row in present], dtype=np.int64),
@@ -224,7 +263,7 @@ def associate(
 def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
     """(len(sets), columns) int64 matrix with a 1 where the set holds the column."""
     ends = np.cumsum([0, *(len(s) for s in sets)])
-    indices = np.concatenate([np.empty(0, dtype=np.int64), *sets])
+    indices = np.concatenate([np.empty(0, dtype=np.int64), *sets]).astype(np.int32)
     return csr_array((np.ones(len(indices), dtype=np.int64), indices, ends), shape=(len(sets), columns))
 
 
@@ -233,18 +272,41 @@ def _assign(overlaps: Association, min_overlap: float, given: np.ndarray, ids: n
 
     `given` (D,) int64 are the detections' ids, 0 for none; `ids` (K,) int64 those of the known instances.
     """
-    union = overlaps.detection_size[:, None] + overlaps.known_size[None, :] - overlaps.shared
-    iou = overlaps.shared / union
-    contained = np.maximum(overlaps.of_detection(), overlaps.of_known()) >= CONTAINMENT
-    allowed = (overlaps.shared > 0) & ((iou >= min_overlap) | contained)
-    allowed &= (given == 0)[:, None] & ~np.isin(ids, given)
-    by_hand = given[:, None] == ids
-    allowed, iou = allowed | by_hand, np.where(by_hand, 2.0, iou)  # more than any IoU
-    rows, columns = linear_sum_assignment(np.where(allowed, iou, 0), maximize=True)
-    continued = overlaps.continued.copy()
-    chosen = allowed[rows, columns]
-    continued[rows[chosen]] = columns[chosen]
-    return continued
+    pairs = overlaps.shared.tocoo()
+    row, column, shared = pairs.row, pairs.col, pairs.data
+    iou = shared / (overlaps.detection_size[row] + overlaps.known_size[column] - shared)
+    smaller = np.minimum(overlaps.detection_size[row], overlaps.known_size[column])
+    allowed = (iou >= min_overlap) | (shared / smaller >= CONTAINMENT)
+    allowed &= (given[row] == 0) & ~np.isin(ids, given)[column]
+    by_hand = np.flatnonzero(given)
+    of_hand, same = np.nonzero(given[by_hand, None] == ids)
+    return _best(
+        np.append(row[allowed], by_hand[of_hand]),
+        np.append(column[allowed], same),
+        np.append(iou[allowed], np.full(len(same), 2.0)),  # more than any IoU
+        (len(given), len(ids)),
+    )
+
+
+def _best(row: np.ndarray, column: np.ndarray, worth: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(shape[0],) the column of each row, -1 for none: of (n,) pairs those that are worth the most together.
+
+    Most pairs compete with no other. Those that do are few together, and each such part is looked at alone.
+    """
+    best = np.full(shape[0], -1, dtype=np.int64)
+    graph = coo_array((np.ones(len(row), bool), (row, shape[0] + column)), shape=(sum(shape),) * 2)
+    part = connected_components(graph, directed=False)[1][row]
+    alone = np.bincount(part, minlength=1)[part] == 1
+    best[row[alone]] = column[alone]
+    rest = np.flatnonzero(~alone)
+    for pairs in voxel_keys.grouped(rest, part[rest]):
+        (rows, r), (columns, c) = (np.unique(side[pairs], return_inverse=True) for side in (row, column))
+        table = np.zeros((len(rows), len(columns)))
+        table[r, c] = worth[pairs]
+        r, c = linear_sum_assignment(table, maximize=True)
+        chosen = table[r, c] > 0
+        best[rows[r[chosen]]] = columns[c[chosen]]
+    return best
 
 
 def named(instance: Instance, class_name: str, class_names: Sequence[str]) -> Instance:
@@ -297,15 +359,16 @@ def _miss(
     """The undetected instances that are kept, by id, and the mergers of those that are not."""
     kept: list[Known] = []
     absorbed: dict[int, list[int]] = {}
-    covered = found.of_known()
     for column in np.setdiff1d(np.arange(len(known)), found.continued):
         one = known[column]
         present = found.known_present[column] >= LEAST_PRESENT * found.known_size[column]
         if present and one.missed < max_missed:
             missing = replace(one.instance, state="missing")
             kept.append(replace(one, instance=missing, missed=one.missed + 1))
-        elif (covered[:, column] > CONTAINMENT).any():
-            absorbed.setdefault(active_ids[int(covered[:, column].argmax())], []).append(one.id)
+            continue
+        heirs, covered = found.heirs(column)
+        if covered.max(initial=0) > CONTAINMENT:
+            absorbed.setdefault(active_ids[heirs[covered.argmax()]], []).append(one.id)
     merged = [Event("merged", survivor, tuple(sorted(absorbed[survivor]))) for survivor in sorted(absorbed)]
     kept = sorted(kept, key=lambda k: k.missed)[:MOST_MISSING]
     return sorted(kept, key=lambda k: k.id), merged
@@ -314,10 +377,9 @@ def _miss(
 def _splits(known: Sequence[Known], found: Association, active: Sequence[Known]) -> list[Event]:
     """New detections most of whose voxels were those of an instance that another detection continues."""
     parts: dict[int, list[int]] = {}
-    share = found.of_detection()
     for row in np.flatnonzero(found.continued < 0).tolist():
-        origin = int(share[row].argmax()) if len(known) else -1
-        if origin >= 0 and origin in found.continued and share[row, origin] > CONTAINMENT:
+        origins, share = found.origins(row)
+        if share.max(initial=0) > CONTAINMENT and (origin := origins[share.argmax()]) in found.continued:
             parts.setdefault(known[origin].id, []).append(active[row].id)
     return [Event("split", id, tuple(parts[id])) for id in sorted(parts)]
 

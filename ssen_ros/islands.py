@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ssen_ros import voxel_keys
+from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.smoothing import STEPS_AHEAD
 
 WIDE_M = 8.0  # along x or y: what is wider is parted
@@ -20,30 +20,35 @@ def islands(voxel_coords: np.ndarray, voxel_size: float) -> list[np.ndarray]:
     """The (n,) int64 ascending rows of each island of (T, 3) voxels, in the order of their first rows.
 
     Things no wider than WIDE_M are one island, and so are those that no gap parts. Neighbouring voxels are
-    always in one.
+    always in one. The voxels are sorted by x, y, z.
     """
-    found = _parted(voxel_coords, np.arange(len(voxel_coords)), voxel_size, CELLS_M)
+    rows = np.arange(len(voxel_coords))
+    found = _parted(voxel_coords, np.ascontiguousarray(voxel_coords[:, 1]), rows, voxel_size, CELLS_M)
     return sorted(found, key=lambda island: island[0])
 
 
 def _parted(
-    coords: np.ndarray, rows: np.ndarray, voxel_size: float, cells_m: tuple[float, ...]
+    coords: np.ndarray, y: np.ndarray, rows: np.ndarray, voxel_size: float, cells_m: tuple[float, ...]
 ) -> list[np.ndarray]:
     if not len(rows):
         return []
-    if not cells_m or np.ptp(coords[rows, :2], axis=0).max() * voxel_size <= WIDE_M:
+    wide = max(coords[rows[-1], 0] - coords[rows[0], 0], np.ptp(y[rows]))
+    if not cells_m or wide * voxel_size <= WIDE_M:
         return [rows]
     parts = _together(coords, rows, max(1, round(cells_m[0] / voxel_size)))
-    return [island for part in parts for island in _parted(coords, part, voxel_size, cells_m[1:])]
+    return [island for part in parts for island in _parted(coords, y, part, voxel_size, cells_m[1:])]
 
 
 def _together(coords: np.ndarray, rows: np.ndarray, edge: int) -> list[np.ndarray]:
     """The rows by the group of cells of so many voxels that they lie in; cells that touch are in one."""
-    cells, of_row = np.unique(voxel_keys.pack(coords[rows] // edge), return_inverse=True)
     steps = voxel_keys.steps(STEPS_AHEAD)
-    ahead = np.stack([voxel_keys.find(cells, cells + step) for step in steps], axis=1)
-    one, step = np.nonzero(ahead >= 0)
-    graph = coo_array((np.ones(len(one), bool), (one, ahead[one, step])), shape=(len(cells), len(cells)))
-    island = connected_components(graph, directed=False)[1][of_row]
-    order = np.argsort(island, kind="stable")
-    return np.split(rows[order], np.flatnonzero(np.diff(island[order])) + 1)
+    if library := voxels_native.library():
+        group = voxels_native.cell_groups(library, coords, rows, edge, steps)
+    else:
+        cells, of_row = np.unique(voxel_keys.pack(coords[rows] // edge), return_inverse=True)
+        ahead = np.stack([voxel_keys.find(cells, cells + step) for step in steps], axis=1)
+        one, step = np.nonzero(ahead >= 0)
+        pairs = (one, ahead[one, step])
+        graph = coo_array((np.ones(len(one), bool), pairs), shape=(len(cells), len(cells)))
+        group = connected_components(graph, directed=False)[1][of_row]
+    return voxel_keys.grouped(rows, group)

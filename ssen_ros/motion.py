@@ -90,12 +90,11 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
     objects: the (n,) voxel keys of each, ascending. A voxel that is in several belongs to the first.
     """
     keys_before, keys_now = (one.keys for one in (before, now))
-    gone = np.array([_has_gone(keys, keys_now) for keys in objects], bool)
+    gone = np.array([_has_gone(rows) for rows in voxel_keys.find_each(keys_now, objects)], bool)
     if not gone.any():
         return None
     owner = _owners(keys_before, objects)
-    staying = np.flatnonzero(~gone)
-    free = ~np.isin(_owner_now(owner, keys_before, keys_now), staying)
+    free = np.append(gone, True)[_owner_now(owner, keys_before, keys_now)]
     finder = _Finder(before, now, free)
     sizes = np.bincount(owner[owner >= 0], minlength=len(objects))
     for k in sorted(np.flatnonzero(gone & (sizes > 0)), key=lambda k: -sizes[k]):
@@ -115,32 +114,26 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
     )
 
 
-def _has_gone(keys: np.ndarray, keys_now: np.ndarray) -> bool:
-    """Many of these voxels have."""
-    return len(keys) > 0 and bool((voxel_keys.find(keys_now, keys) >= 0).mean() < LEAST_PRESENT)
+def _has_gone(rows_now: np.ndarray) -> bool:
+    """Many of these voxels have: they have no row."""
+    return bool(np.count_nonzero(rows_now >= 0) < LEAST_PRESENT * len(rows_now))
 
 
 def _owners(keys_before: np.ndarray, objects: Sequence[np.ndarray]) -> np.ndarray:
     """(U,) object of each voxel of the map before, -1 for none."""
     owner = np.full(len(keys_before), -1)
-    for k in reversed(range(len(objects))):
-        row = voxel_keys.find(keys_before, objects[k])
+    for k, row in reversed([*enumerate(voxel_keys.find_each(keys_before, objects))]):
         owner[row[row >= 0]] = k
     return owner
 
 
 def _owner_now(owner: np.ndarray, keys_before: np.ndarray, keys_now: np.ndarray) -> np.ndarray:
-    row = voxel_keys.find(keys_before, keys_now)
-    return np.where(row >= 0, np.append(owner, -1)[row], -1)
+    return np.append(owner, -1)[voxel_keys.find(keys_before, keys_now)]
 
 
 def _blocks(coords: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
     """The rows by the block that they lie in."""
-    if not len(rows):
-        return []
-    block = voxel_keys.pack(coords[rows] // BLOCK)
-    order = np.argsort(block, kind="stable")
-    return np.split(rows[order], np.flatnonzero(np.diff(block[order])) + 1)
+    return voxel_keys.grouped(rows, voxel_keys.pack(coords[rows] // BLOCK))
 
 
 def _origin(
@@ -158,22 +151,16 @@ def _origin(
     arrived = np.concatenate(
         [
             moved(before.points[own], motion)
-            for own, motion in zip(_split(rows, finder.piece[rows]), finder.motions, strict=True)
+            for own, motion in zip(voxel_keys.grouped(rows, finder.piece[rows]), finder.motions, strict=True)
         ]
     )
-    rows = np.concatenate(_split(rows, finder.piece[rows]))
+    rows = np.concatenate(voxel_keys.grouped(rows, finder.piece[rows]))
     open_ = np.flatnonzero(~stayed)
     found = KDTree(arrived).query(now.points[open_], distance_upper_bound=now.voxel_size)
     distance, nearest = map(np.asarray, found)
     there = np.isfinite(distance)
     origin[open_[there]] = rows[nearest[there]]
     return origin
-
-
-def _split(rows: np.ndarray, piece: np.ndarray) -> list[np.ndarray]:
-    """The rows of each piece, from 0 on; there is none without."""
-    order = np.argsort(piece, kind="stable")
-    return np.split(rows[order], np.flatnonzero(np.diff(piece[order])) + 1)
 
 
 class _Finder:

@@ -18,7 +18,7 @@ import ssen_ros
 log = logging.getLogger(__name__)
 
 NAME = "libssen_native.so"
-INTERFACE = 4  # of src/native.cpp: `ssen_interface`
+INTERFACE = 5  # of src/native.cpp: `ssen_interface`
 
 
 @cache

@@ -69,6 +69,8 @@ def instance_colors(instance_id: np.ndarray) -> np.ndarray:
     with each id, so ids that follow each other are easy to tell apart. The space is OKLab (B. Ottosson).
     """
     ids = np.asarray(instance_id, dtype=np.int64)
+    if ids.max(initial=0) + 2 < ids.size:
+        return instance_colors(np.arange(-1, ids.max() + 1))[np.maximum(ids, -1) + 1]
     hue = 2.0 * np.pi * ((ids * _GOLDEN) % 1.0)
     oklab = np.stack([_LIGHTNESS[ids % 3], _CHROMA * np.cos(hue), _CHROMA * np.sin(hue)], axis=-1)
     light = np.clip((oklab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0.0, 1.0)

@@ -9,15 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ssen_ros import corrections, headroom, instances, stopping
+from ssen_ros import corrections, headroom, instances, stopping, voxel_keys
 from ssen_ros.closure import follow
 from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
+from ssen_ros.features import Anchor
 from ssen_ros.floor import above_floor, find_floor, steady
-from ssen_ros.heading import heading_of
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
+from ssen_ros.heading import heading_of
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
 from ssen_ros.structures import (
     Clusters,
@@ -69,7 +70,7 @@ class Segmenting(Networks, Protocol):
         """
         return None
 
-    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+    def recalled(self, evidence: Evidence, anchor: Anchor, config: PassesConfig) -> Kept | None:
         """What a pass over a map that was loaded goes on from; None: nothing."""
         return None
 
@@ -143,10 +144,8 @@ class SsenPipeline:
         with _timed(timings_s, "total"):
             whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
             snapshot = _without_strays(whole, floor)
-            heading = None
-            if config.segmenter.line_up:
-                heading = heading_of(snapshot.keys, memory.heading)
-                snapshot = replace(snapshot, heading=heading)
+            heading = heading_of(snapshot.keys, memory.heading) if config.segmenter.line_up else None
+            snapshot = snapshot.headed(heading or 0.0)
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
@@ -168,11 +167,18 @@ class SsenPipeline:
                     fused.pass_label,
                 )
             with _timed(timings_s, "cluster"):
-                clusters, islands = cluster_things(snapshot, segmentation, config.clustering, memory.islands)
+                clusters, clustered = cluster_things(
+                    snapshot, segmentation, config.clustering, memory.clustered
+                )
             with _timed(timings_s, "instances"):
                 kept = keeping and Kept(keeping, keeping.passes, 1.0 if memory.turn else keeping.share)
                 memory = replace(
-                    memory, floor=floor, heading=heading, kept=kept, evidence=fused.evidence, islands=islands
+                    memory,
+                    floor=floor,
+                    heading=heading,
+                    kept=kept,
+                    evidence=fused.evidence,
+                    clustered=clustered,
                 )
                 seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
                 return self.conclude(replace(seen, timings_s=timings_s), memory)
@@ -192,22 +198,20 @@ class SsenPipeline:
         label = known.label.astype(np.int32)
         thing_rows = np.flatnonzero(self._is_thing[label])
         embeddings = np.empty((len(thing_rows), 0), np.float32)
-        segmentation = Segmentation(known.mean.astype(np.float32), label, thing_rows, embeddings, label)
+        segmentation = Segmentation(known.mean, label, thing_rows, embeddings, label)
         ids, cluster = np.unique(
-            np.append(instances.label(snapshot.voxel_coords[thing_rows], memory.known), np.int32(-1)),
+            np.append(instances.label(snapshot.keys[thing_rows], memory.known), np.int32(-1)),
             return_inverse=True,
         )
         clusters = Clusters(
             (cluster[:-1] - 1).astype(np.int32),  # -1 is the least of the ids
             np.zeros(len(thing_rows), bool),
-            np.exp(np.minimum(segmentation.log_probabilities[thing_rows].max(axis=1, initial=-np.inf), 0)),
+            _sureness(segmentation.log_probabilities[thing_rows]),
         )
-        tell_unknown = self.config.publish.unknown
-        now = tuple(
-            replace(k, told=tell_unknown or k.instance.class_name != UNKNOWN_NAME) for k in memory.known
-        )
+        now = instances.telling(memory.known, self.config.publish.unknown)
         events = *memory.news, *instances.story(memory.known, now, (), ())
-        kept = self.segmenter.recalled(known, memory.floor.height, self.config.passes)
+        anchor = Anchor.over(memory.floor.height, known.points, memory.heading or 0.0)
+        kept = self.segmenter.recalled(known, anchor, self.config.passes)
         memory = replace(memory, known=now, news=(), map=snapshot, kept=kept)
         seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
         said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)
@@ -234,15 +238,14 @@ class SsenPipeline:
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:
             clusters = corrections.untouched(segmentation, clusters, said)
-        detections = instances.summarize(
-            snapshot, segmentation, clusters, names, config.instances.min_score, memory.detections
-        )
+        described = instances.describe(snapshot, segmentation, clusters, names, memory.described)
+        detections = [one for one in described.detections if one.score >= config.instances.min_score]
         if said is not None:
             detections += corrections.detections_by_hand(snapshot, segmentation, said, hand, names)
         memory, events = instances.update(
             memory, detections, snapshot, seen.stamp_ns, names, config.instances, config.publish.unknown
         )
-        memory = replace(memory, detections=tuple(detections))
+        memory = replace(memory, described=described)
         return self._label(seen, memory, said, now.known, detections=tuple(detections), events=events)
 
     def correct(self, result: StepResult, edit: Edit) -> StepResult:
@@ -275,21 +278,21 @@ class SsenPipeline:
             thing[said > corrections.UNTOUCHED] = False
             thing[said > 0] = True
         thing_rows = np.flatnonzero(thing)
-        instance_id = np.full(len(thing), -1, dtype=np.int32)
-        instance_id[thing_rows] = instances.label(seen.snapshot.voxel_coords[thing_rows], memory.known)
+        owner = np.full(len(thing), -1, dtype=np.int32)  # which of the objects has each voxel; -1: none
+        owner[thing_rows] = instances.owner(seen.snapshot.keys[thing_rows], memory.known)
         semantic_label = seen.segmentation.semantic_label
         if self.config.instances.relabel:
             share = self.config.instances.relabel_share
-            semantic_label = _relabel(semantic_label, instance_id, memory.known, share)
+            semantic_label = _relabel(semantic_label, owner, memory.known, share)
         evidence = memory.evidence
         if evidence is not None:
             if before is not None:
-                renamed = np.isin(instance_id, _of_another_class(before, memory.known))
+                renamed = _by_owner(_of_another_class(before, memory.known), False, owner)
                 evidence = tell(evidence, semantic_label, renamed, self.config.fusion.confirm)
             semantic_label = told(evidence, semantic_label)
-        confidence = _confidence(seen.segmentation, seen.clusters)
+        confidence = _confidence(seen.segmentation, seen.clusters, memory.evidence)
         if said is not None:
-            instance_id[said > 0] = said[said > 0]
+            owner = np.where(said > 0, _numbers(said, memory.known), owner)
             names = self.segmenter.class_names
             semantic_label = _labelled_by_hand(semantic_label, said, memory, names)
             confidence[said > corrections.UNTOUCHED] = 1.0
@@ -301,7 +304,7 @@ class SsenPipeline:
             memory=memory,
             thing_rows=thing_rows,
             semantic_label=semantic_label,
-            instance_id=self._told_id(instance_id, semantic_label, memory.known),
+            instance_id=self._told_id(owner, semantic_label, memory.known),
             confidence=confidence,
             **rest,
         )
@@ -313,17 +316,17 @@ class SsenPipeline:
                 f"{self.segmenter.voxel_size:g} m: build the VoxelMap with segmenter.voxel_size"
             )
 
-    def _told_id(
-        self, instance_id: np.ndarray, semantic_label: np.ndarray, known: Sequence[Known]
-    ) -> np.ndarray:
+    def _told_id(self, owner: np.ndarray, semantic_label: np.ndarray, known: Sequence[Known]) -> np.ndarray:
         """(V,) int32: -1 where the object is not told of, or is of a class and the voxel of none."""
+        ids = np.array([k.id if k.told else -1 for k in known], np.int32)
+        told = _by_owner(ids, -1, owner)
         names = tuple(self.segmenter.class_names)
-        told = np.isin(instance_id, [k.id for k in known if k.told])
         if UNKNOWN_NAME in names:
             unknown = names.index(UNKNOWN_NAME)
-            of_no_class = np.isin(instance_id, [k.id for k in known if k.instance.class_id == unknown])
-            told &= of_no_class | (semantic_label != unknown)
-        return np.where(told, instance_id, np.int32(-1))
+            free = np.flatnonzero(semantic_label == unknown)
+            of_class = _by_owner([k.instance.class_id != unknown for k in known], False, owner[free])
+            told[free[of_class]] = -1
+        return told
 
     def _classify(self, networks: Networks, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """(V, C) log-probabilities; an empty map never reaches the network."""
@@ -393,28 +396,40 @@ def _timed(timings_s: dict[str, float], stage: str) -> Iterator[None]:
     timings_s[stage] = timings_s.get(stage, 0.0) + time.perf_counter() - start
 
 
+def _by_owner(values: Sequence | np.ndarray, none: Any, owner: np.ndarray) -> np.ndarray:
+    """(V,) of the (K,) values of the objects, that of each voxel's; `none` where it has none."""
+    return np.append(np.asarray(values, np.asarray(none).dtype), none)[owner]
+
+
+def _numbers(ids: np.ndarray, known: Sequence[Known]) -> np.ndarray:
+    """(V,) which of the objects has each of these ids; -1 where none has."""
+    own = np.array([k.id for k in known], np.int64)
+    order = np.argsort(own)
+    row = voxel_keys.find(own[order], ids)
+    return np.append(order, -1)[row]
+
+
 def _relabel(
-    semantic_label: np.ndarray, instance_id: np.ndarray, known: Sequence[Known], share: float
+    semantic_label: np.ndarray, owner: np.ndarray, known: Sequence[Known], share: float
 ) -> np.ndarray:
     """(V,) int32: the votes of an object outweigh a voxel's own where `share` of its voxels are of one class.
 
     A cluster that has swallowed its neighbours shall not paint them over.
     """
-    label = semantic_label.copy()
-    by_id = np.flatnonzero(instance_id >= 0)
-    by_id = by_id[np.argsort(instance_id[by_id], kind="stable")]
-    ids = instance_id[by_id]
-    for one in known:
-        member = by_id[slice(*np.searchsorted(ids, [one.id, one.id + 1]))]
-        if np.bincount(semantic_label[member]).max(initial=0) >= share * len(member):
-            label[member] = one.instance.class_id
+    label, member = semantic_label.copy(), np.flatnonzero(owner >= 0)
+    own, voted = owner[member], semantic_label[member]
+    classes = int(voted.max(initial=0)) + 1
+    votes = np.bincount(own * classes + voted, minlength=len(known) * classes).reshape(len(known), classes)
+    agree = (votes.max(axis=1, initial=0) >= share * votes.sum(axis=1))[own]
+    class_id = np.array([k.instance.class_id for k in known], np.int32)
+    label[member[agree]] = class_id[own[agree]]
     return label
 
 
-def _of_another_class(before: Sequence[Known], now: Sequence[Known]) -> list[int]:
-    """The ids of the objects that were of another class."""
+def _of_another_class(before: Sequence[Known], now: Sequence[Known]) -> list[bool]:
+    """Of each object, whether it was of another class."""
     was = {k.id: k.instance.class_id for k in before}
-    return [k.id for k in now if was.get(k.id, k.instance.class_id) != k.instance.class_id]
+    return [was.get(k.id, k.instance.class_id) != k.instance.class_id for k in now]
 
 
 def _labelled_by_hand(
@@ -429,9 +444,20 @@ def _labelled_by_hand(
     return label
 
 
-def _confidence(segmentation: Segmentation, clusters: Clusters) -> np.ndarray:
-    """(V,) float32: the probability of the label on stuff, the clusters' confidence on things."""
-    best = segmentation.log_probabilities.max(axis=1, initial=-np.inf)
-    confidence = np.exp(np.minimum(best, 0))
-    confidence[segmentation.thing_rows] = clusters.confidence
+def _confidence(segmentation: Segmentation, clusters: Clusters, evidence: Evidence | None) -> np.ndarray:
+    """(V,) float32: the probability of the likeliest class on stuff, the clusters' confidence on things."""
+    label, of_class = segmentation.semantic_label, segmentation.log_probabilities
+    confidence, is_stuff = np.empty(len(label), np.float32), np.ones(len(label), bool)
+    confidence[segmentation.thing_rows], is_stuff[segmentation.thing_rows] = clusters.confidence, False
+    held = np.zeros(len(label), bool) if evidence is None else is_stuff & (evidence.meanwhile > 0)
+    stuff, held = np.flatnonzero(is_stuff), np.flatnonzero(held)
+    of_label = of_class.ravel().take(stuff * of_class.shape[1] + label[stuff])
+    confidence[stuff] = _sureness(of_label[:, None])
+    confidence[held] = _sureness(of_class[held])  # there another class may be likelier than the label
     return confidence
+
+
+def _sureness(log_probabilities: np.ndarray) -> np.ndarray:
+    """(n,) float32: the probability of the likeliest class, of (n, C) log-probabilities."""
+    best = log_probabilities.astype(np.float32, copy=False).max(axis=1, initial=-np.inf)
+    return np.exp(np.minimum(best, 0))

@@ -48,6 +48,9 @@ class Answers:
     gone: np.ndarray  # (k,) int64 keys that it was shown, and that are no more
     anchor: Anchor
 
+    def __post_init__(self):
+        self.values.flags.writeable = False  # who asks gets them as they are kept
+
     @property
     def nbytes(self) -> int:
         return sum(a.nbytes for a in (*vars(self.shown).values(), self.values, self.gone))

@@ -11,7 +11,7 @@ from weakref import WeakSet
 import numpy as np
 import torch
 
-from ssen_ros import headroom, voxel_keys
+from ssen_ros import headroom
 from ssen_ros.config import PassesConfig, SegmenterConfig
 from ssen_ros.devices import device_of, empty_gpu_cache, is_gpu_failure, is_out_of_memory, on_host
 from ssen_ros.errors import CheckpointError, ConfigError, EngineError, shown, shown_names
@@ -21,11 +21,10 @@ from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.native import trim
 from ssen_ros.network_spec import chosen_weights
 from ssen_ros.regions import Answers, Voxels, answer
-from ssen_ros.rotations import turn_z
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
 from ssen_ros.structures import Evidence, Kept, VoxelSnapshot
-from ssen_ros.voxel_map import VoxelMap
+from ssen_ros.views import View
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,6 @@ _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
 _KEPT_PER_VOXEL = 2000.0  # bytes, before that is known
 _SHOWN = 23  # bytes of a voxel as a network is shown it: key, point, colour
 _ROWS = 1 << 16  # worked on at once
-_AXES = 1024  # voxels between the axes that views are turned about
 
 
 class Segmenter:
@@ -200,14 +198,13 @@ class Segmenter:
             before.forget()
         return networks
 
-    def recalled(self, evidence: Evidence, floor: float, config: PassesConfig) -> Kept | None:
+    def recalled(self, evidence: Evidence, anchor: Anchor, config: PassesConfig) -> Kept | None:
         """What a pass over a map that was loaded goes on from: what was said of its voxels.
 
         No embeddings are saved, so the embedding network's first pass is a whole one.
         """
         if config.incremental == "off":
             return None
-        anchor = Anchor.over(floor, evidence.points)
         shown = Voxels(evidence.keys, evidence.points, evidence.colors)
         values = evidence.mean.astype(np.float32)
         classes = Answers(shown, values, np.empty(0, np.int64), anchor)
@@ -221,28 +218,18 @@ class Segmenter:
         rotations, by which all are turned further.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        return self.semantic_from(Anchor.over(floor, snapshot.points), snapshot, part)
+        return self.semantic_from(Anchor.over(floor, snapshot.points, snapshot.heading), snapshot, part)
 
     @torch.inference_mode()
     def semantic_from(self, anchor: Anchor, snapshot: VoxelSnapshot, part: float = 0.0) -> np.ndarray:
         """As `semantic`; heights and positions are measured from there, and near there views are turned."""
-        views = (self.view(snapshot, anchor, k + part) for k in range(self.rotations))
-        return on_host(self.mean(self._log_probabilities(*view) for view in views))
+        lined_up = View.lined_up(snapshot, anchor)
+        views = (self.view(lined_up, k + part) for k in range(self.rotations))
+        return lined_up.of_map(on_host(self.mean(map(self._log_probabilities, views))))
 
-    def view(
-        self, snapshot: VoxelSnapshot, anchor: Anchor, k: float
-    ) -> tuple[VoxelSnapshot, Anchor, np.ndarray | None]:
-        """The snapshot, `turned` for the k-th of the rotations, and its anchor with it.
-
-        The last are the rows as in `turned`; None: as the snapshot lies, they are its own.
-        """
-        if k == 0:
-            return snapshot, anchor, None
-        angle = 2 * np.pi * k / self.rotations
-        view, row = turned(snapshot, angle, anchor.centre)
-        axis = _axis(anchor.centre, snapshot.voxel_size)
-        x, y, _ = _turn(np.array([[*anchor.centre, 0.0]]), angle, axis)[0].tolist()
-        return view, Anchor(anchor.floor, (x, y)), row
+    def view(self, lined_up: View, k: float) -> View:
+        """What is lined up, turned for the k-th of the rotations."""
+        return View.turned(lined_up.snapshot, lined_up.anchor, 2 * np.pi * k / self.rotations)
 
     def turned(self, turn: int) -> "TurnedNetworks":
         """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
@@ -269,16 +256,19 @@ class Segmenter:
     ) -> np.ndarray:
         """(T, d) float32 embeddings of the rows that are things (paper, Sec. III: no background)."""
         floor = find_floor(snapshot).height if floor is None else floor
-        return self.embed_from(Anchor.over(floor, snapshot.points[thing_rows]), snapshot, thing_rows)
+        anchor = Anchor.over(floor, snapshot.points[thing_rows], snapshot.heading)
+        return self.embed_from(anchor, snapshot, thing_rows)
 
     def embed_from(self, anchor: Anchor, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
         """As `embed`; heights and positions are measured from there."""
-        return on_host(self._embedding(snapshot, thing_rows, anchor))
+        view = View.lined_up(snapshot, anchor)
+        rows, thing = view.rows(thing_rows)
+        return on_host(self._embedding(view.snapshot, rows, view.anchor))[thing]
 
-    def _log_probabilities(self, view: VoxelSnapshot, anchor: Anchor, row: np.ndarray | None) -> torch.Tensor:
-        """(V, C) of the voxels that lie in these rows of a view; None: of all."""
-        found = self.classify(self._semantic(view, np.arange(len(view)), anchor))
-        return found if row is None else found[row]
+    def _log_probabilities(self, view: View) -> torch.Tensor:
+        """(V, C) of the voxels of the map that is seen."""
+        found = self._semantic(view.snapshot, np.arange(len(view.snapshot)), view.anchor)
+        return view.of_map(self.classify(found))
 
 
 _keeping: "WeakSet[KeepingNetworks]" = WeakSet()
@@ -378,9 +368,7 @@ class KeepingNetworks:
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's."""
         embeddings = self._while_memory_lasts(
-            lambda: on_host(
-                self._embedding(snapshot, thing_rows, Anchor.over(floor, snapshot.points[thing_rows]))
-            ),
+            lambda: self._embed(snapshot, thing_rows, floor),
             lambda: self._segmenter.embed(snapshot, thing_rows, floor),
         )
         if self._keeps and len(snapshot) > _TYPICAL:
@@ -401,18 +389,23 @@ class KeepingNetworks:
             trim()
         return without()
 
+    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        view = View.lined_up(snapshot, Anchor.over(floor, snapshot.points[thing_rows], snapshot.heading))
+        rows, thing = view.rows(thing_rows)
+        return on_host(self._embedding(view.snapshot, rows, view.anchor))[thing]
+
     @torch.inference_mode()
     def _semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        by_view, here = [], Anchor.over(floor, snapshot.points)
+        lined_up = View.lined_up(snapshot, Anchor.over(floor, snapshot.points, snapshot.heading))
+        by_view = []
         for k, network in enumerate(self._views):
-            view, anchor, row = self._segmenter.view(snapshot, here, k)
-            found = network(view, np.arange(len(view)), anchor)
-            chosen = slice(None) if row is None else torch.from_numpy(row).to(self._device)
+            view = self._segmenter.view(lined_up, k)
+            found = network(view.snapshot, np.arange(len(view.snapshot)), view.anchor)
             if network.keeps:
                 kept = network.kept
-                by_view.append((kept.outputs, kept.slots[chosen], kept.changed[chosen]))
+                by_view.append((kept.outputs, view.of_map(kept.slots), view.of_map(kept.changed)))
             else:
-                rows = torch.arange(len(view), device=self._device)[chosen]
+                rows = view.of_map(torch.arange(len(view.snapshot), device=self._device))
                 by_view.append((found.__getitem__, rows, torch.ones_like(rows, dtype=torch.bool)))
         slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
         capacity = self._views[0].kept.capacity
@@ -426,7 +419,7 @@ class KeepingNetworks:
         rows = changed.nonzero().view(-1)
         logits = (outputs(slots[rows]).float() for outputs, slots, _ in by_view)
         self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
-        return on_host(self._answers[slot])
+        return lined_up.of_map(on_host(self._answers[slot]))
 
 
 class RegionNetworks:
@@ -475,7 +468,8 @@ class RegionNetworks:
 
         voxels = Voxels(snapshot.keys, snapshot.points, snapshot.colors)
         network, views = segmenter.networks[0], segmenter.rotations
-        self._classes = self._answered(self._classes, voxels, floor, network, views, run)
+        anchor = Anchor.over(floor, snapshot.points, snapshot.heading)
+        self._classes = self._answered(self._classes, voxels, anchor, network, views, run)
         return self._classes.values
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
@@ -486,19 +480,19 @@ class RegionNetworks:
 
         voxels = Voxels(*(a[thing_rows] for a in (snapshot.keys, snapshot.points, snapshot.colors)))
         network = self.segmenter.networks[1]
-        self._embeddings = self._answered(self._embeddings, voxels, floor, network, 1, run)
+        anchor = Anchor.over(floor, voxels.points, snapshot.heading)
+        self._embeddings = self._answered(self._embeddings, voxels, anchor, network, 1, run)
         return self._embeddings.values
 
     def _answered(
         self,
         known: Answers | None,
         voxels: Voxels,
-        floor: float,
+        anchor: Anchor,
         network: Network,
         views: int,
         run: Callable[[np.ndarray, Anchor], np.ndarray],
     ) -> Answers:
-        anchor = Anchor.over(floor, voxels.points)
         if known and has_moved(known.anchor, anchor, network, FAR):
             known = None
         answers, count = answer(known, voxels, anchor, run, self._whole_share)
@@ -562,37 +556,5 @@ def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
 def has_moved(before: Anchor, now: Anchor, network: Network, far: float) -> bool:
     """Whether what a network said from the one anchor is not what it says from the other."""
     placed = "xyz" in network.spec.features  # else what it sees lies nowhere
-    return before.floor != now.floor or (placed and math.dist(before.centre, now.centre) > far)
-
-
-def turned(
-    snapshot: VoxelSnapshot, angle: float, near: tuple[float, float] | None = None
-) -> tuple[VoxelSnapshot, np.ndarray]:
-    """The snapshot turned by `angle` rad about a vertical axis near there, voxelized anew.
-
-    Without `near`, that is the middle of its points. The axis stays where it is while the map grows, and with
-    it what the view shows of the same voxels.
-
-    Returns:
-        The view, and the (V,) row of it in which each voxel of the snapshot lies.
-    """
-    if angle == 0 or len(snapshot) == 0:
-        return snapshot, np.arange(len(snapshot))
-    near = Anchor.over(0.0, snapshot.points).centre if near is None else near
-    points = _turn(snapshot.points, angle, _axis(near, snapshot.voxel_size))
-    voxel_map = VoxelMap(snapshot.voxel_size)
-    voxel_map.integrate(points, snapshot.colors)
-    view = voxel_map.snapshot()
-    coords = np.floor(points.astype(np.float64) / snapshot.voxel_size)
-    return view, voxel_keys.find(view.keys, voxel_keys.pack(coords))
-
-
-def _axis(near: tuple[float, float], voxel_size: float) -> np.ndarray:
-    """(3,) float32: a point of the axis near there that views are turned about."""
-    step = _AXES * voxel_size
-    return np.append(np.round(np.array(near) / step) * step, 0.0).astype(np.float32)
-
-
-def _turn(points: np.ndarray, angle: float, axis: np.ndarray) -> np.ndarray:
-    """(n, 3), about a vertical axis through this point."""
-    return (points - axis) @ turn_z(angle).T.astype(np.float32) + axis
+    moved = before.floor != now.floor or before.heading != now.heading
+    return moved or (placed and math.dist(before.centre, now.centre) > far)

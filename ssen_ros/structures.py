@@ -80,7 +80,16 @@ class VoxelSnapshot:
     def at(self, rows: np.ndarray) -> "VoxelSnapshot":
         """These voxels alone; (n,) ascending rows, or (V,) bool."""
         coords, points, colors = (a[rows] for a in (self.voxel_coords, self.points, self.colors))
-        return replace(self, voxel_coords=coords, points=points, colors=colors)
+        return replace(self, voxel_coords=coords, points=points, colors=colors)._keyed(self.keys[rows])
+
+    def headed(self, heading: float) -> "VoxelSnapshot":
+        """The same map, which the networks turn by so many rad about z."""
+        return self if heading == self.heading else replace(self, heading=heading)._keyed(self.keys)
+
+    def _keyed(self, keys: np.ndarray) -> "VoxelSnapshot":
+        keys.flags.writeable = False
+        vars(self)["keys"] = keys  # of a large map they take as long as much of a pass
+        return self
 
     @cached_property
     def keys(self) -> np.ndarray:
@@ -94,7 +103,9 @@ class VoxelSnapshot:
 class Segmentation:
     """What the two networks say about one snapshot, joined to what they said before (`ssen_ros.fusion`)."""
 
-    log_probabilities: np.ndarray  # (V, C) float32, of the classes
+    log_probabilities: (
+        np.ndarray
+    )  # (V, C) of the classes; float16 where they are kept for the next pass, else float32
     semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
     thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
     embeddings: np.ndarray  # (T, d) float32
@@ -107,7 +118,8 @@ class Segmentation:
 
     def __post_init__(self):
         v, t = len(self.semantic_label), len(self.thing_rows)
-        _check("log_probabilities", self.log_probabilities, (v, None), np.float32)
+        kept = self.log_probabilities.dtype == np.float16
+        _check("log_probabilities", self.log_probabilities, (v, None), np.float16 if kept else np.float32)
         _check("semantic_label", self.semantic_label, (v,), np.int32)
         _check("thing_rows", self.thing_rows, (t,), np.int64)
         _check("embeddings", self.embeddings, (t, None), np.float32)
@@ -128,14 +140,20 @@ class Clusters:
 
 
 @dataclass(frozen=True, eq=False)
-class Island:
-    """Things that lie apart from all others, what the networks said of them, and their clusters."""
+class Clustered:
+    """The things that a pass has clustered, island by island (`ssen_ros.islands`), and where it saw them."""
 
-    keys: np.ndarray  # (n,) int64 voxel keys, ascending
-    embeddings: np.ndarray  # (n, d) float32
-    log_probabilities: np.ndarray  # (n, C) float32
-    config: ClusteringConfig  # that it was clustered by
-    clusters: Clusters | None = None
+    snapshot: VoxelSnapshot
+    segmentation: Segmentation
+    config: ClusteringConfig
+    island: np.ndarray  # (T,) int32, in which each of the things lies
+    clusters: Clusters  # of each island, from 0 on
+    anew: int  # things in islands that this pass has clustered, as they had changed
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """(islands,) things in each."""
+        return np.bincount(self.island)
 
 
 @dataclass(frozen=True)
@@ -159,7 +177,17 @@ class Detection:
     rows: np.ndarray  # (n,) int64, rows of the snapshot
     id: int = 0  # of the instance that it is, where a hand has said so; 0: to be found out
     class_name: str = ""  # given by hand; empty: by the votes
-    digest: bytes = b""  # of all that it was told from, but for the rows
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """The detections of a pass, and what they were made from."""
+
+    snapshot: VoxelSnapshot
+    segmentation: Segmentation
+    clusters: Clusters
+    class_names: tuple[str, ...]
+    detections: tuple[Detection, ...]  # one for each cluster, in their order
 
 
 @dataclass(frozen=True)
@@ -327,8 +355,8 @@ class Memory:
     kept: Kept | None = None  # by the networks; never saved
     evidence: Evidence | None = None  # None: nothing is fused, or no pass was made
     map: VoxelSnapshot | None = None  # that all this is known of; None: not known. Never saved
-    islands: tuple[Island, ...] = ()  # that its things were clustered in; never saved
-    detections: tuple[Detection, ...] = ()  # of the last update; never saved
+    clustered: Clustered | None = None  # by the last update; never saved
+    described: Described | None = None  # by the last update; never saved
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -350,10 +378,14 @@ class Memory:
     @property
     def nbytes(self) -> int:
         """Bytes that passes keep for the next ones, beside the map and the objects themselves."""
-        known = [vars(self.evidence)] if self.evidence else []
-        known += [vars(one) for one in self.islands]
-        arrays = sum(a.nbytes for of_one in known for a in of_one.values() if isinstance(a, np.ndarray))
-        return arrays + (0 if self.kept is None else self.kept.networks.nbytes)
+        parts: list[Any] = [self.evidence, *(one for one in (self.clustered, self.described) if one)]
+        parts += [part for one in parts[1:] for part in (one.segmentation, one.clusters)]
+        arrays = {
+            id(a): a for part in parts if part for a in vars(part).values() if isinstance(a, np.ndarray)
+        }
+        return sum(a.nbytes for a in arrays.values()) + (
+            0 if self.kept is None else self.kept.networks.nbytes
+        )
 
     def for_whole_pass(self) -> "Memory":
         """The same, but the next pass, over the same map, shall compute and decide everything anew."""

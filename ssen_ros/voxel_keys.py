@@ -1,6 +1,11 @@
-"""Voxel indices as single sorted integers, so that sets of voxels are joined by binary search."""
+"""Voxel indices as single sorted integers, so that sets of voxels are joined by search in order."""
+
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
+
+from ssen_ros import voxels_native
 
 AXIS_BITS = 20
 AXIS_LIMIT = 1 << (AXIS_BITS - 1)  # indices lie in [-AXIS_LIMIT, AXIS_LIMIT): +-21 km at 4 cm
@@ -21,8 +26,12 @@ def pack(voxel_coords: np.ndarray) -> np.ndarray:
             f"voxel indices from {coords.min()} to {coords.max()}: expected [{-AXIS_LIMIT}, {AXIS_LIMIT}); "
             "use a larger voxel_size or a map frame nearer to the points"
         )
-    x, y, z = coords.astype(np.int64).T + AXIS_LIMIT
-    return (x << 2 * AXIS_BITS) | (y << AXIS_BITS) | z
+    key = np.zeros(len(coords), np.int64)
+    for axis in coords.T:
+        key <<= AXIS_BITS
+        key += axis.astype(np.int64, copy=False)  # in float64, keys would lose their last bits
+        key += AXIS_LIMIT
+    return key
 
 
 def steps(offsets: np.ndarray) -> np.ndarray:
@@ -37,9 +46,36 @@ def unpack(keys: np.ndarray) -> np.ndarray:
 
 
 def find(sorted_keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(n,) int64 positions of the (n,) wanted keys in ascending, unique keys; -1 where absent."""
+    """(n,) int64 positions of the (n,) wanted keys in ascending, unique keys; -1 where absent.
+
+    Fastest where the wanted keys ascend, too.
+    """
+    if library := voxels_native.library():
+        return voxels_native.find(library, sorted_keys, wanted)
     if len(sorted_keys) == 0:
         return np.full(len(wanted), -1, dtype=np.int64)
     position = np.searchsorted(sorted_keys, wanted)
     position[position == len(sorted_keys)] = 0  # beyond the last: any place, the next line rejects it
     return np.where(sorted_keys[position] == wanted, position, -1)
+
+
+def find_each(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """`find` for each of several (n,) int64 sets of keys."""
+    rows = find(sorted_keys, np.concatenate([np.empty(0, np.int64), *sets]))
+    ends = np.cumsum([0, *map(len, sets)])
+    return [rows[begin:end] for begin, end in pairwise(ends)]
+
+
+def in_order(group: np.ndarray) -> np.ndarray:
+    """(n,) int64: the rows of (n,) integers in ascending order, equals as they come."""
+    if len(group) and 0 <= group.min() and group.max() < 1 << 16:
+        group = group.astype(np.uint16)  # numpy sorts these in two rounds
+    return np.argsort(group, kind="stable")
+
+
+def grouped(rows: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
+    """The (n,) rows of each group that there is, in the order of the (n,) integer groups."""
+    if len(rows) == 0 or (group[0] == group).all():
+        return [rows] if len(rows) else []
+    order = in_order(group)
+    return np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)

@@ -1,4 +1,4 @@
-"""`ssen bench streaming`: what an update costs networks that go on from what they computed, as the map grows.
+"""`ssen bench streaming`: what an update costs as the map grows, the networks and all that is beside them.
 
 The map is a building: the flat of one simulated walk, many times side by side. In one of the flats something
 changes, and the others stay as they are.
@@ -17,10 +17,10 @@ from ssen_ros.config import SsenConfig
 from ssen_ros.errors import EngineError
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import is_thing
-from ssen_ros.pipeline import Networks
+from ssen_ros.pipeline import Networks, Segmenting, SsenPipeline
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.simulation import SimulatedSlam
-from ssen_ros.structures import Kept, Segmentation, VoxelSnapshot
+from ssen_ros.structures import Kept, Memory, Segmentation, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
 WALK = 3  # seed of the walk through a flat of 12 by 9 m
@@ -38,7 +38,8 @@ def benchmark_streaming(
     A row: `map_voxels`; `change`: whole (a pass that keeps nothing), fixed (a cube of it goes and comes),
     share_0.02 (a fiftieth of it does), camera (one of UPDATES updates of a walk); `voxels_computed`, by
     the multiplications made, as many voxels of a whole pass; `seconds` of both networks (median);
-    `things_clustered` anew, and `cluster_seconds` (medians).
+    `things_clustered` anew, and `cluster_seconds`; `step_seconds`, CPU, of all of a step but the networks
+    (medians).
     The last two are those of `benchmark_integration` with so many points; None where Open3D is missing.
     """
     config = config or SsenConfig()
@@ -112,7 +113,8 @@ def _measured(
 ) -> tuple[dict, Kept | None]:
     floor = find_floor(maps[-1]).height
     things = is_thing(tuple(segmenter.class_names))
-    rows, islands = [], ()
+    said, memory, clustered, rows = _Said(segmenter), Memory(), None, []
+    pipeline = SsenPipeline(said, config)
     there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
     for snapshot in maps[:1] + there_and_back * repetitions:
         start = time.perf_counter()
@@ -120,25 +122,66 @@ def _measured(
         segmentation = _run(networks or segmenter, snapshot, floor, things)
         ran = time.perf_counter()
         kept = Kept(networks, networks.passes, networks.share) if networks else None
-        before = islands if keep else ()
-        _, islands = cluster_things(snapshot, segmentation, config.clustering, before)
-        known = {id(one.clusters) for one in before}
-        rows.append(
-            (
-                round((kept.share if kept else 1.0) * len(snapshot)),
-                ran - start,
-                sum(len(one.keys) for one in islands if id(one.clusters) not in known),
-                time.perf_counter() - ran,
-            )
-        )
-    computed, seconds, clustered, cluster_seconds = map(median, zip(*rows[1:]))  # the first leads there
+        _, clustered = cluster_things(snapshot, segmentation, config.clustering, clustered if keep else None)
+        clustering = time.perf_counter() - ran
+        step_seconds, memory = _step(pipeline, said, snapshot, segmentation, memory if keep else Memory())
+        computed = round((kept.share if kept else 1.0) * len(snapshot))
+        rows.append((computed, ran - start, clustered.anew, clustering, step_seconds))
+    computed, seconds, anew, cluster_seconds, step_seconds = map(
+        median, zip(*rows[1:])
+    )  # the first leads there
     found = {
         "voxels_computed": int(computed),
         "seconds": seconds,
-        "things_clustered": int(clustered),
+        "things_clustered": int(anew),
         "cluster_seconds": cluster_seconds,
+        "step_seconds": step_seconds,
     }
     return found, kept
+
+
+class _Said(Segmenting):
+    """Says what the networks have said of a snapshot, or of the part of it that the pipeline asks of."""
+
+    def __init__(self, segmenter: Segmenter):
+        self._segmenter = segmenter
+        self.seconds = 0.0  # CPU, that saying it took
+
+    def says(self, snapshot: VoxelSnapshot, segmentation: Segmentation) -> None:
+        self._keys, self._log_probabilities = snapshot.keys, segmentation.log_probabilities
+        self._embeddings = np.zeros((len(snapshot), segmentation.embeddings.shape[1]), np.float32)
+        self._embeddings[segmentation.thing_rows] = segmentation.embeddings
+        self.seconds = 0.0
+
+    def _said(self, answers: np.ndarray, keys: np.ndarray) -> np.ndarray:
+        start = time.process_time()
+        found = answers if len(keys) == len(self._keys) else answers[voxel_keys.find(self._keys, keys)]
+        self.seconds += time.process_time() - start
+        return found
+
+    @property
+    def voxel_size(self) -> float:
+        return self._segmenter.voxel_size
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self._segmenter.class_names
+
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+        return self._said(self._log_probabilities, snapshot.keys)
+
+    def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
+        return self._said(self._embeddings, snapshot.keys[thing_rows])
+
+
+def _step(
+    pipeline: SsenPipeline, said: _Said, snapshot: VoxelSnapshot, segmentation: Segmentation, memory: Memory
+) -> tuple[float, Memory]:
+    """CPU seconds of an update of which the networks have said this, and what is known after it."""
+    said.says(snapshot, segmentation)
+    start = time.process_time()
+    memory = pipeline.step(snapshot, 0, memory).memory
+    return time.process_time() - start - said.seconds, memory
 
 
 def _run(networks: Networks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray) -> Segmentation:

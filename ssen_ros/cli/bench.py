@@ -85,8 +85,8 @@ def _bench_update(args: argparse.Namespace) -> int:
 
 def _add_bench_streaming(benchmarks: Any) -> None:
     text = (
-        "What an update costs both networks as the map grows, if they keep what they computed "
-        "(passes.incremental): changes of several kinds in a building of simulated flats."
+        "What an update costs as the map grows, both networks, if they keep what they computed "
+        "(passes.incremental), and all else: changes of several kinds in a building of simulated flats."
     )
     parser = command(benchmarks, "streaming", _bench_streaming, text)
     parser.add_argument(

@@ -30,10 +30,15 @@ _DELETIONS = 5
 
 
 class MarkerBoard:
-    """What one marker topic shows now; knows which markers to take away."""
+    """What one marker topic shows now; knows which markers to take away.
+
+    The markers of an object that looks as before are those of the update before, with another header: an
+    array is valid until the next update.
+    """
 
     def __init__(self):
         self._started = False
+        self._drawn: dict[int, tuple[tuple, list[Marker]]] = {}  # by instance id: its looks, and its markers
         self._shown: frozenset[int] = frozenset()  # instance ids
         self._deletions: dict[int, int] = {}  # id of a vanished instance -> DELETEs still to be sent
 
@@ -46,10 +51,19 @@ class MarkerBoard:
         markers = [] if self._started else [Marker(header=header, action=Marker.DELETEALL)]
         self._started = True
         markers += self._delete(header, now)
-        for instance in instances:
-            markers += [_box(header, instance), _text(header, instance)]
+        self._drawn = {instance.id: self._draw(header, instance) for instance in instances}
+        markers += [marker for _, drawn in self._drawn.values() for marker in drawn]
         self._shown = now
         return MarkerArray(markers=markers)
+
+    def _draw(self, header: Header, instance: Instance) -> tuple[tuple, list[Marker]]:
+        looks = instance.box, instance.class_name, instance.score, instance.state
+        before, markers = self._drawn.get(instance.id, (None, []))
+        if before is None or looks[0] is not before[0] or looks[1:] != before[1:]:
+            return looks, [_box(header, instance), _text(header, instance)]
+        for marker in markers:
+            marker.header = header
+        return looks, markers
 
     def _delete(self, header: Header, now: frozenset[int]) -> list[Marker]:
         self._deletions |= dict.fromkeys(self._shown - now, _DELETIONS)

@@ -22,8 +22,8 @@ class AugmentationConfig:
 
     lined_up_share: float = param(
         0.85,
-        "share of scenes turned as the node lines maps up with their walls, give or take 2 deg; the others are "
-        "turned by any angle (paper: all)",
+        "share of scenes turned as the node lines maps up with their walls, give or take 2 deg; the others "
+        "are turned by any angle (paper: all)",
         low=0.0,
         high=1.0,
     )

@@ -1,5 +1,7 @@
 """What a display shows that gets the marker arrays, also when it misses some."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from std_msgs.msg import Header
@@ -88,3 +90,14 @@ def test_text_and_box_fade_with_the_score_and_while_missing():
         assert 0.0 < none < half < full == 1.0 and 0.0 < missing < full
     heights = [marker.scale.z for marker in markers[1::2]]
     assert 0.03 < heights[0] < heights[1] < heights[2] == heights[3]
+
+
+def test_an_object_that_looks_as_before_keeps_its_markers_under_the_new_header():
+    board, later = MarkerBoard(), Header(frame_id="odom")
+    same, other = instance(1), instance(2)
+    first = board.update(HEADER, [same, other]).markers
+    found = board.update(later, [replace(same, last_seen_ns=9), replace(other, score=0.75)]).markers
+    assert [a is b for a, b in zip(found, first[1:], strict=True)] == [True, True, False, False]
+    assert {marker.header.frame_id for marker in found} == {"odom"}
+    assert [marker.text for marker in found[1::2]] == ["chair #1 0.50", "chair #2 0.75"]
+    assert found == MarkerBoard().update(later, [same, replace(other, score=0.75)]).markers[1:]

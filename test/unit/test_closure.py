@@ -207,3 +207,11 @@ def test_a_map_that_was_saved_is_told_of_without_a_pass(tmp_path):
         "of another map it knows too little"
     )
     assert run.pipeline.recall(run.map.snapshot(), 50, Memory()) is None
+
+
+def test_a_map_may_change_after_voxels_of_no_object_were_painted():
+    run = Run()
+    run.correct("paint", class_name="bench", points=PARTS["ground"][0][:30])
+    for without in ("third",), ():
+        run.update(without=without)
+        assert "bench" in {i.class_name for i in run.result.instances}

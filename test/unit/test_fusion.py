@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros import voxel_keys
+from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.config import SsenConfig, with_values
 from ssen_ros.fusion import (
     FREE_SHARE,
@@ -161,6 +161,10 @@ def test_maps_may_become_anything(maps):
         shot = snapshot_of(np.reshape(cells, (-1, 3)))
         known = known and replace(known, quiet=quiet)
         found = fuse(known, shot, answer(*range(len(shot))).reshape(-1, 2), HOLD, SIDES)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(voxels_native, "library", lambda: None)
+            by_numpy = fuse(known, shot, answer(*range(len(shot))).reshape(-1, 2), HOLD, SIDES)
+        np.testing.assert_equal(vars(found.evidence), vars(by_numpy.evidence))
         known = found.evidence
         assert len(found.label) == len(found.log_probabilities) == len(known.keys) == len(shot)
         assert np.isfinite(known.mean).all() and (known.meanwhile >= 0).all()

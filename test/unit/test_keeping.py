@@ -59,10 +59,10 @@ def same_answers(one, other) -> None:
     np.testing.assert_array_equal(one.instance_id, other.instance_id)
 
 
-@pytest.mark.parametrize("rotations", [1, 2, 3])
-def test_with_threshold_0_updates_are_those_of_whole_passes(rotations):
+@pytest.mark.parametrize("rotations, heading", [(1, 0.0), (2, 0.0), (3, 0.0), (1, 0.4), (3, 0.4)])
+def test_with_threshold_0_updates_are_those_of_whole_passes(rotations, heading):
     keeping, whole = pipeline(rotations, threshold=0.0), pipeline(rotations, incremental="off")
-    memory = memory_of_whole = Memory()
+    memory = memory_of_whole = Memory(heading=heading)  # no direction stands out, so it stays
     for number, snapshot in enumerate(maps()):
         result = keeping.step(snapshot, number, memory)
         expected = whole.step(snapshot, number, memory_of_whole)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssen_ros import voxels_native
 from ssen_ros.config import ClusteringConfig, InstancesConfig, PublishConfig, SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.pipeline import Segmenting, SsenPipeline
@@ -269,6 +270,35 @@ def test_a_pass_that_is_dropped_leaves_no_trace(passes):
         np.testing.assert_equal(asdict(result.memory), asdict(expected.memory))
         np.testing.assert_array_equal(result.instance_id, expected.instance_id)
         np.testing.assert_array_equal(result.semantic_label, expected.semantic_label)
+
+
+FAR = {
+    "table far away": map_of(FLOOR, CHAIR, fill((14, 1, 0), (15, 1.6, 0.6), BLUE)),
+    "chairs": map_of(
+        FLOOR, CHAIR, fill((14, 1, 0), (14.5, 1.5, 0.5), RED), fill((18, 1, 0), (18.5, 2, 1), RED)
+    ),
+    "one chair is moved": map_of(FLOOR, CHAIR, fill((14, 2, 0), (14.5, 2.5, 0.5), RED)),
+}
+
+
+@settings(max_examples=15)
+@given(st.lists(st.sampled_from(sorted(STAGES | FAR)), min_size=2, max_size=6))
+def test_what_is_kept_of_the_pass_before_never_shows_nor_does_the_compiled_library(stages):
+    fast, anew = Run(), Run()
+    for stamp_ns, stage in enumerate(stages):
+        snapshot = (STAGES | FAR)[stage]
+        anew.memory = replace(anew.memory, clustered=None, described=None)
+        result = fast.step(snapshot, stamp_ns)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(voxels_native, "library", lambda: None)
+            expected = anew.step(snapshot, stamp_ns)
+        assert result.events == expected.events
+        for name in ("thing_rows", "semantic_label", "instance_id", "confidence"):
+            np.testing.assert_array_equal(getattr(result, name), getattr(expected, name))
+        for name in ("known", "evidence", "floor"):
+            ours, theirs = getattr(result.memory, name), getattr(expected.memory, name)
+            facts = ([*map(asdict, a)] if isinstance(a, tuple) else asdict(a) for a in (ours, theirs))
+            np.testing.assert_equal(*facts)
 
 
 def test_another_configuration_counts_from_the_next_step_on():

@@ -39,7 +39,7 @@ def detections(snapshot, parts):
 def saved_map(seed=0, count=500, parts=3):
     made = voxel_map(seed, count)
     memory, _ = updated(Memory(), made.snapshot(), parts, stamp_ns=5)
-    memory = replace(memory, floor=Floor(-0.25, True), evidence=fused(None, made.snapshot()))
+    memory = replace(memory, floor=Floor(-0.25, True), heading=0.3, evidence=fused(None, made.snapshot()))
     return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, memory)
 
 
@@ -305,6 +305,7 @@ IMPOSSIBLE = {
     "voxels_end": [0, 10**9, -1],
     "ranks": [0, -1, 2**63 - 1],
     "floor_height": [1e30],
+    "heading": [4.0, -np.inf],
     "frame_id": ["a\nb", "x" * 5000],
     "first_seen_ns": [6],
 }
@@ -352,6 +353,6 @@ def test_nothing_that_is_loaded_breaks_the_passes_after_it(tmp_path_factory, see
         memory = replace(memory, evidence=fused(memory.evidence, snapshot, stamp_ns))
         ids = [known.id for known in memory.known]
         assert len(set(ids)) == len(ids) and max(ids) < memory.next_id < 2**31
-        assert label(snapshot.voxel_coords, memory.known).max() <= max(ids)
+        assert label(snapshot.keys, memory.known).max() <= max(ids)
     write_map(folder / "c.npz", replace(read, memory=memory))
     read_map(folder / "c.npz")

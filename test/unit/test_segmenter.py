@@ -14,11 +14,12 @@ from ssen_ros.errors import CheckpointError, ConfigError
 from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.models import Checkpoint, NetworkSpec, network_of
-from ssen_ros.segmenter import Segmenter, turned
+from ssen_ros.segmenter import Segmenter
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.choose import coordinates_on
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
 from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.views import turned
 
 SEMANTIC = NetworkSpec("semantic", "MinkUNet14S", 0.05, ("rgb", "height"), CLASS_NAMES, 3)
 EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_NAMES, 3, embedding_width=8)
@@ -74,6 +75,18 @@ def test_probabilities_are_averaged_over_the_rotations(segmenter):
     expected = np.mean([np.exp(segmenter.semantic(view))[row] for view, row in views], axis=0)
     threefold = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), rotations=3)
     np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_map_is_seen_lined_up(segmenter):
+    """What a heading does: the networks see the map turned, and answer for its own voxels."""
+    here = dataclasses.replace(snapshot(), heading=0.5)
+    view, row = turned(here, 0.5)
+    np.testing.assert_array_equal(segmenter.semantic(here, 0.0), segmenter.semantic(view, 0.0)[row])
+    rows = np.arange(0, len(here), 3)
+    seen = np.unique(row[rows])
+    expected = segmenter.embed(view, seen, 0.0)[np.searchsorted(seen, row[rows])]
+    # Positions are measured from the middle of the map's voxels, which is not quite that of the view's.
+    np.testing.assert_allclose(segmenter.embed(here, rows, 0.0), expected, atol=1e-3)
 
 
 def test_the_prior_adds_the_logarithms_of_the_shares(segmenter):

@@ -389,8 +389,9 @@ def test_snapshots_taken_while_clouds_come_in_are_whole():
 
 @given(st.lists(st.tuples(*[st.integers(-voxel_keys.AXIS_LIMIT, voxel_keys.AXIS_LIMIT - 1)] * 3), min_size=1))
 def test_packing_keeps_order_and_loses_nothing(coords):
-    keys = voxel_keys.pack(np.array(coords, dtype=np.int32))
-    assert [tuple(c) for c in voxel_keys.unpack(keys).tolist()] == coords
+    for dtype in (np.int32, np.int64, np.float64):  # whole numbers may come from np.floor
+        keys = voxel_keys.pack(np.array(coords, dtype=dtype))
+        assert [tuple(c) for c in voxel_keys.unpack(keys).tolist()] == coords
     assert [coords[i] for i in np.argsort(keys, kind="stable")] == sorted(coords)
 
 
@@ -403,6 +404,19 @@ def test_find_gives_positions_or_minus_one():
     found = voxel_keys.find(np.array([2, 5, 9]), np.array([9, 1, 5, 10]))
     assert found.tolist() == [2, -1, 1, -1]
     assert voxel_keys.find(np.empty(0, np.int64), np.array([1])).tolist() == [-1]
+
+
+@given(st.sets(st.integers(0, 60)), st.lists(st.integers(-5, 65)), st.booleans())
+def test_find_finds_the_same_in_whatever_order_and_without_the_library(there, wanted, in_order):
+    keys, wanted = (
+        np.array(sorted(there), np.int64),
+        np.array(sorted(wanted) if in_order else wanted, np.int64),
+    )
+    expected = [sorted(there).index(key) if key in there else -1 for key in wanted.tolist()]
+    assert voxel_keys.find(keys, wanted).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(voxels_native, "library", lambda: None)
+        assert voxel_keys.find(keys, wanted).tolist() == expected
 
 
 def test_a_stray_that_is_no_number_either_is_not_dropped_but_refused():
