@@ -4,10 +4,10 @@ A step shows it a scene of the user's rooms and one of simulated rooms, the repl
 say nothing better it shall go on answering as it did before (distillation; Li and Hoiem, Learning without
 Forgetting, ECCV 2016): a semantic network in all of the replay, where the user annotated nothing, and in the
 share that it gave to classes which the user's rooms lack. Batch norms keep their statistics, which are of all
-sorts of rooms. In the end the weights are averaged with those before (see `averaging`). Each of several shares
-is judged on the part of the user's rooms that was held back, and on rooms of the replay that were held back
-too. Of those that gain half a point on the former and lose one and a half at most on the latter, the one is
-taken that does best on both together; where there is none, the network stays as it was.
+sorts of rooms. In the end the weights are averaged with those before (see `averaging`). Each of several
+shares is judged on the part of the user's rooms that was held back, and on rooms of the replay that were held
+back too. Of those that gain half a point on the former and lose one and a half at most on the latter, the one
+is taken that does best on both together; where there is none, the network stays as it was.
 """
 
 import logging
