@@ -118,8 +118,8 @@ class SegmenterConfig:
     )
     line_up: bool = param(
         True,
-        "the networks see each map turned so that most of its walls run along the axes: the same room is "
-        "labelled alike whichever way the map's frame points; false: as the map lies (paper)",
+        "the networks see each map turned so that its walls lie at the same angle to the voxels' grid: the "
+        "same room is labelled alike whichever way the map's frame points; false: as the map lies (paper)",
         changes=LIVE,
     )
     prior: float = param(

@@ -1,4 +1,4 @@
-"""Which way the walls of a map run, so that the networks see every map lined up with them.
+"""Which way the walls of a map run, so that the networks see every map from the same side.
 
 Where a map's x axis points is where a camera happened to look first, and networks answer differently to the
 same room turned. Most walls and furniture stand at right angles: seen along the right direction, a map's
@@ -9,6 +9,9 @@ import numpy as np
 
 from ssen_ros import voxel_keys
 
+# From the voxels' grid, at which walls are seen: along it, one that lies between two layers of voxels is torn
+# into both. Chosen on validation rooms (docs/results.md).
+SKEW = np.deg2rad(22.5)
 STEADY = np.deg2rad(4.0)  # that a heading may be off before a map is lined up anew
 
 _QUARTER = np.pi / 2
@@ -17,7 +20,6 @@ _UPRIGHT = 4  # voxels of a column, as walls and furniture have; a floor has one
 _ENOUGH = 200  # columns to say anything
 _MOST = 20_000  # columns that are looked at
 _CLEAR = 1.3  # how much sharper than most directions the best has to be: of round walls it is up to 1.2
-_LIES_RIGHT = np.deg2rad(0.8)  # off the axes: such a map is left as it lies
 
 
 def find_heading(keys: np.ndarray) -> float | None:
@@ -43,17 +45,23 @@ def find_heading(keys: np.ndarray) -> float | None:
     best = int(sharp.sum(axis=1).argmax())
     across, along = sharp[best]
     turn = (-near[best] if along >= across else _QUARTER - near[best]) + _QUARTER
-    turn = float(turn % np.pi - _QUARTER)
-    return turn if abs(turn) > _LIES_RIGHT else 0.0
+    return float(turn % np.pi - _QUARTER)
 
 
 def heading_of(keys: np.ndarray, before: float | None) -> float:
-    """As `find_heading`, but that of `before` while it is about as good: all answers hang on it."""
+    """Angle, rad, by which the networks see a map turned: lined up, and SKEW further.
+
+    It stays that of `before` while it is about as good, since all answers hang on it, and where no direction
+    stands out; there it is 0 in the beginning.
+    """
     found = find_heading(keys)
-    if found is None or before is None:
-        return found or before or 0.0
-    apart = abs((found - before + _QUARTER / 2) % _QUARTER - _QUARTER / 2)
-    return before if apart <= STEADY else found
+    if found is None:
+        return before or 0.0
+    now = found + SKEW
+    if before is None:
+        return now
+    apart = abs((now - before + _QUARTER / 2) % _QUARTER - _QUARTER / 2)
+    return before if apart <= STEADY else now
 
 
 def _sharpness(columns: np.ndarray, weights: np.ndarray, angle: float) -> tuple[float, float]:

@@ -64,7 +64,7 @@ class VoxelSnapshot:
     colors: np.ndarray  # (V, 3) uint8 RGB: mean of the same points
     voxel_size: float  # m
     version: int = 0  # grows by one with every cloud that changed the map
-    heading: float = 0.0  # rad about z, by which the networks turn it to see its walls along the axes
+    heading: float = 0.0  # rad about z, by which the networks see it turned; `ssen_ros.heading`
 
     def __post_init__(self):
         v = len(self.voxel_coords)

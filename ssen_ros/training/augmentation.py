@@ -21,9 +21,9 @@ class AugmentationConfig:
     paper too. The defaults are ours."""
 
     lined_up_share: float = param(
-        0.85,
-        "share of scenes turned as the node lines maps up with their walls, give or take 2 deg; the others "
-        "are turned by any angle (paper: all)",
+        0.0,
+        "share of scenes whose walls are turned along the axes, give or take 2 deg; the others are turned by "
+        "any angle (paper: all)",
         low=0.0,
         high=1.0,
     )
