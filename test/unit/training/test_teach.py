@@ -70,7 +70,7 @@ def test_the_networks_learn_a_new_class_and_the_folder_is_what_weights_takes(
     monkeypatch.setattr(lesson, "MAY_FALL", 1.0)
     out = tmp_path / "taught"
     (trained["semantic"].parent / ATTRIBUTION).write_text("preamble\n\nmodel a\n")
-    got = teach(own, trained, replay, out, 60, **{**SMALL, "steps": 30, "learning_rate": 1e-2})
+    got = teach(own, trained, replay, out, 60, **{**SMALL, "steps": 60, "learning_rate": 1e-2})
     assert got["semantic"].new_classes["workbench"] > 0.5
     assert sorted(p.name for p in out.iterdir()) == sorted(
         [ATTRIBUTION, REPORT, *(f"{task}{end}" for task in TASKS for end in (".json", ".safetensors"))]
