@@ -1,7 +1,8 @@
 """The method on growing maps, as the node runs it: update after update, each one going by those before it.
 
-Beside each update stands a whole pass over the same map that knows of nothing before it. The labels of the
-networks are compared with it voxel by voxel; over the last map of a walk it is the one-shot result.
+Beside each update stands a whole pass over the same map, seen from the same side, that knows of nothing before
+it. The labels of the networks are compared with it voxel by voxel; over the last map of a walk it is the
+one-shot result.
 """
 
 import json
@@ -25,7 +26,7 @@ from ssen_ros.io.samples import Sample
 from ssen_ros.labels import is_thing, of_the_twenty
 from ssen_ros.live.live_map import LiveMap, Pass
 from ssen_ros.pipeline import SsenPipeline
-from ssen_ros.structures import StepResult
+from ssen_ros.structures import Memory, StepResult
 from ssen_ros.voxel_map import VoxelMap
 
 _SCORES = ("streamed", "settled", "one_shot")  # of the last map of a walk
@@ -145,7 +146,7 @@ def evaluate_walk(moments: Iterable[Moment], pipeline: SsenPipeline) -> WalkResu
         if made is None:
             continue
         work, result, seconds = made
-        whole = pipeline.step(work.snapshot, work.stamp_ns)
+        whole = pipeline.step(work.snapshot, work.stamp_ns, Memory(heading=result.memory.heading))
         before = last and last[1]
         updates.append(_measured(moment.sample, work, before, result, whole, seconds, loop_closed))
         last, loop_closed = (moment, result, whole), False
