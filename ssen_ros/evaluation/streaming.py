@@ -1,8 +1,8 @@
 """The method on growing maps, as the node runs it: update after update, each one going by those before it.
 
 Beside each update stands a whole pass over the same map, seen from the same side, that knows of nothing
-before it. The labels of the networks are compared with it voxel by voxel; over the last map of a walk it is the
-one-shot result.
+before it. The labels of the networks are compared with it voxel by voxel; over the last map of a walk it is
+the one-shot result.
 """
 
 import json
