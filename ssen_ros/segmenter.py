@@ -261,9 +261,7 @@ class Segmenter:
 
     def embed_from(self, anchor: Anchor, snapshot: VoxelSnapshot, thing_rows: np.ndarray) -> np.ndarray:
         """As `embed`; heights and positions are measured from there."""
-        view = View.lined_up(snapshot, anchor)
-        rows, thing = view.rows(thing_rows)
-        return on_host(self._embedding(view.snapshot, rows, view.anchor))[thing]
+        return _embeddings(self._embedding, snapshot, thing_rows, anchor)
 
     def _log_probabilities(self, view: View) -> torch.Tensor:
         """(V, C) of the voxels of the map that is seen."""
@@ -368,7 +366,12 @@ class KeepingNetworks:
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's."""
         embeddings = self._while_memory_lasts(
-            lambda: self._embed(snapshot, thing_rows, floor),
+            lambda: _embeddings(
+                self._embedding,
+                snapshot,
+                thing_rows,
+                Anchor.over(floor, snapshot.points[thing_rows], snapshot.heading),
+            ),
             lambda: self._segmenter.embed(snapshot, thing_rows, floor),
         )
         if self._keeps and len(snapshot) > _TYPICAL:
@@ -388,11 +391,6 @@ class KeepingNetworks:
             self.let_go()
             trim()
         return without()
-
-    def _embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
-        view = View.lined_up(snapshot, Anchor.over(floor, snapshot.points[thing_rows], snapshot.heading))
-        rows, thing = view.rows(thing_rows)
-        return on_host(self._embedding(view.snapshot, rows, view.anchor))[thing]
 
     @torch.inference_mode()
     def _semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
@@ -530,6 +528,15 @@ class _Keeping:
         found = self._network(snapshot, rows, self._anchor, self.kept)
         self.whole_work = self.kept.whole_work
         return found
+
+
+def _embeddings(
+    network: "Network | _Keeping", snapshot: VoxelSnapshot, thing_rows: np.ndarray, anchor: Anchor
+) -> np.ndarray:
+    """(T, d) float32 embeddings of these rows, which the network sees lined up."""
+    view = View.lined_up(snapshot, anchor)
+    rows, thing = view.rows(thing_rows)
+    return on_host(network(view.snapshot, rows, view.anchor))[thing]
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:
