@@ -103,9 +103,7 @@ class VoxelSnapshot:
 class Segmentation:
     """What the two networks say about one snapshot, joined to what they said before (`ssen_ros.fusion`)."""
 
-    log_probabilities: (
-        np.ndarray
-    )  # (V, C) of the classes; float16 where they are kept for the next pass, else float32
+    log_probabilities: np.ndarray  # (V, C) of the classes; float16 where kept for the next pass, else float32
     semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
     thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
     embeddings: np.ndarray  # (T, d) float32
