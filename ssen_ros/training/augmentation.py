@@ -22,8 +22,8 @@ class AugmentationConfig:
 
     lined_up_share: float = param(
         0.0,
-        "share of scenes whose walls are turned along the axes, give or take 2 deg; the others are turned by "
-        "any angle (paper: all)",
+        "share of scenes that are lined up as the segmenter lines up a map, give or take 2 deg, and voxelized "
+        "anew; the others are turned by any angle (paper: all)",
         low=0.0,
         high=1.0,
     )
@@ -86,18 +86,26 @@ class Placement:
         """(N, 3) float64, m: where these points of the placed room are in the room itself."""
         return np.einsum("ni,ji->nj", points - self.shift, np.linalg.inv(self.matrix))
 
+    def then(self, other: "Placement") -> "Placement":
+        """This one, and the other after it."""
+        return Placement(other.matrix @ self.matrix, other.matrix @ self.shift + other.shift)
 
-def draw_placement(rng: np.random.Generator, config: AugmentationConfig, heading: float = 0.0) -> Placement:
-    """A turn about z, and what else is asked for; `heading`, rad, is the turn that lines the room up."""
+
+def draw_placement(rng: np.random.Generator, config: AugmentationConfig) -> Placement:
+    """A turn about z by any angle, and what else is asked for."""
     turn = rng.uniform(0, 2 * np.pi)
     tilt = np.clip(rng.normal(0, config.tilt_deg), -config.max_tilt_deg, config.max_tilt_deg)
     scale = rng.uniform(1 - config.scale, 1 + config.scale)
     side = rng.choice([-1.0, 1.0]) if config.mirror else 1.0
     shift = rng.uniform(0, config.grid_shift, 3)
-    if config.lined_up_share and rng.random() < config.lined_up_share:
-        turn = side * heading + np.pi * rng.integers(2) + rng.normal(0, _ASKEW)
     matrix = turn_z(turn) @ turn_x(np.deg2rad(tilt)) * scale @ np.diag([side, 1.0, 1.0])
     return Placement(matrix, shift)
+
+
+def draw_turn(rng: np.random.Generator, heading: float) -> Placement:
+    """A turn about z that lines up a map of this heading, rad, or half a turn further; not quite, as maps are
+    lined up."""
+    return Placement(turn_z(heading + np.pi * rng.integers(2) + rng.normal(0, _ASKEW)), np.zeros(3))
 
 
 def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: AugmentationConfig) -> np.ndarray:

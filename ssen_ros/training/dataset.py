@@ -14,10 +14,10 @@ from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import Anchor, voxel_features
 from ssen_ros.floor import above_floor, find_floor
-from ssen_ros.heading import find_heading
+from ssen_ros.heading import heading_of
 from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.training.augmentation import Placement, augment_colors, draw_placement, kept_points
+from ssen_ros.training.augmentation import Placement, augment_colors, draw_placement, draw_turn, kept_points
 from ssen_ros.training.config import TrainConfig
 
 
@@ -105,22 +105,20 @@ class RoomDataset:
 def draw_scene(
     rng: np.random.Generator, sample: Sample, config: TrainConfig, voxel_size: float
 ) -> tuple[LabelledVoxels, Placement]:
-    """The room augmented, voxelized, and cropped as a map still growing would be, and how its points were
-    placed."""
+    """The room augmented, voxelized, and cropped as a map still growing would be; in a share of the cases lined
+    up and voxelized anew, as the segmenter sees a map. And how its points were placed."""
     kept = kept_points(rng, sample.points, config.augmentation)
-    lined_up = config.augmentation.lined_up_share > 0
-    heading = _heading(sample.points[kept], voxel_size) if lined_up else 0.0
-    placement = draw_placement(rng, config.augmentation, heading)
+    placement = draw_placement(rng, config.augmentation)
     points = placement.apply(sample.points[kept])
     colors = augment_colors(rng, sample.colors[kept], config.augmentation)
     augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
-    voxels = voxelize(augmented, voxel_size)
-    return crop(rng, voxels, config.max_voxels, config.crop_share), placement
-
-
-def _heading(points: np.ndarray, voxel_size: float) -> float:
-    cells = np.floor(points / np.float32(voxel_size)).astype(np.int32)
-    return find_heading(np.unique(voxel_keys.pack(cells))) or 0.0
+    voxels = crop(rng, voxelize(augmented, voxel_size), config.max_voxels, config.crop_share)
+    if rng.random() >= config.augmentation.lined_up_share:
+        return voxels, placement
+    turn = draw_turn(rng, heading_of(voxels.snapshot.keys, None))
+    s = voxels.snapshot
+    seen = Sample(turn.apply(s.points), s.colors, voxels.semantic_label, voxels.instance_label)
+    return voxelize(seen, voxel_size), placement.then(turn)
 
 
 def crop(

@@ -36,7 +36,13 @@ if headroom_mb:
     with open("/proc/self/status") as status:
         used = next(int(line.split()[1]) for line in status if line.startswith("VmSize")) * 1024
     resource.setrlimit(resource.RLIMIT_AS, (used + int(headroom_mb * 2**20),) * 2)
-result = pipeline.step(large, 2, before.memory)
+try:
+    result = pipeline.step(large, 2, before.memory)
+except (MemoryError, RuntimeError) as error:  # as the worker: once more, with nothing kept for later
+    failure = error.with_traceback(None)
+    print(failure, file=sys.stderr)
+    pipeline.segmenter.release_memory()
+    result = pipeline.step(large, 2, before.memory)
 small = pipeline.step(street(2), 3)
 label = np.bincount(result.semantic_label, minlength=22).tolist()
 kept = [one.memory.kept is not None for one in (before, result, pipeline.step(street(2), 4, before.memory))]
@@ -65,7 +71,7 @@ limited = pytest.mark.skipif(
 @limited
 def test_a_map_that_does_not_fit_is_segmented_in_parts_with_the_same_labels():
     whole, _ = run(40, 0)
-    parts, log = run(40, 120)  # MB beside two views; 150,000 voxels take more
+    parts, log = run(40, 170)  # MB; 150,000 voxels take 320, and parts of them 120
     assert "out of memory" in log and "in two parts" in log
     assert parts["voxels"] == whole["voxels"] > 100_000 and parts["small"] == whole["small"] > 0
     differing = sum(abs(a - b) for a, b in zip(parts["labels"], whole["labels"])) / 2
