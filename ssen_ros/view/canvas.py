@@ -1,6 +1,6 @@
 """The map as viser draws it: a scene becomes another one by what has changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ssen_ros.view.scene import Changes, Lines, TileKey
 
 _POINT_SIZE = 0.9  # of a voxel's edge
-_STROKE_COLOR = (255, 214, 0)
+_MARK_COLOR = (255, 214, 0)
 _SKY_M = 500.0  # radius of the sphere that catches drags; nobody sees it
 
 
@@ -66,13 +66,23 @@ class Canvas:
         else:
             self._scene.remove_by_name(name)
 
+    def draw_clicked(self, points: Sequence[np.ndarray], point_size: float) -> None:
+        """Mark where the tool has been clicked so far, (3,) m each."""
+        if len(points):
+            self._scene.add_point_cloud(
+                "/clicked", np.array(points, np.float32), _MARK_COLOR, point_size=4 * point_size,
+                point_shape="circle", precision="float32",
+            )  # fmt: skip
+        else:
+            self._scene.remove_by_name("/clicked")
+
     def draw_stroke(self, points: np.ndarray, point_size: float) -> None:
         """Mark (n, 3) points, m, as painted, until the stroke is cleared."""
         self._stroke.append(
             self._scene.add_point_cloud(
                 f"/stroke/{len(self._stroke)}",
                 points.astype(np.float32),
-                _STROKE_COLOR,
+                _MARK_COLOR,
                 point_size=1.3 * point_size,
                 point_shading="flat",
                 precision="float32",
@@ -86,14 +96,15 @@ class Canvas:
     def catch_drags(self, callback: Callable[[Any], None] | None) -> None:
         """Have drags told to it, instead of turning the map; None: turn it again.
 
-        Points are not what viser takes drags of: what takes them is an unseen sphere around all.
+        Points are not what viser takes drags of: what takes them is an unseen sphere around all. As a wire
+        frame, because a surface, though unseen, would be shaded all over the picture.
         """
         if self._sky is not None:
             self._sky.remove()
             self._sky = None
         if callback is not None:
             self._sky = self._scene.add_icosphere(
-                "/sky", _SKY_M, opacity=0.0, side="double", subdivisions=1, cast_shadow=False,
-                receive_shadow=False,
+                "/sky", _SKY_M, opacity=0.0, side="double", subdivisions=1, wireframe=True,
+                cast_shadow=False, receive_shadow=False,
             )  # fmt: skip
             self._sky.on_drag("left")(callback)

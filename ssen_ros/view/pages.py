@@ -70,6 +70,17 @@ def summary(labelled: LabelledMap) -> str:
     return note("Click an object to see what is known of it, and to correct it.") + table(rows)
 
 
+def title(one: Instance) -> str:
+    return f"{one.class_name} #{one.id}"
+
+
+def heading(one: Instance | None) -> str:
+    """One line, whatever is chosen."""
+    style = "font-weight:600;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
+    text = title(one) if one else "No object is chosen"
+    return f"<div class='ssen-text' style='{style}'>{escape(text)}</div>"
+
+
 def facts(one: Instance, history: Sequence[str], newest_ns: int) -> str:
     length, width, height = one.box.size
     x, y, z = one.centroid
@@ -79,11 +90,13 @@ def facts(one: Instance, history: Sequence[str], newest_ns: int) -> str:
         ("size", f"{length:.2f} x {width:.2f} x {height:.2f} m"),
         ("middle", f"{x:.2f}, {y:.2f}, {z:.2f} m"),
         ("voxels", one.voxel_count),
-        ("first seen", age(one.first_seen_ns, newest_ns)),
-        ("last seen", age(one.last_seen_ns, newest_ns)),
     ]
-    head = f"<div class='ssen-text' style='font-weight:600'>{escape(one.class_name)} #{one.id}</div>"
-    return head + table(rows) + "".join(map(note, history[-5:]))
+    if newest_ns:  # else it is a file, which has no times
+        rows += [
+            ("first seen", age(one.first_seen_ns, newest_ns)),
+            ("last seen", age(one.last_seen_ns, newest_ns)),
+        ]
+    return table(rows) + "".join(map(note, history[-5:]))
 
 
 def voxel(class_name: str, confidence: float) -> str:

@@ -1,6 +1,8 @@
 """What stands beside the map: fields, buttons and keys. What they do is the viewer's business."""
 
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,6 @@ from ssen_ros.view.scene import class_choices
 from ssen_ros.view.story import STAGES
 from ssen_ros.view.tools import JOIN, LEAVE, NONE
 
-NO_CHOICE = "(none)"
 _STAGE_COLORS = ("#4477aa", "#ee6677", "#228833", "#ccbb44")  # P. Tol's, told apart by the colour-blind
 
 # Button -> its key and what it does, a row each. W, A, S, D, Q and E move the camera: they are viser's.
@@ -27,18 +28,78 @@ BRUSH_SIZES = {"larger": "R", "smaller": "F"}
 FIRST_QUICK = ("chair", "table", "sofa", "bed", "cabinet", "desk", "bookshelf", "door", "window")
 
 
+NOTHING = ""  # what a field stands at that one chooses in, but which shows no choice
+
+
+class Choice:
+    """A dropdown, which is made anew once a user has chosen in it.
+
+    Else it would keep the keyboard: the keys that follow would be letters to search for. For the same reason
+    a field with NOTHING among its options goes back to that: what one types is added to what stands there.
+    """
+
+    _renewing = threading.Lock()  # of any: viser puts new handles into a container one by one
+
+    def __init__(self, gui: Any, container: AbstractContextManager, label: str, options: Sequence[str]):
+        self._add, self._container = gui.add_dropdown, container
+        self._told: Callable[[str, Any], None] = lambda value, client: None
+        self._handle = self._add(label, tuple(options))
+        self._handle.on_update(self._updated)
+
+    @property
+    def value(self) -> str:
+        return self._handle.value
+
+    @value.setter
+    def value(self, value: str) -> None:
+        if value != self.value:
+            self._handle.value = value
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return tuple(self._handle.options)
+
+    def offer(self, options: Sequence[str], disabled: bool = False) -> None:
+        """The first one takes the place of a choice that is no longer offered."""
+        if tuple(options) != self.options:
+            self._handle.options = tuple(options)
+        if disabled != self._handle.disabled:
+            self._handle.disabled = disabled
+
+    def on_choice(self, do: Callable[[str, Any], None]) -> None:
+        """Call `do` with the value and the client that chose it; None: it was set from here."""
+        self._told = do
+
+    def _updated(self, event: Any) -> None:
+        value = event.target.value
+        if event.client is not None:
+            self._renew()
+        if value != NOTHING:
+            self._told(value, event.client)
+
+    def _renew(self) -> None:
+        with self._renewing, self._container:
+            old = self._handle
+            value = NOTHING if NOTHING in self.options else old.value
+            self._handle = self._add(
+                old.label, self.options, initial_value=value, disabled=old.disabled, order=old.order
+            )
+            self._handle.on_update(self._updated)
+            old.remove()
+
+
 class Panel:
-    """The handles of it all; a dropdown that the panel itself sets asks for nothing."""
+    """The handles of it all."""
 
     def __init__(self, gui: Any, class_names: tuple[str, ...]):
         self._class_names = class_names
         gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
         gui.add_html(pages.STYLE)
-        self.mode = gui.add_dropdown("Show", MODES)
+        self.mode = Choice(gui, nullcontext(), "Show", MODES)
         self.legend = gui.add_html("")
         tabs = gui.add_tab_group()
-        with tabs.add_tab("Object"):
-            self._build_object(gui)
+        with tabs.add_tab("Object") as tab:
+            self._build_object(gui, tab)
         with tabs.add_tab("Timeline"):
             series: tuple[Any, ...] = (
                 {"label": "pass"},
@@ -61,11 +122,12 @@ class Panel:
         with tabs.add_tab("Status"):
             self.status = gui.add_html(pages.status({}))
 
-    def _build_object(self, gui: Any) -> None:
+    def _build_object(self, gui: Any, tab: Any) -> None:
         """What changes its height stands below: a button shall not move away from the hand."""
-        self.object = gui.add_dropdown("Object", (NO_CHOICE,))
+        self.chosen = gui.add_html(pages.heading(None))
+        self.object = Choice(gui, tab, "Find object", (NOTHING,))
         self.groups = [(gui.add_button_group("", tuple(LOOK), hint="keys K, J, G"), LOOK)]
-        self.name = gui.add_dropdown("Class", (NO_CHOICE, *class_choices(self._class_names)))
+        self.name = Choice(gui, tab, "Give class", (NOTHING, *class_choices(self._class_names)))
         self.quick = gui.add_button_group("Quick", _numbered(FIRST_QUICK), hint="the class; keys 1 to 9")
         self.groups += [
             (gui.add_button_group("Correct", tuple(CORRECT), hint="keys N, X, Z"), CORRECT),
@@ -74,7 +136,8 @@ class Panel:
         ]
         self.hint = gui.add_html("")
         with gui.add_folder("Brush and box") as self.paint_folder:
-            self.gives = gui.add_dropdown("Gives", (JOIN, LEAVE, NONE, *class_choices(self._class_names)))
+            gives = (JOIN, LEAVE, NONE, *class_choices(self._class_names))
+            self.gives = Choice(gui, self.paint_folder, "Gives", gives)
             self.radius = gui.add_slider("Radius, m", 0.04, 1.0, 0.02, 0.16, hint="keys R, F")
             self.box_height = gui.add_slider("Height, m", 0.04, 3.0, 0.02, 1.0, hint="of the box")
             self.groups.append((gui.add_button_group("", tuple(MAKE), hint="keys Enter, Escape"), MAKE))
@@ -103,34 +166,21 @@ class Panel:
 
     def show_object(self, labelled: LabelledMap, one: Instance | None, history: Sequence[str]) -> None:
         """All that depends on which object is chosen."""
+        self.chosen.content = pages.heading(one)
         if one is None:
             self.facts.content = pages.summary(labelled)
         else:
             self.facts.content = pages.facts(one, history, labelled.stamp_ns)
-        names = {i.id: title_of(i) for i in labelled.instances}
-        choose(self.object, (NO_CHOICE, *names.values()), title_of(one) if one else NO_CHOICE)
+        self.object.offer((NOTHING, *map(pages.title, labelled.instances)))
         known = class_choices(labelled.class_names)
         own = sorted({i.class_name for i in labelled.instances} - set(known))
-        choose(self.name, (NO_CHOICE, *known, *own), one.class_name if one else NO_CHOICE)
-        gives = (JOIN, LEAVE, NONE, *known, *own)
-        choose(self.gives, gives, self.gives.value if self.gives.value in gives else JOIN)
-        self.name.disabled = self.set_name.disabled = one is None
+        self.name.offer((NOTHING, *known, *own), disabled=one is None)
+        self.gives.offer((JOIN, LEAVE, NONE, *known, *own))
+        self.set_name.disabled = one is None
 
     def show_quick(self, names: Sequence[str]) -> None:
         if self.quick.options != _numbered(names):
             self.quick.options = _numbered(names)
-
-
-def title_of(one: Instance) -> str:
-    return f"{one.class_name} #{one.id}"
-
-
-def choose(dropdown: Any, options: tuple[str, ...], value: str) -> None:
-    """Set a dropdown without asking for what its choice stands for."""
-    if tuple(dropdown.options) != options:
-        dropdown.options = options
-    if dropdown.value != value:
-        dropdown.value = value
 
 
 def _numbered(names: Sequence[str]) -> tuple[str, ...]:

@@ -14,12 +14,19 @@ from ssen_ros.labels import UNKNOWN_NAME
 # What the brush gives, beside the names of classes.
 JOIN, LEAVE, NONE = "add to the chosen object", "take from the chosen object", "none of these"
 
-HINTS = {  # kind of tool -> what the user is to do
-    "merge": "Click the object that belongs to #{id}.",
-    "split": "Click one point on each of the two parts of #{id}.",
-    "cut": "Click two points of #{id}: it is cut by the upright plane through them.",
-    "brush": "Click, or drag over what is to be painted.",
-    "box": "Click two opposite corners of the box.",
+HINTS = {  # kind of tool -> what the user is to do, by how many points have been clicked
+    "merge": ("Click the object that belongs to #{id}.",),
+    "split": ("Click a point on one of the two parts of #{id}.", "Now click a point on the other part."),
+    "cut": (
+        "Click two points of #{id}: it is cut by the upright plane through them.",
+        "Now click the second point of the cut.",
+    ),
+    "brush": ("Click, or drag over what is to be painted. It {gives}.",),
+    "box": (
+        "Click two opposite corners of the box.",
+        "Now click the opposite corner.",
+        "Set its height, then make it: Enter.",
+    ),
 }
 OF_NO_OBJECT = ("brush", "box")  # tools that need none chosen
 
@@ -42,10 +49,10 @@ class Tool:
     def complete(self) -> bool:
         return len(self.clicked) == 2
 
-    def hint(self, id: int) -> str:
-        if self.kind == "box" and self.complete:
-            return "Set its height, then make it."
-        return HINTS.get(self.kind, "").format(id=id)
+    def hint(self, id: int, gives: str) -> str:
+        """What to do next, with the chosen object, 0 for none, and what the brush gives."""
+        hints = HINTS.get(self.kind, ("",))
+        return hints[min(len(self.clicked), len(hints) - 1)].format(id=id, gives=_effect(id, gives))
 
 
 def box_between(labelled: LabelledMap, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -101,6 +108,12 @@ def paint_edit(labelled: LabelledMap, rows: np.ndarray, chosen: int, gives: str)
         return None
     ids, name = ((chosen,), "") if gives == JOIN else ((), "" if gives == LEAVE else _class_of(gives))
     return Edit("paint", ids, name, labelled.points[rows].astype(np.float64))
+
+
+def _effect(id: int, gives: str) -> str:
+    if gives in (JOIN, LEAVE) and not id:
+        return f"{'joins' if gives == JOIN else 'leaves'} no object yet: choose one, or what the brush gives"
+    return {JOIN: f"joins #{id}", LEAVE: f"leaves #{id}"}.get(gives, f"becomes a new object: {gives}")
 
 
 def _class_of(gives: str) -> str:

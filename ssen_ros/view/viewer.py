@@ -25,7 +25,7 @@ from ssen_ros.view import pages, tools
 from ssen_ros.view.canvas import Canvas
 from ssen_ros.view.desk import Desk
 from ssen_ros.view.gate import LOOPBACK, Gate, check_address, guarding, is_loopback
-from ssen_ros.view.panel import BRUSH_SIZES, FIRST_QUICK, NO_CHOICE, Panel
+from ssen_ros.view.panel import BRUSH_SIZES, FIRST_QUICK, Panel
 from ssen_ros.view.scene import (
     Look,
     Scene,
@@ -46,6 +46,7 @@ PORT = 8080
 _REACH = 0.75  # voxels off the ray of a click at which a voxel is hit
 _CHOSEN_COLOR = (255, 214, 0)
 _BRUSH_STEP = 1.25  # from one size of the brush to the next
+_CHOOSE_FIRST = "choose an object first: click it, or find it by its name"
 
 
 class Viewer:
@@ -67,6 +68,7 @@ class Viewer:
         self._rows = np.empty(0, np.int64)  # of the map, that are shown
         self._points = np.empty((0, 3), np.float32)  # theirs, m
         self._chosen = 0  # id; 0: none
+        self._last_chosen = 0  # from where Next and Previous go on if it is gone
         self._choose_new = False  # the object that the correction just asked for makes
         self._tool = Tool()
         self._quick = Quick(FIRST_QUICK)
@@ -99,7 +101,8 @@ class Viewer:
             before, self._labelled = self._labelled, labelled
             made = [event.id for event in self._story.add(labelled) if event.kind == "created"]
             if self._choose_new and made and before and before.stamp_ns == labelled.stamp_ns:
-                self._chosen, self._choose_new = made[-1], False
+                self._chosen = self._last_chosen = made[-1]
+                self._choose_new = False
             if len(labelled):
                 self._place_camera(labelled.points)
             self._refresh()
@@ -114,11 +117,13 @@ class Viewer:
     def _connect(self) -> None:
         """Have the viewer told of all that the user does."""
         panel, gui = self._panel, self._server.gui
-        for handle in (panel.mode, panel.boxes, panel.labels, panel.ceiling, panel.height, panel.most_points):
+        panel.mode.on_choice(lambda *_: self._change_look())
+        for handle in (panel.boxes, panel.labels, panel.ceiling, panel.height, panel.most_points):
             handle.on_update(lambda _: self._change_look())
         panel.point_size.on_update(lambda _: self._resize_points())
-        panel.object.on_update(self._on_object_chosen)
-        panel.name.on_update(self._on_class_chosen)
+        panel.object.on_choice(lambda title, _: self._choose_object(int(title.rpartition("#")[2])))
+        panel.name.on_choice(self._rename)
+        panel.gives.on_choice(lambda *_: self._refresh_object())
         panel.box_height.on_update(lambda event: event.client and self._refresh_object())
         panel.set_name.on_click(lambda event: self._rename(panel.own_name.value, event.client))
         panel.export.on_click(lambda event: self._guarded(self._write, event.client))
@@ -155,7 +160,8 @@ class Viewer:
                 self._tool = Tool()
         panel.show_object(labelled, one, self._story.of(self._chosen))
         panel.show_quick(self._quick.names)
-        panel.hint.content = pages.hint(self._tool.hint(self._chosen))
+        panel.hint.content = pages.hint(self._tool.hint(self._chosen, panel.gives.value))
+        self._canvas.draw_clicked(self._tool.clicked, self._point_size())
         panel.paint_folder.visible = self._tool.kind in tools.OF_NO_OBJECT
         lines = box_lines(replace(labelled, instances=() if one is None else (one,)))
         self._canvas.draw_lines(
@@ -202,15 +208,6 @@ class Viewer:
             )  # fmt: skip
             self._refresh()
 
-    def _on_object_chosen(self, event: Any) -> None:
-        if event.client is not None:  # else it was ourselves
-            name = self._panel.object.value
-            self._choose_object(int(name.rpartition("#")[2]) if "#" in name else 0)
-
-    def _on_class_chosen(self, event: Any) -> None:
-        if event.client is not None and self._panel.name.value != NO_CHOICE:
-            self._rename(self._panel.name.value, event.client)
-
     def _on_click(self, event: Any) -> None:
         def do() -> Edit | None:
             with self._lock:
@@ -219,20 +216,27 @@ class Viewer:
         self._ask(do, event.client)
 
     def _meant_by(self, origin: np.ndarray, direction: np.ndarray) -> Edit | None:
-        """What a click along this ray, m, asks for; none where it chooses, or more clicks are needed."""
+        """What a click along this ray, m, asks for; none where it chooses, or more clicks are needed.
+
+        Raises SsenError where the tool in hand wants another place.
+        """
         labelled, chosen, tool = self._labelled, self._chosen, self._tool
         if labelled is None:
             return None
         row = self._hit(origin, direction)
         if row is None:
-            if not tool.kind:
-                self._choose_object(0)
+            if tool.kind:
+                raise SsenError("there is nothing of the map; Esc puts the tool down")
+            self._choose_object(0)
             return None
         id, point = int(labelled.instance_id[row]), labelled.points[row].astype(np.float64)
         if tool.kind == "brush":
             return self._painted([point])
         if tool.kind == "merge":
-            return Edit("merge", (chosen, id)) if id > 0 and id != chosen else None
+            if id <= 0 or id == chosen:
+                met = f"that is #{id} itself" if id > 0 else "that belongs to no object"
+                raise SsenError(f"{met}: click another object, or Esc")
+            return Edit("merge", (chosen, id))
         if tool.kind:
             self._tool = tool.click(point)
             if tool.kind == "box" and self._tool.complete:
@@ -300,7 +304,7 @@ class Viewer:
 
     def _choose_object(self, id: int) -> None:
         with self._lock:
-            self._chosen = id
+            self._chosen, self._last_chosen = id, id or self._last_chosen
             if self._tool.kind not in tools.OF_NO_OBJECT:
                 self._take(Tool())
             self._refresh_object()
@@ -335,7 +339,7 @@ class Viewer:
                 if self._chosen or name in (*tools.OF_NO_OBJECT, "stop"):
                     self._take(Tool() if name in ("stop", self._tool.kind) else Tool(name))
                     return
-            self._notify(event.client, "First click an object, or choose it by its name.")
+            self._notify(event.client, _CHOOSE_FIRST)
         else:
             self._ask(lambda: self._asked(name), event.client)
 
@@ -345,32 +349,39 @@ class Viewer:
             if name == "undo":
                 return Edit("undo")
             if name == "make":
-                return None if corners is None else tools.box_edit(corners, chosen, self._panel.gives.value)
+                if corners is None:
+                    raise SsenError("there is no box yet: V, then click two opposite corners")
+                return tools.box_edit(corners, chosen, self._panel.gives.value)
             if not chosen:
-                raise SsenError("first click an object, or choose it by its name")
+                raise SsenError(_CHOOSE_FIRST)
             return Edit("delete", (chosen,)) if name == "delete" else Edit("rename", (chosen,), UNKNOWN_NAME)
 
     def _give(self, name: str, client: Any) -> None:
         """A quick class: to what is painted, or to the chosen object."""
         if self._tool.kind in tools.OF_NO_OBJECT:
             self._panel.gives.value = name
+            self._refresh_object()
         else:
             self._rename(name, client)
 
     def _rename(self, name: str, client: Any) -> None:
         one = self._instance(self._chosen)
         if one is None:
-            self._notify(client, "First click an object, or choose it by its name.")
+            self._notify(client, _CHOOSE_FIRST)
         elif name != one.class_name:
             self._ask(lambda: Edit("rename", (one.id,), name), client)
 
     def _ask(self, what: Callable[[], Edit | None], client: Any) -> None:
         """Have corrected what is asked for, if anything is, without the lock: `show` may bring the answer."""
-        self._guarded(lambda: self._corrected(what()), client)
 
-    def _corrected(self, edit: Edit | None) -> str:
-        if edit is None:
-            return ""
+        def do() -> str:
+            edit = what()
+            return self._corrected(edit) if edit else ""
+
+        self._guarded(do, client)
+
+    def _corrected(self, edit: Edit) -> str:
+        """Tells what was done."""
         self._choose_new = edit.kind in ("paint", "box") and not edit.ids
         tool = self._tool
         try:
@@ -378,23 +389,24 @@ class Viewer:
         finally:
             if tool.kind not in tools.OF_NO_OBJECT:
                 self._put_down(tool)
+        said = f"{edit.kind} {edit.class_name}".rstrip()
+        said = " ".join((said, ", ".join(f"#{id}" for id in edit.ids))).rstrip()
         with self._lock:
             if edit.kind == "box":
                 self._put_down(tool)
             if edit.kind == "rename":
                 self._quick = self._quick.with_used(edit.class_name)
             if self._labelled is not None:
-                text = f"by hand: {edit.kind} {edit.class_name}".rstrip()
-                ids = ", ".join(f"#{id}" for id in edit.ids)
-                self._story.tell(self._labelled, f"{text} {ids}", edit.ids)
+                self._story.tell(self._labelled, f"by hand: {said}", edit.ids)
                 self._panel.timeline.content = pages.timeline(self._story.events)
                 self._refresh_object()
-        return done
+        return f"{said}: {done}"
 
     def _write(self) -> str:
         if self._labelled is None:
             raise SsenError("there is no map yet")
-        return "written: " + ", ".join(map(str, self._desk.export(self._labelled)))
+        room, *others = self._desk.export(self._labelled)
+        return f"written: {room}, which `ssen teach {room} --out taught` teaches; {', '.join(map(str, others))}"
 
     def _guarded(self, do: Callable[[], str], client: Any) -> None:
         """Do it, and tell the one who asked how it went."""
@@ -416,7 +428,7 @@ class Viewer:
             ids = sorted(one.id for one in self._labelled.instances) if self._labelled else []
             if not ids:
                 return
-            at = np.searchsorted(ids, self._chosen, side="right" if by > 0 else "left")
+            at = np.searchsorted(ids, self._last_chosen, side="right" if by > 0 else "left")
             self._choose_object(ids[(at if by > 0 else at - 1) % len(ids)])
         self._go_to(client)
 

@@ -355,8 +355,8 @@ def test_clicks_and_keys_become_what_is_asked_of_the_desk(viewer):
     view._on_action("merge", BUTTON)
     assert not edits, "nothing is chosen"
     view._on_click(clicking(view, first))
-    assert view._chosen == 1 and view._panel.object.value == "chair #1" and view._panel.name.value == "chair"
-    assert "chair #1" in view._panel.facts.content
+    assert view._chosen == 1 and "chair #1" in view._panel.chosen.content
+    assert "chair" in view._panel.facts.content
     view._on_action("merge", BUTTON)
     view._on_click(clicking(view, wall))
     view._on_click(clicking(view, others[0]))
@@ -381,7 +381,7 @@ def test_clicks_and_keys_become_what_is_asked_of_the_desk(viewer):
     view._on_click(clicking(view, wall))
     assert view._chosen == 0 and "wall" in view._panel.facts.content
     view.show(labelled(objects=(2,)))
-    assert view._panel.object.options == ("(none)", "chair #2")
+    assert view._panel.object.options == ("", "chair #2")
 
 
 def test_the_brush_paints_what_is_shown_around_a_click_or_along_a_drag(viewer):
@@ -466,6 +466,11 @@ def test_keys_go_through_the_objects_and_give_classes(viewer):
     for key, chosen in ("next", 1), ("next", 2), ("next", 1), ("previous", 2), ("previous", 1):
         view._on_action(key, BUTTON)
         assert view._chosen == chosen
+    view.show(replace(whole, instances=whole.instances[1:]))
+    view._on_action("next", BUTTON)
+    assert view._chosen == 2, "one goes on from where the object was that is gone"
+    view.show(whole)
+    view._on_action("previous", BUTTON)
     view._on_action("2", BUTTON)
     assert edits.pop() == Edit("rename", (1,), "table")
     view._rename("workbench", None)
@@ -473,6 +478,61 @@ def test_keys_go_through_the_objects_and_give_classes(viewer):
     view._on_action("brush", BUTTON)
     view._on_action("9", BUTTON)
     assert view._panel.gives.value == "workbench" and not edits
+
+
+def test_a_choice_of_a_user_is_told_once_and_leaves_the_keyboard(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+    view._choose_object(1)
+    edits, panel = view._desk.edits, view._panel
+    client = SimpleNamespace(add_notification=lambda *_, **__: None)
+
+    def choose(choice, value):
+        before = choice._handle
+        choice._updated(SimpleNamespace(target=SimpleNamespace(value=value), client=client))
+        assert choice._handle is not before, "the field that had the keyboard is gone"
+
+    choose(panel.object, "chair #2")
+    assert view._chosen == 2 and panel.object.value == "", "there is room to type the next one"
+    choose(panel.name, "table")
+    assert edits == [Edit("rename", (2,), "table")] and panel.name.value == ""
+    choose(panel.name, "table")
+    assert len(edits) == 2, "the same class for another object is a choice as well"
+    choose(panel.gives, NONE)
+    assert panel.gives.options[:3] == (JOIN, LEAVE, NONE)
+
+
+def test_a_click_that_does_nothing_says_why(viewer):
+    view, whole = viewer(), labelled()
+    view.show(whole)
+    told = []
+    client = SimpleNamespace(add_notification=lambda title, text, **_: told.append((title, text)))
+    first = int(np.flatnonzero(whole.instance_id == 1)[0])
+    wall = int(np.flatnonzero((whole.instance_id < 0) & (whole.semantic_label == WALL))[0])
+    sky = SimpleNamespace(ray_origin=(0, 0, 9), ray_direction=(0, 0, 1), client=client)
+
+    def click(row):
+        view._on_click(SimpleNamespace(**vars(clicking(view, row)) | {"client": client}))
+
+    button = SimpleNamespace(client=client)
+    for ask in ("merge", "delete", "make"):
+        view._on_action(ask, button)
+    view._choose_object(1)
+    view._on_action("merge", button)
+    click(wall)
+    click(first)
+    view._on_click(sky)
+    assert not view._desk.edits and [title for title, _ in told] == ["Not done"] * 6
+    for (_, text), words in zip(told, ("choose", "choose", "no box", "no object", "itself", "nothing")):
+        assert words in text
+    assert view._tool.kind == "merge", "it stays in the hand"
+    view._on_action("split", button)
+    hints = [view._panel.hint.content]
+    click(first)
+    hints.append(view._panel.hint.content)
+    assert "one of the two parts of #1" in hints[0] and "other part" in hints[1]
+    click(int(np.flatnonzero(whole.instance_id == 1)[5]))
+    assert told[-1] == ("Done", "split #1: done") and view._panel.hint.content == ""
 
 
 def test_a_further_quick_class_takes_the_place_of_the_longest_unused():
