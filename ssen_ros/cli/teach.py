@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REPLAY_SEEDS = range(1000, 1040)  # rooms for training
-_VALIDATION_ROOMS = 6
+# Of the rooms that are made: training rooms that no shipped network has seen, and validation rooms.
+_SEEDS = {"replay": range(900_000, 900_040), "validation": range(6)}
 
 
 def add_teach(commands: Any) -> None:
@@ -62,20 +63,24 @@ def _teach(args: argparse.Namespace) -> int:
     from ssen_ros.datasets.labelled_rooms import labelled_files
     from ssen_ros.network_spec import chosen_weights
     from ssen_ros.training.config import TASKS
-    from ssen_ros.training.teach import teach
+    from ssen_ros.training.teach import check_teachable, teach
 
     logging.getLogger("ssen_ros").setLevel(logging.INFO)  # progress is what one wants to see here
     config, files = config_of(args), labelled_files(args.rooms)
     weights = {task: Path(chosen_weights(config.segmenter, task)) for task in TASKS}
-    replay, validation = _simulated_rooms(args)
-    taught = teach(
-        files, weights, replay, args.out, args.minutes, args.resume, config,
-        num_threads=config.segmenter.num_threads,
-    )  # fmt: skip
+    folders = _simulated_rooms(args)
+    lesson = files, weights, folders["replay"], args.out, args.minutes, args.resume
+    check_teachable(*lesson)  # now: the rooms take minutes
+    _make(folders, args)
+    try:
+        taught = teach(*lesson, config, num_threads=config.segmenter.num_threads)
+    except KeyboardInterrupt:
+        print(f"\n{args.out} has what is done; the same command with --resume goes on", file=sys.stderr)
+        raise
     _print_outcome(taught)
     folder = {"weights": str(args.out), "semantic_checkpoint": "", "embedding_checkpoint": ""}
     after = replace(config, segmenter=replace(config.segmenter, **folder))
-    sets = _scored_sets(files, validation)
+    sets = _scored_sets(files, folders["validation"])
     print_rows([
         {"scored on": name, "networks": which, **row}
         for which, chosen in (("before", config), ("taught", after))
@@ -85,20 +90,32 @@ def _teach(args: argparse.Namespace) -> int:
     return 0
 
 
-def _simulated_rooms(args: argparse.Namespace) -> tuple[Path, Path]:
-    """The folders of the replay and of the validation rooms; what is not given is made, once."""
-    from ssen_ros.simulation import generate
+def _simulated_rooms(args: argparse.Namespace) -> dict[str, Path]:
+    """The folders of the replay and of the validation rooms, those in the cache among them.
+
+    Raises SsenError for one that was given and has no rooms.
+    """
+    from ssen_ros.io.samples import sample_paths
 
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ssen"
-    folders = {"replay": args.replay, "validation": args.validation}
-    seeds = {"replay": _REPLAY_SEEDS, "validation": range(_VALIDATION_ROOMS)}
+    folders = {}
+    for name, given in (("replay", args.replay), ("validation", args.validation)):
+        if given is not None:
+            sample_paths(given)
+        folders[name] = given or cache / f"{name}_{_SEEDS[name].start}"
+    return folders
+
+
+def _make(folders: Mapping[str, Path], args: argparse.Namespace) -> None:
+    """Make the rooms that were not given and are not there; those of an interrupted run stay."""
+    from ssen_ros.simulation import generate
+
     with workers_of(args.workers) as executor:
-        for name, given in folders.items():
-            if given is None:
-                folders[name] = cache / name
-                print(f"{name}: {len(seeds[name])} simulated rooms in {folders[name]}, made on the first use")
-                generate(seeds[name], folders[name], executor)
-    return folders["replay"], folders["validation"]
+        for name, folder in folders.items():
+            missing = [seed for seed in _SEEDS[name] if not (folder / f"{seed:06d}.npz").exists()]
+            if getattr(args, name) is None and missing:
+                print(f"{name}: {len(missing)} simulated rooms are made, once, in {folder}", flush=True)
+                generate(_SEEDS[name], folder, executor)
 
 
 def _print_outcome(taught: "Mapping[str, Taught]") -> None:

@@ -30,6 +30,8 @@ _LABELS_SUFFIX = "_labels"
 def labelled_files(paths: Sequence[Path]) -> dict[str, Path]:
     """{name: file} of these files, and of the .npz and .ply files with labels in these folders.
 
+    Of a room that `ssen view` exported into a folder its NAME.room.npz counts, and not NAME.ply too.
+
     Raises DataError for a path that is not there, a folder without any, and two files of one name.
     """
     files: dict[str, Path] = {}
@@ -44,7 +46,8 @@ def labelled_files(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    files = [*folder.glob("*.ply"), *(file for file in folder.glob("*.npz") if _has_labels(file))]
+    clouds = (file for file in folder.glob("*.ply") if not file.with_suffix(".room.npz").exists())
+    files = [*clouds, *(file for file in folder.glob("*.npz") if _has_labels(file))]
     if not files:
         raise DataError(
             f"{folder}: no labelled map there; expected .npz files with 'label' or .ply files; see "

@@ -12,7 +12,7 @@ from typing import Any
 from ssen_ros.config import SsenConfig
 from ssen_ros.errors import ConfigError
 from ssen_ros.io.replacing import replace_text
-from ssen_ros.io.samples import ATTRIBUTION
+from ssen_ros.io.samples import ATTRIBUTION, sample_paths
 from ssen_ros.models import Checkpoint, load_checkpoint, save_checkpoint
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter
@@ -52,7 +52,11 @@ def teach(
     """
     before = {task: load_checkpoint(weights[task]) for task in TASKS}
     record = _record(files, weights, replay, minutes)
-    _begin(out_dir, record, resume)
+    check_teachable(files, weights, replay, out_dir, minutes, resume)
+    sample_paths(replay)  # raises, before anything is written
+    if not resume:
+        (out_dir / _UNDER_WAY).mkdir(parents=True, exist_ok=True)
+        replace_text(out_dir / REPORT, json.dumps(record, indent=2) + "\n")
     taught: dict[str, Taught] = {}
     for task, checkpoint in before.items():
         own = read_own_rooms(files, checkpoint.spec.class_names, checkpoint.spec.voxel_size)
@@ -69,6 +73,21 @@ def teach(
     replace_text(out_dir / REPORT, json.dumps({**record, "networks": told}, indent=2) + "\n")
     shutil.rmtree(out_dir / _UNDER_WAY)
     return taught
+
+
+def check_teachable(
+    files: Mapping[str, Path],
+    weights: Mapping[str, Path],
+    replay: Path,
+    out_dir: Path,
+    minutes: float,
+    resume: bool = False,
+) -> None:
+    """Raise what would stop `teach`, before anything is written; `replay` need not be there yet."""
+    _check_out(out_dir, _record(files, weights, replay, minutes), resume)
+    for task in TASKS:
+        spec = load_checkpoint(weights[task]).spec
+        read_own_rooms(files, spec.class_names, spec.voxel_size)
 
 
 def used_with(networks: Mapping[str, Checkpoint], config: SsenConfig) -> PipelineOf:
@@ -96,7 +115,7 @@ def file_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _begin(out_dir: Path, record: dict, resume: bool) -> None:
+def _check_out(out_dir: Path, record: dict, resume: bool) -> None:
     path = out_dir / REPORT
     there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     if resume:
@@ -108,14 +127,11 @@ def _begin(out_dir: Path, record: dict, resume: bool) -> None:
                     f"{out_dir} was begun with {name} = {there[name]}, this run has {value}; expected the "
                     "same; give another --out to start anew"
                 )
-        return
-    if there is not None:
+    elif there is not None:
         raise ConfigError(
             f"{out_dir} has networks that were taught, or half taught, before; --resume goes on, another "
             "--out keeps them"
         )
-    (out_dir / _UNDER_WAY).mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps(record, indent=2) + "\n")
 
 
 def _write(out_dir: Path, task: str, checkpoint: Checkpoint) -> None:

@@ -16,8 +16,9 @@ from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, UNKNOWN
 def to_sample(labelled: LabelledMap) -> Sample:
     """The room as `ssen train` and `ssen evaluate` read it: classes by LABEL_NAMES, objects counted from 1.
 
-    An object of a class that is none of them is `unknown`, and keeps its name; what else is of such a class
-    is not annotated.
+    All voxels of an object are of its class, though the map may leave some of them another one
+    (`instances.relabel`): the object is what the user has looked over. One of a class that is none of
+    LABEL_NAMES is `unknown`, and keeps its name; what else is of such a class is not annotated.
     """
     index = [LABEL_NAMES.index(n) if n in LABEL_NAMES else IGNORE_INDEX for n in labelled.class_names]
     label = np.array([*index, IGNORE_INDEX], np.int8)[labelled.semantic_label]
@@ -27,8 +28,9 @@ def to_sample(labelled: LabelledMap) -> Sample:
     own_names: dict[int, str] = {}
     for known in labelled.instances:
         rows = labelled.instance_id == known.id
-        if known.class_name not in LABEL_NAMES and rows.any():
-            label[rows] = UNKNOWN
+        own = known.class_name not in LABEL_NAMES
+        label[rows] = UNKNOWN if own else LABEL_NAMES.index(known.class_name)
+        if own and rows.any():
             own_names[int(instance[rows][0])] = known.class_name
     return Sample(labelled.points, labelled.colors, label, instance, own_names)
 
@@ -38,12 +40,13 @@ def export_room(labelled: LabelledMap, folder: Path, name: str) -> Sequence[Path
     `name`.json (the objects)."""
     folder.mkdir(parents=True, exist_ok=True)
     room, ply, objects = (folder / f"{name}{suffix}" for suffix in (".room.npz", ".ply", ".json"))
-    save_sample(room, to_sample(labelled))
+    sample = to_sample(labelled)
+    save_sample(room, sample)
     write_labelled_ply(
         ply,
         labelled.points,
         labelled.colors,
-        labelled.semantic_label,
+        sample.semantic_label,
         labelled.instance_id,
         labelled.confidence,
     )

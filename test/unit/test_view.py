@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ssen_ros.boxes import fit_box
 from ssen_ros.cli.main import main
 from ssen_ros.corrections import Edit
+from ssen_ros.datasets.labelled_rooms import labelled_files, load_room
 from ssen_ros.errors import CorrectionError, SsenError
 from ssen_ros.io.clouds import read_cloud
 from ssen_ros.io.samples import load_sample
@@ -25,7 +26,7 @@ from ssen_ros.labels import LABEL_NAMES, UNKNOWN
 from ssen_ros.palettes import MODES
 from ssen_ros.structures import Event, Instance
 from ssen_ros.view import pages
-from ssen_ros.view.export import to_sample
+from ssen_ros.view.export import export_room, to_sample
 from ssen_ros.view.gate import LET_THROUGH, Gate, check_address, guarding, is_loopback
 from ssen_ros.view.scene import Changes, Look, Scene, difference, make_scene, nearest_hit
 from ssen_ros.view.story import Story
@@ -582,6 +583,21 @@ def test_an_object_keeps_a_name_of_ones_own_in_the_exported_room():
     assert rows.any() and (sample.semantic_label[rows] == UNKNOWN).all()
     assert sample.own_names == {int(sample.instance_label[rows][0]): "workbench"}
     assert sample.semantic_label[~rows].tolist() == to_sample(whole).semantic_label[~rows].tolist()
+
+
+def test_an_exported_object_is_of_one_class_whatever_the_map_says_of_its_voxels(tmp_path):
+    """Else its PLY is refused as a labelled map, and what was looked over is not what is taught."""
+    whole, table = labelled(), LABEL_NAMES.index("table")
+    label = np.where(whole.points[:, 2] < 1, table, whole.semantic_label).astype(np.int32)
+    mixed = replace(whole, semantic_label=label)
+    assert len(np.unique(label[whole.instance_id == 1])) == 2
+    room, ply, _ = export_room(mixed, tmp_path, "room")
+    for path in room, ply:
+        sample = load_room(path)
+        of_objects = sample.instance_label >= 0
+        assert set(sample.semantic_label[of_objects]) == {CHAIR} and of_objects.any(), path
+        assert table in sample.semantic_label[~of_objects], "of no object: as the map says"
+    assert labelled_files([tmp_path]) == {"room.room": room}, "the folder has this room once"
 
 
 @pytest.fixture

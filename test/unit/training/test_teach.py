@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -167,6 +168,39 @@ def lesson_of(trained, own, task="embedding"):
     spec, config = networks[task].spec, with_values(SsenConfig(), {"segmenter.num_threads": 1})
     rooms = read_own_rooms(own, spec.class_names, spec.voxel_size)
     return networks[task], rooms, used_with(networks, config)
+
+
+def test_what_is_wrong_is_said_before_rooms_are_made_and_leaves_nothing(own, trained, tmp_path, monkeypatch, capsys):
+    made = []
+
+    def generate(seeds, folder, executor):
+        made.append((folder.name, len(seeds)))
+        folder.mkdir(parents=True)
+        for seed in seeds[:4]:
+            save_sample(folder / f"{seed:06d}.npz", toy_room(seed % 4))
+
+    monkeypatch.setattr("ssen_ros.simulation.generate", generate)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    bare = replace(workshop(), semantic_label=np.full(len(workshop()), -1, np.int8))
+    save_sample(tmp_path / "bare.room.npz", bare)
+    out = tmp_path / "taught"
+    networks = [a for t in TASKS for a in ("--set", f"segmenter.{t}_checkpoint={trained[t]}")]
+    for room, options, words in (
+        (tmp_path / "bare.room.npz", [], "is annotated; correct it in `ssen view`"),
+        (own["shop.room"], ["--resume"], "nothing to resume there"),
+        (own["shop.room"], ["--replay", str(tmp_path / "cache")], "no .npz file there"),
+    ):
+        assert main(["teach", str(room), "--out", str(out), *networks, *options]) == 1
+        assert words in capsys.readouterr().err
+    assert not made and not out.exists()
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ssen_ros.training.teach.give_lesson", interrupted)
+    assert main(["teach", str(own["shop.room"]), "--out", str(out), *networks]) == 130
+    assert "--resume goes on" in capsys.readouterr().err and (out / REPORT).is_file()
+    assert [(name.partition("_")[0], count) for name, count in made] == [("replay", 40), ("validation", 6)]
 
 
 def test_a_true_object_is_found_as_well_as_the_best_fits():
