@@ -288,9 +288,13 @@ class _Lesson:
         """The best average of the network with the one before, by the rule at the top."""
         tuned = Checkpoint(self.spec, model, self._provenance(steps))
         mixed = {share: average(tuned, self._before, share) for share in SHARES}
-        verdicts = {share: self.judge(checkpoint) for share, checkpoint in mixed.items()}
-        for share, verdict in verdicts.items():
-            log.info("%s, share %g: %s", self.spec.task, share, verdict)
+        verdicts = {}
+        for share, candidate in mixed.items():
+            verdicts[share] = verdict = self.judge(candidate)
+            log.info(
+                "%s, %g %% of the taught weights: %.1f on your held rooms, %.1f on those of the replay",
+                self.spec.task, 100 * share, 100 * verdict.own, 100 * verdict.known,
+            )  # fmt: skip
         before = verdicts[0.0] if self.spec == self._before.spec else self.judge(self._before)
         share = best_share(verdicts, before)
         checkpoint, new = mixed[share], set(self._own.class_names) - set(self._before.spec.class_names)

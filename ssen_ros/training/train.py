@@ -196,7 +196,8 @@ def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> li
             if not any(key.startswith(f"{name}.") for key in given):
                 torch.nn.init.zeros_(block.norm2.bn.weight)  # what remains is the shortcut
                 added.append(name)
-    log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
+    if len(fitting) < len(own):
+        log.info("start_from: %d of %d tensors taken over", len(fitting), len(own))
     of_added = tuple(f"{name}." for name in added)
     anew = {name for name in own.keys() - fitting.keys() if not name.startswith(of_added)}
     left = sorted({name.rpartition(".")[0] for name in anew} - {"final"})

@@ -406,7 +406,9 @@ class Viewer:
         if self._labelled is None:
             raise SsenError("there is no map yet")
         room, *others = self._desk.export(self._labelled)
-        return f"written: {room}, which `ssen teach {room} --out taught` teaches; {', '.join(map(str, others))}"
+        return (
+            f"written: {room}, which `ssen teach {room} --out taught` teaches; {', '.join(map(str, others))}"
+        )
 
     def _guarded(self, do: Callable[[], str], client: Any) -> None:
         """Do it, and tell the one who asked how it went."""

@@ -170,7 +170,9 @@ def lesson_of(trained, own, task="embedding"):
     return networks[task], rooms, used_with(networks, config)
 
 
-def test_what_is_wrong_is_said_before_rooms_are_made_and_leaves_nothing(own, trained, tmp_path, monkeypatch, capsys):
+def test_what_is_wrong_is_said_before_rooms_are_made_and_leaves_nothing(
+    own, trained, tmp_path, monkeypatch, capsys
+):
     made = []
 
     def generate(seeds, folder, executor):
