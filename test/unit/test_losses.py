@@ -128,15 +128,15 @@ def test_scenes_with_an_instance_are_counted():
 
 
 def test_objects_count_alike_and_are_named_by_all_of_their_voxels():
-    """A large object and a small one, in two scenes under the same number; a sliver and what is of no object."""
+    """One large, one small, in two scenes under the same number; a sliver, and what is of no object."""
     scene = torch.tensor([0] * 32 + [1] * 16 + [0] * 12)
     label = torch.tensor([4] * 32 + [6] * 16 + [2] * 3 + [0] * 8 + [IGNORE_INDEX])
     instance = torch.tensor([1] * 32 + [1] * 16 + [3] * 3 + [-1] * 8 + [1])
     logits = torch.randn(60, 22, generator=torch.Generator().manual_seed(0)).requires_grad_()
     loss = object_loss(logits, label, instance, scene)
     votes = torch.log_softmax(logits, 1)
-    of_each = [-torch.log_softmax(votes[rows].mean(0), 0)[k] for rows, k in ((slice(32), 4), (slice(32, 48), 6))]
-    assert loss.item() == pytest.approx(sum(of_each).item() / 2)
+    chair, table = votes[:32].mean(0).log_softmax(0)[4], votes[32:48].mean(0).log_softmax(0)[6]
+    assert loss.item() == pytest.approx(-(chair + table).item() / 2)
     loss.backward()
     assert logits.grad is not None and not logits.grad[48:].any()
     large, small = logits.grad[:32].abs().sum(), logits.grad[32:48].abs().sum()
