@@ -80,10 +80,12 @@ def _teach(args: argparse.Namespace) -> int:
     _print_outcome(taught)
     folder = {"weights": str(args.out), "semantic_checkpoint": "", "embedding_checkpoint": ""}
     after = replace(config, segmenter=replace(config.segmenter, **folder))
-    sets = _scored_sets(files, folders["validation"])
+    sets, scored = _scored_sets(files, folders["validation"]), [("before", config)]
+    if any(t.share for t in taught.values()):  # else there is nothing else to score
+        scored.append(("taught", after))
     print_rows([
         {"scored on": name, "networks": which, **row}
-        for which, chosen in (("before", config), ("taught", after))
+        for which, chosen in scored
         for name, row in _score(sets, chosen)
     ])  # fmt: skip
     print(f"{args.out}: ssen segment CLOUD --weights {args.out}; for the node weights:={args.out.absolute()}")
@@ -136,7 +138,8 @@ def _print_outcome(taught: "Mapping[str, Taught]") -> None:
     if not all(t.share for t in taught.values()):
         print(
             f"A share is taken that gains {100 * GAIN:g} points or more on the held part of your rooms, and "
-            f"loses {100 * MAY_FALL:g} at most on the held rooms of the replay."
+            f"loses {100 * MAY_FALL:g} at most on the held rooms of the replay. Correct more rooms, or give "
+            "more --minutes."
         )
     for name, iou in taught["semantic"].new_classes.items():
         print(f"{name}: IoU {iou:.2f} in your rooms, most of which it was taught")
