@@ -20,6 +20,7 @@ from ssen_ros.floor import above_floor, find_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.heading import heading_of
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
+from ssen_ros.regions import Patched
 from ssen_ros.structures import (
     Clusters,
     Evidence,
@@ -40,7 +41,7 @@ class Networks(Protocol):
     """What answers for the voxels of one snapshot."""
 
     @abstractmethod
-    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray | Patched:
         """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
 
     @abstractmethod
@@ -328,7 +329,7 @@ class SsenPipeline:
             told[free[of_class]] = -1
         return told
 
-    def _classify(self, networks: Networks, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+    def _classify(self, networks: Networks, snapshot: VoxelSnapshot, floor: float) -> np.ndarray | Patched:
         """(V, C) log-probabilities; an empty map never reaches the network."""
         if len(snapshot) == 0:
             return np.empty((0, len(self._is_thing)), dtype=np.float32)

@@ -107,12 +107,16 @@ class Segmentation:
     semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
     thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
     embeddings: np.ndarray  # (T, d) float32
-    pass_label: np.ndarray | None = None  # (V,) int32, the likeliest class by this pass alone
+    # By this pass alone: (V,) int32 the likeliest class, or the (V, C) answer where it is kept anyway.
+    pass_label: Any = None
 
     @property
     def newest_label(self) -> np.ndarray:
         """(V,) int32: what this pass alone would say."""
-        return self.semantic_label if self.pass_label is None else self.pass_label
+        if self.pass_label is None:
+            return self.semantic_label
+        said = np.asarray(self.pass_label)
+        return said if said.ndim == 1 else said.argmax(axis=1).astype(np.int32)
 
     def __post_init__(self):
         v, t = len(self.semantic_label), len(self.thing_rows)
