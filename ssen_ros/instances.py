@@ -139,6 +139,7 @@ def detect(
         box=fit_box(points),
         centroid=points.mean(axis=0),
         rows=rows,
+        keys=snapshot.keys[np.sort(rows)],
     )
 
 
@@ -176,7 +177,7 @@ def update(
         if before and before.id in names and not detection.class_name:  # it goes with one that has moved
             detection = replace(detection, class_name=names[before.id])
         id, hold = detection.id or next_id, config.class_hold
-        active.append(detected(detection, before, id, keys, stamp_ns, class_names, hold))
+        active.append(detected(detection, before, id, stamp_ns, class_names, hold))
         next_id += before is None and not detection.id
     missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
     splits = _splits(known, found, active)
@@ -216,7 +217,7 @@ class Association:
     """Which of K known instances each of D detections continues, and how they share voxels."""
 
     continued: np.ndarray  # (D,) int64, column of the known instance; -1: none, the detection is new
-    shared: csr_array  # (D, K) int64, voxels in both
+    shared: csr_array  # (D, K) int64, voxels in both; none of a pair that is one and the same
     detection_size: np.ndarray  # (D,) int64
     known_size: np.ndarray  # (K,) int64, voxels when last detected
     known_present: np.ndarray  # (K,) int64, of these, voxels that are still in the map
@@ -240,11 +241,21 @@ def associate(
     A detection whose id a hand has given continues that one and no other. Any other
     may continue an instance if their IoU reaches `min_overlap`, or if they share half
     of the smaller one (see CONTAINMENT). Which continues which is the assignment of largest summed
-    IoU, so that a blob over several objects takes the id it resembles most.
+    IoU, so that a blob over several objects takes the id it resembles most. A detection that is just as it
+    was continues what it was: no other has any of those voxels.
     """
-    rows = voxel_keys.find_each(snapshot_keys, [k.keys for k in known])
+    given = np.array([d.id for d in detections], dtype=np.int64)
+    ids = np.array([k.id for k in known], dtype=np.int64)
+    by_hand = set(given.tolist())
+    column = {id(k.keys): number for number, k in enumerate(known) if k.id not in by_hand}
+    same = np.array([-1 if d.id else column.get(id(d.keys), -1) for d in detections], dtype=np.int64)
+    is_same, none = np.isin(np.arange(len(known)), same), np.empty(0, np.int64)
+    rows = voxel_keys.find_each(snapshot_keys, [none if so else k.keys for k, so in zip(known, is_same)])
     present = [row[row >= 0] for row in rows]
-    by_detection = _incidence([d.rows for d in detections], len(snapshot_keys))
+    there = np.concatenate([none, *present])
+    first, last = snapshot_keys[[there.min(), there.max()]] if len(there) else (0, -1)
+    near = [d.rows if len(d.keys) and d.keys[0] <= last and d.keys[-1] >= first else none for d in detections]
+    by_detection = _incidence(near, len(snapshot_keys))
     by_known = _incidence(present, len(snapshot_keys))
     shared = (by_detection @ by_known.T).tocsr()
     shared.sort_indices()
@@ -252,12 +263,10 @@ def associate(
         continued=np.full(len(detections), -1, dtype=np.int64),
         shared=shared,
         detection_size=np.array([len(d.rows) for d in detections], dtype=np.int64),
-        known_size=np.array([len(k.keys) for k in known], dtype=np.int64),
-        known_present=np.array([len(row) for row in present], dtype=np.int64),
+        known_size=(size := np.array([len(k.keys) for k in known], dtype=np.int64)),
+        known_present=np.where(is_same, size, [len(row) for row in present]),
     )
-    given = np.array([d.id for d in detections], dtype=np.int64)
-    ids = np.array([k.id for k in known], dtype=np.int64)
-    return replace(overlaps, continued=_assign(overlaps, min_overlap, given, ids))
+    return replace(overlaps, continued=np.where(same < 0, _assign(overlaps, min_overlap, given, ids), same))
 
 
 def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
@@ -323,7 +332,6 @@ def detected(
     detection: Detection,
     before: Known | None,
     new_id: int,
-    snapshot_keys: np.ndarray,
     stamp_ns: int,
     class_names: Sequence[str],
     hold: float = 0.0,
@@ -350,7 +358,7 @@ def detected(
     )
     if detection.class_name:
         instance = named(instance, detection.class_name, class_names)
-    return Known(instance, snapshot_keys[np.sort(detection.rows)], votes)
+    return Known(instance, detection.keys, votes)
 
 
 def _miss(

@@ -16,7 +16,7 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.features import Anchor
-from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.floor import Ground, above_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.heading import heading_of
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
@@ -143,7 +143,8 @@ class SsenPipeline:
         sides = config.fusion.quiet_passes if self.segmenter.turned(1) else 0
         timings_s: dict[str, float] = dict.fromkeys(_STAGES, 0.0)
         with _timed(timings_s, "total"):
-            whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
+            whole, ground = snapshot, Ground.of(snapshot, memory.ground)
+            floor = steady(ground.floor, memory.floor)
             snapshot = _without_strays(whole, floor)
             heading = heading_of(snapshot.keys, memory.heading) if config.segmenter.line_up else None
             snapshot = snapshot.headed(heading or 0.0)
@@ -176,6 +177,7 @@ class SsenPipeline:
                 memory = replace(
                     memory,
                     floor=floor,
+                    ground=ground,
                     heading=heading,
                     kept=kept,
                     evidence=fused.evidence,

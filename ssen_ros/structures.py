@@ -177,6 +177,8 @@ class Detection:
     box: Box
     centroid: np.ndarray  # (3,) float64, m
     rows: np.ndarray  # (n,) int64, rows of the snapshot
+    # (n,) int64 their voxel keys, ascending; the array that the pass before had, where it is just as it was
+    keys: np.ndarray
     id: int = 0  # of the instance that it is, where a hand has said so; 0: to be found out
     class_name: str = ""  # given by hand; empty: by the votes
 
@@ -352,6 +354,7 @@ class Memory:
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
     floor: Floor | None = None  # that the last update went by
+    ground: Any = None  # `ssen_ros.floor.Ground` of the last update's map; never saved
     heading: float | None = None  # likewise, of the snapshot; None: it was not looked for
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved

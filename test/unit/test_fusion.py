@@ -119,7 +119,9 @@ def test_of_an_answer_that_is_patched_all_is_fused_that_would_be_of_the_whole():
     expected = fuse(known, longer, np.array(patched), HOLD, SIDES)
     found = fuse(known, longer, patched, HOLD, SIDES)
     np.testing.assert_equal(vars(found.evidence), vars(expected.evidence))
-    assert found.pass_label is patched and np.asarray(patched).argmax(1).tolist() == expected.pass_label.tolist()
+    assert (
+        found.pass_label is patched and np.asarray(patched).argmax(1).tolist() == expected.pass_label.tolist()
+    )
     for afresh in (None, replace(known, quiet=True, keys=longer.keys[:0])):
         assert fuse(afresh, longer, patched, HOLD, SIDES).label.tolist() == expected.pass_label.tolist()
 

@@ -34,7 +34,9 @@ def detection(snapshot, coords, class_id=CHAIR, weight=1.0):
     votes = np.array([-np.inf, -5.0, -5.0]) * weight
     votes[class_id] = -0.1 * weight
     points = snapshot.points[rows]
-    return Detection(class_id, 0.5, votes, fit_box(points), points.mean(axis=0), rows)
+    return Detection(
+        class_id, 0.5, votes, fit_box(points), points.mean(axis=0), rows, np.sort(snapshot.keys[rows])
+    )
 
 
 class Run:
@@ -462,7 +464,7 @@ def test_a_hundred_instances_keep_their_ids():
     snapshot = snapshot_of(coords.reshape(-1, 3))
     box = fit_box(np.zeros((1, 3)))
     rows = [np.arange(i * 1000, (i + 1) * 1000) for i in range(100)]
-    detections = [Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), r) for r in rows]
+    detections = [Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), r, snapshot.keys[r]) for r in rows]
     first, _ = update(Memory(), detections, snapshot, 0, NAMES, CONFIG)
     again, events = update(first, detections[::-1], snapshot, 1, NAMES, CONFIG)
     assert events == () and [k.id for k in again.known] == [k.id for k in first.known]

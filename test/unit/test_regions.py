@@ -132,7 +132,9 @@ def test_what_is_answered_anew_is_a_tile_wider_than_the_change_and_what_is_seen_
     x = voxel_keys.unpack(now.keys[rows])[:, 0]
     assert (x.min(), x.max()) == (7 * TILE, 14 * TILE - 1)
     network.reach = 0
-    anew, _ = answer(replace(whole(before), values=Patched.of(np.full((len(corridor), 4), -1.0))), now, HERE, network)
+    anew, _ = answer(
+        replace(whole(before), values=Patched.of(np.full((len(corridor), 4), -1.0))), now, HERE, network
+    )
     x = voxel_keys.unpack(now.keys[(np.asarray(anew.values) != -1).all(1)])[:, 0]
     assert (x.min(), x.max()) == (9 * TILE, 12 * TILE - 1)
     equal(answers, whole(now))
