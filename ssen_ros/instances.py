@@ -87,15 +87,13 @@ def describe(
     ends = np.searchsorted(label[by_cluster], np.arange(clusters.count + 1))
     if before and before.class_names != class_names:
         before = None
-    was = _clusters_before(before, snapshot, segmentation, clusters)[by_cluster]
-    size_before = np.bincount(before.clusters.instance_label + 1)[1:] if before else np.empty(0)
+    old = _clusters_before(before, snapshot, segmentation, clusters)
     rows, adopted = segmentation.thing_rows[by_cluster], clusters.adopted[by_cluster]
     detections = []
-    for begin, end in pairwise(ends.tolist()):
+    for number, (begin, end) in enumerate(pairwise(ends.tolist())):
         one = slice(begin, end)
-        old = was[begin]
-        if before and old >= 0 and size_before[old] == end - begin and (was[one] == old).all():
-            detections.append(replace(before.detections[old], rows=rows[one]))
+        if before and old[number] >= 0:
+            detections.append(replace(before.detections[old[number]], rows=rows[one]))
         else:
             detections.append(
                 detect(snapshot, segmentation.log_probabilities, rows[one], thing, adopted[one])
@@ -106,12 +104,18 @@ def describe(
 def _clusters_before(
     before: Described | None, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
 ) -> np.ndarray:
-    """(T,) int32: in which cluster each of the things was, as it is; -1: in none, or it was not just so."""
+    """(K,) which of those before each cluster is, just as it was; -1: none."""
     if before is None:
-        return np.full(len(segmentation.thing_rows), -1, np.int32)
+        return np.full(clusters.count, -1)
     row = rows_before(before, snapshot, segmentation, place=True)
     row[np.append(before.clusters.adopted, False)[row] != clusters.adopted] = -1
-    return np.append(before.clusters.instance_label, np.int32(-1))[row]
+    now, was = clusters.instance_label, np.append(before.clusters.instance_label, np.int32(-1))[row]
+    size, size_before = (np.bincount(label + 1)[1:] for label in (now, before.clusters.instance_label))
+    found = np.full(clusters.count + 1, -1)
+    found[now] = was  # of any of its voxels
+    alike = np.bincount(now[(was >= 0) & (was == found[now])] + 1, minlength=len(size) + 1)[1:]
+    found = found[:-1]
+    return np.where((alike == size) & (np.append(size_before, -1)[found] == size), found, -1)
 
 
 def detect(
