@@ -203,12 +203,8 @@ def owner(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:
 
     An active instance wins over a missing one.
     """
-    found = np.full(len(keys), -1, dtype=np.int32)
     order = sorted(range(len(known)), key=lambda number: known[number].missed == 0)
-    row = voxel_keys.find(keys, np.concatenate([np.empty(0, np.int64), *(known[k].keys for k in order)]))
-    number = np.repeat(np.array(order, np.int32), [len(known[k].keys) for k in order])
-    found[row[row >= 0]] = number[row >= 0]  # where several have it, the last one stays
-    return found
+    return np.array([*order, -1], np.int32)[voxel_keys.owner(keys, [known[k].keys for k in order])]
 
 
 def label(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:

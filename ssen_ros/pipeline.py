@@ -275,13 +275,14 @@ class SsenPipeline:
 
         `before`: the objects before the pass that this is; None: no pass was made since the last labels.
         """
-        thing = np.zeros(len(seen.snapshot), dtype=bool)
-        thing[seen.segmentation.thing_rows] = True
+        thing_rows = seen.segmentation.thing_rows
+        owner = np.full(
+            len(seen.snapshot), -1, dtype=np.int32
+        )  # which of the objects has each voxel; -1: none
         if said is not None:
-            thing[said > corrections.UNTOUCHED] = False
-            thing[said > 0] = True
-        thing_rows = np.flatnonzero(thing)
-        owner = np.full(len(thing), -1, dtype=np.int32)  # which of the objects has each voxel; -1: none
+            thing = said > 0
+            thing[thing_rows] |= said[thing_rows] <= corrections.UNTOUCHED
+            thing_rows = np.flatnonzero(thing)
         owner[thing_rows] = instances.owner(seen.snapshot.keys[thing_rows], memory.known)
         semantic_label = seen.segmentation.semantic_label
         if self.config.instances.relabel:

@@ -62,9 +62,31 @@ def find(sorted_keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def find_each(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
     """`find` for each of several (n,) int64 sets of keys."""
-    rows = find(sorted_keys, np.concatenate([np.empty(0, np.int64), *sets]))
+    rows = find(sorted_keys, _joined(sets))
     ends = np.cumsum([0, *map(len, sets)])
     return [rows[begin:end] for begin, end in pairwise(ends)]
+
+
+def owner(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) int32: the last of several sets of keys that has each of (n,) ascending keys; -1: none has."""
+    found = np.full(len(sorted_keys), -1, np.int32)
+    row, number = find(sorted_keys, _joined(sets)), _numbers(sets)
+    found[row[row >= 0]] = number[row >= 0]  # where several have it, the last one stays
+    return found
+
+
+def present(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(len(sets),) int64: how many of the keys of each of several sets are among these ascending keys."""
+    return np.bincount(_numbers(sets)[find(sorted_keys, _joined(sets)) >= 0], minlength=len(sets))
+
+
+def _joined(sets: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *sets])
+
+
+def _numbers(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) int32: of which set each key of all of them is."""
+    return np.repeat(np.arange(len(sets), dtype=np.int32), [len(one) for one in sets])
 
 
 def in_order(group: np.ndarray) -> np.ndarray:
