@@ -266,7 +266,7 @@ def associate(
         known_size=(size := np.array([len(k.keys) for k in known], dtype=np.int64)),
         known_present=np.where(is_same, size, [len(row) for row in present]),
     )
-    return replace(overlaps, continued=np.where(same < 0, _assign(overlaps, min_overlap, given, ids), same))
+    return replace(overlaps, continued=_assign(overlaps, min_overlap, given, ids, same))
 
 
 def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
@@ -276,25 +276,29 @@ def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
     return csr_array((np.ones(len(indices), dtype=np.int64), indices, ends), shape=(len(sets), columns))
 
 
-def _assign(overlaps: Association, min_overlap: float, given: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def _assign(
+    overlaps: Association, min_overlap: float, given: np.ndarray, ids: np.ndarray, same: np.ndarray
+) -> np.ndarray:
     """(D,) column of the known instance that each detection continues, -1 for none.
 
-    `given` (D,) int64 are the detections' ids, 0 for none; `ids` (K,) int64 those of the known instances.
+    `given` (D,) int64 are the detections' ids, 0 for none; `ids` (K,) int64 those of the known instances;
+    `same` (D,) int64 the columns of what is one and the same, -1 for none.
     """
     pairs = overlaps.shared.tocoo()
     row, column, shared = pairs.row, pairs.col, pairs.data
     iou = shared / (overlaps.detection_size[row] + overlaps.known_size[column] - shared)
     smaller = np.minimum(overlaps.detection_size[row], overlaps.known_size[column])
     allowed = (iou >= min_overlap) | (shared / smaller >= CONTAINMENT)
-    allowed &= (given[row] == 0) & ~np.isin(ids, given)[column]
+    allowed &= (given[row] == 0) & (same[row] < 0) & ~np.isin(ids, given)[column]
     by_hand = np.flatnonzero(given)
-    of_hand, same = np.nonzero(given[by_hand, None] == ids)
-    return _best(
+    of_hand, its = np.nonzero(given[by_hand, None] == ids)
+    best = _best(
         np.append(row[allowed], by_hand[of_hand]),
-        np.append(column[allowed], same),
-        np.append(iou[allowed], np.full(len(same), 2.0)),  # more than any IoU
+        np.append(column[allowed], its),
+        np.append(iou[allowed], np.full(len(its), 2.0)),  # more than any IoU
         (len(given), len(ids)),
     )
+    return np.where(same < 0, best, same)
 
 
 def _best(row: np.ndarray, column: np.ndarray, worth: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -168,7 +168,7 @@ def test_a_few_new_voxels_take_what_was_answered_beside_them():
     answers, count = answer(known, now, HERE, Counting(now))
     row = {tuple(cell): k for k, cell in enumerate(voxel_keys.unpack(now.keys).tolist())}
     below = known.values[voxel_keys.find(before.keys, voxel_keys.pack(np.array([[3, 4, 0]])))]
-    assert count == 0 and answers.values[[row[3, 4, 1]]] == below
+    assert count == 0 and answers.values[np.array([row[3, 4, 1]])] == below
     assert np.isnan(answers.shown.points).any(axis=1).sum() == 1
     back, count = answer(answers, before, HERE, Counting(before))
     assert count == len(back.gone) == 0, "the network was never shown what has gone again"
