@@ -68,13 +68,17 @@ class Ground:
             before = None
         slabs = {}
         for number, rows in _cut(snapshot).items():
-            was = before.slabs.get(number) if before else None
-            same = was and all(
-                np.array_equal(getattr(snapshot, name)[rows], getattr(before.snapshot, name)[was.rows])
-                for name in ("keys", "points")
-            )
-            slabs[number] = replace(was, rows=rows) if was and same else _slab(snapshot, rows)
+            known = before and before._same(number, snapshot, rows)
+            slabs[number] = known or _slab(snapshot, rows)
         return cls(snapshot, slabs)
+
+    def _same(self, number: int, snapshot: VoxelSnapshot, rows: slice) -> Slab | None:
+        """The slab of these rows of another map, if it is the same here."""
+        slab = self.slabs.get(number)
+        for name in ("keys", "points") if slab else ():
+            if not np.array_equal(getattr(snapshot, name)[rows], getattr(self.snapshot, name)[slab.rows]):
+                return None
+        return slab and replace(slab, rows=rows)
 
     @cached_property
     def floor(self) -> Floor:
