@@ -22,8 +22,8 @@ class AugmentationConfig:
 
     lined_up_share: float = param(
         0.0,
-        "share of scenes that are lined up as the segmenter lines up a map, give or take 2 deg, and voxelized "
-        "anew; the others are turned by any angle (paper: all)",
+        "share of scenes that are lined up as the segmenter lines up a map, give or take 2 deg, and "
+        "voxelized anew; the others are turned by any angle (paper: all)",
         low=0.0,
         high=1.0,
     )

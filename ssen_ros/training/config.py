@@ -52,6 +52,11 @@ class TrainConfig:
     extra_classes: bool = param(
         True, "outputs for things of another kind and for ceilings, beside ScanNet's 20 classes (ours)"
     )
+    objects: float = param(
+        0.0,
+        "semantic loss: weight of the mean over objects, each named by its voxels together (ours)",
+        low=0.0,
+    )
     consistency: float = param(
         0.0,
         "semantic loss: weight of the divergence between the answers for the same place; the scenes of a "

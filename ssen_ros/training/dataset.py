@@ -9,7 +9,6 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from ssen_ros import voxel_keys
 from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.errors import ConfigError
 from ssen_ros.features import Anchor, voxel_features
@@ -105,8 +104,8 @@ class RoomDataset:
 def draw_scene(
     rng: np.random.Generator, sample: Sample, config: TrainConfig, voxel_size: float
 ) -> tuple[LabelledVoxels, Placement]:
-    """The room augmented, voxelized, and cropped as a map still growing would be; in a share of the cases lined
-    up and voxelized anew, as the segmenter sees a map. And how its points were placed."""
+    """The room augmented, voxelized, and cropped as a map still growing would be; in a share of the cases
+    lined up and voxelized anew, as the segmenter sees a map. And how its points were placed."""
     kept = kept_points(rng, sample.points, config.augmentation)
     placement = draw_placement(rng, config.augmentation)
     points = placement.apply(sample.points[kept])

@@ -108,6 +108,27 @@ def semantic_loss(logits: Tensor, semantic_label: Tensor, class_weight: Tensor |
     return F.cross_entropy(logits, semantic_label, class_weight, ignore_index=IGNORE_INDEX)
 
 
+def object_loss(
+    logits: Tensor, semantic_label: Tensor, instance_label: Tensor, scene: Tensor, least: int = 8
+) -> Tensor:
+    """Mean cross-entropy over the objects, each named by all of its voxels together, as published ones are.
+
+    (N, C) logits; (N,) labels, IGNORE_INDEX and negative instances left out; (N,) scene of each row. Every
+    object counts alike, however large; those of fewer than `least` voxels do not. Zero without any.
+    """
+    rows = torch.nonzero((instance_label >= 0) & (semantic_label != IGNORE_INDEX)).flatten()
+    classes = logits.shape[1]
+    instance = scene[rows] * (instance_label.max() + 1) + instance_label[rows]
+    key = instance * classes + semantic_label[rows]
+    key, of_object, count = torch.unique(key, return_inverse=True, return_counts=True)
+    large = count >= least
+    if not large.any():
+        return logits.sum() * 0.0
+    votes = logits.new_zeros(len(count), classes, dtype=torch.float32)
+    votes = votes.index_add(0, of_object, F.log_softmax(logits[rows].float(), dim=1)) / count[:, None]
+    return F.cross_entropy(votes[large], key[large] % classes)
+
+
 def corrected_loss(
     logits: Tensor,
     before: Tensor,

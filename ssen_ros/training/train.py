@@ -25,7 +25,7 @@ from ssen_ros.training.batches import batches, draw_batch
 from ssen_ros.training.config import TrainConfig, network_spec
 from ssen_ros.training.dataset import Batch, RoomDataset, class_weight
 from ssen_ros.training.distributed import Processes
-from ssen_ros.training.losses import consistency_loss, embedding_loss, semantic_loss
+from ssen_ros.training.losses import consistency_loss, embedding_loss, object_loss, semantic_loss
 from ssen_ros.training.run_folder import Journal, RunFolder
 
 log = logging.getLogger(__name__)
@@ -236,6 +236,10 @@ def loss_terms(
         count = annotated.sum()
         right = (output.argmax(1) == label)[annotated].sum() / count.clamp(min=1)
         loss, terms = semantic_loss(output, label, class_weight), {"accuracy": Term(right, count)}
+        if config.objects:
+            named = object_loss(output, label, batch.instance_label.to(device), batch.scene.to(device))
+            loss = loss + config.objects * named
+            terms["objects"] = Term(named, count)
         if config.consistency:
             twins = batch.twins.to(device)
             apart = consistency_loss(output, twins)

@@ -4,12 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 from training_rooms import PLAIN
 
 from ssen_ros import voxel_keys
 from ssen_ros.heading import SKEW, STEADY, find_heading, heading_of
+from ssen_ros.io.samples import Sample
 from ssen_ros.rotations import turn_z
-from ssen_ros.training.augmentation import draw_placement
+from ssen_ros.training.config import TrainConfig
+from ssen_ros.training.dataset import draw_scene
 
 VOXEL = 0.04
 
@@ -60,16 +63,20 @@ def test_a_heading_stays_while_it_is_about_as_good(quarters):
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-def test_training_may_line_rooms_up(mirror):
+def test_training_may_see_rooms_as_the_segmenter_sees_maps(mirror):
     """But for a half turn, and for some degrees."""
-    config = dataclasses.replace(PLAIN, lined_up_share=1.0, mirror=mirror)
     points = room(0.4)
-    heading = find_heading(keys_of(points))
-    assert heading is not None
-    off = []
-    for seed in range(8):
-        placed = draw_placement(np.random.default_rng(seed), config, heading).apply(points)
-        again = find_heading(keys_of(placed))
-        assert again is not None
-        off.append((np.rad2deg(again) + 90) % 180 - 90)
-    assert 0.5 < np.std(off) < 5 and np.max(np.abs(off)) < 9
+    tree = KDTree(points)
+    label = np.zeros(len(points), np.int16)
+    sample = Sample(points.astype(np.float32), np.full(points.shape, 128, np.uint8), label, label)
+    for share, spread in ((1.0, (0.5, 5)), (0.0, (10, 45))):
+        augmentation = dataclasses.replace(PLAIN, lined_up_share=share, mirror=mirror)
+        config = TrainConfig(augmentation=augmentation, crop_share=0.0)
+        off = []
+        for seed in range(8):
+            seen, placement = draw_scene(np.random.default_rng(seed), sample, config, VOXEL)
+            again = heading_of(seen.snapshot.keys, None)  # 0: as it is seen already
+            off.append((np.rad2deg(again) + 45) % 90 - 45)
+            whence = placement.undo(seen.snapshot.points[::50])
+            assert tree.query(whence)[0].max() < VOXEL
+        assert spread[0] < np.std(off) < spread[1]

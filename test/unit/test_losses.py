@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from ssen_ros.training.losses import consistency_loss, embedding_loss, semantic_loss
+from ssen_ros.labels import IGNORE_INDEX
+from ssen_ros.training.losses import consistency_loss, embedding_loss, object_loss, semantic_loss
 
 # Two instances on a line: {0, 0.4, 0.8} with mean 0.4, and {0.6, 1.0} with mean 0.8; one row of no instance.
 EMBEDDINGS = torch.tensor([[0.0], [0.4], [0.8], [0.6], [1.0], [9.0]], dtype=torch.float64)
@@ -124,3 +125,20 @@ def test_scenes_with_an_instance_are_counted():
     embeddings = torch.zeros(4, 2)
     label, scene = torch.tensor([1, 2, -1, 3]), torch.tensor([0, 0, 1, 2])
     assert embedding_loss(embeddings, label, scene).scenes == 2
+
+
+def test_objects_count_alike_and_are_named_by_all_of_their_voxels():
+    """One large, one small, in two scenes under the same number; a sliver, and what is of no object."""
+    scene = torch.tensor([0] * 32 + [1] * 16 + [0] * 12)
+    label = torch.tensor([4] * 32 + [6] * 16 + [2] * 3 + [0] * 8 + [IGNORE_INDEX])
+    instance = torch.tensor([1] * 32 + [1] * 16 + [3] * 3 + [-1] * 8 + [1])
+    logits = torch.randn(60, 22, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = object_loss(logits, label, instance, scene)
+    votes = torch.log_softmax(logits, 1)
+    chair, table = votes[:32].mean(0).log_softmax(0)[4], votes[32:48].mean(0).log_softmax(0)[6]
+    assert loss.item() == pytest.approx(-(chair + table).item() / 2)
+    loss.backward()
+    assert logits.grad is not None and not logits.grad[48:].any()
+    large, small = logits.grad[:32].abs().sum(), logits.grad[32:48].abs().sum()
+    assert 0.5 < large / small < 2
+    assert object_loss(logits[48:], label[48:], instance[48:], scene[48:]).item() == 0
