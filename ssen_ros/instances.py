@@ -24,7 +24,7 @@ from ssen_ros.structures import (
     Segmentation,
     VoxelSnapshot,
 )
-from ssen_ros.unchanged import rows_before
+from ssen_ros.unchanged import groups_before, rows_before
 
 # Share of the smaller of detection and instance that, shared, continues the instance whatever the
 # IoU: an object half seen and then seen whole has a small IoU, but lies inside what it becomes.
@@ -109,13 +109,8 @@ def _clusters_before(
         return np.full(clusters.count, -1)
     row = rows_before(before, snapshot, segmentation, place=True)
     row[np.append(before.clusters.adopted, False)[row] != clusters.adopted] = -1
-    now, was = clusters.instance_label, np.append(before.clusters.instance_label, np.int32(-1))[row]
-    size, size_before = (np.bincount(label + 1)[1:] for label in (now, before.clusters.instance_label))
-    found = np.full(clusters.count + 1, -1)
-    found[now] = was  # of any of its voxels
-    alike = np.bincount(now[(was >= 0) & (was == found[now])] + 1, minlength=len(size) + 1)[1:]
-    found = found[:-1]
-    return np.where((alike == size) & (np.append(size_before, -1)[found] == size), found, -1)
+    label = before.clusters.instance_label
+    return groups_before(clusters.instance_label, np.append(label, np.int32(-1))[row], label)
 
 
 def detect(

@@ -152,11 +152,6 @@ class Clustered:
     clusters: Clusters  # of each island, from 0 on
     anew: int  # things in islands that this pass has clustered, as they had changed
 
-    @cached_property
-    def sizes(self) -> np.ndarray:
-        """(islands,) things in each."""
-        return np.bincount(self.island)
-
 
 @dataclass(frozen=True)
 class Box:
