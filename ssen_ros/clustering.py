@@ -15,7 +15,7 @@ from ssen_ros.errors import EngineError, SsenError, missing_module
 from ssen_ros.islands import islands
 from ssen_ros.smoothing import smooth
 from ssen_ros.structures import Clustered, Clusters, Segmentation, VoxelSnapshot
-from ssen_ros.unchanged import rows_before
+from ssen_ros.unchanged import groups_before, rows_before
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +40,25 @@ def cluster_things(
     An island that is what it was `before` has the clusters that it had.
     """
     coords = snapshot.voxel_coords[segmentation.thing_rows]
-    of_islands, count, anew = _nothing(len(coords)), 0, 0
-    label, island = of_islands.instance_label.copy(), np.empty(len(coords), np.int32)
-    was = rows_before(before if before and before.config == config else None, snapshot, segmentation, False)
-    for number, member in enumerate(islands(coords, snapshot.voxel_size)):
+    parts, island = islands(coords, snapshot.voxel_size), np.empty(len(coords), np.int32)
+    for number, member in enumerate(parts):
         island[member] = number
-        if len(member) < config.min_cluster_size:
-            continue
-        clusters = _kept(before, was[member])
-        if clusters is None:
+    of_islands, kept, anew = _nothing(len(coords)), np.full(len(parts), -1), 0
+    if before and before.config == config:
+        was = rows_before(before, snapshot, segmentation, False)
+        kept = groups_before(island, np.append(before.island, np.int32(-1))[was], before.island)
+        stays = np.flatnonzero(kept[island] >= 0)
+        for name, array in vars(of_islands).items():
+            array[stays] = getattr(before.clusters, name)[was[stays]]
+    for number, member in enumerate(parts):
+        if kept[number] < 0 and len(member) >= config.min_cluster_size:
             anew += len(member)
             clusters = _cluster_island(coords[member], segmentation, member, config)
-        own = clusters.instance_label
-        label[member] = np.where(own > NOISE, own + count, NOISE)
-        count += clusters.count
-        for name, array in vars(of_islands).items():
-            array[member] = getattr(clusters, name)
+            for name, array in vars(of_islands).items():
+                array[member] = getattr(clusters, name)
+    own, counts = of_islands.instance_label, np.zeros(len(parts), np.int32)
+    np.maximum.at(counts, island, own + 1)
+    label = np.where(own > NOISE, own + (np.cumsum(counts, dtype=np.int32) - counts)[island], NOISE)
     found = replace(of_islands, instance_label=_by_size(_largest(label), 1))
     return found, Clustered(snapshot, segmentation, config, island, of_islands, anew)
 
@@ -63,19 +66,6 @@ def cluster_things(
 def _nothing(things: int) -> Clusters:
     """Noise."""
     return Clusters(np.full(things, NOISE, np.int32), np.zeros(things, bool), np.zeros(things, np.float32))
-
-
-def _kept(before: Clustered | None, row: np.ndarray) -> Clusters | None:
-    """The clusters of an island whose (n,) things were these before, -1 for one that has changed.
-
-    None where they were not an island, or not all of one.
-    """
-    if before is None or (row < 0).any():
-        return None
-    number = before.island[row[0]]
-    if before.sizes[number] != len(row) or (before.island[row] != number).any():
-        return None
-    return Clusters(**{name: array[row] for name, array in vars(before.clusters).items()})
 
 
 def _cluster_island(

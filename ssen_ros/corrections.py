@@ -183,7 +183,7 @@ class _Desk:
         )
         name = next((names[k.id] for k in parts if k.id in names), "")
         made = instances.detected(
-            replace(detection, class_name=name), None, id, self.map_keys, result.stamp_ns, self.class_names
+            replace(detection, class_name=name), None, id, result.stamp_ns, self.class_names
         )
         seen_ns = min((k.instance.first_seen_ns for k in parts), default=result.stamp_ns)
         return replace(made, instance=replace(made.instance, first_seen_ns=seen_ns), keys=np.sort(keys))

@@ -22,7 +22,9 @@ import numpy as np
 
 from ssen_ros import voxel_keys, voxels_native
 from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M
+from ssen_ros.regions import Patched
 from ssen_ros.structures import Evidence, VoxelSnapshot
+from ssen_ros.voxel_keys import Join
 
 TILE = 16  # voxels: surroundings are counted in cubes of this edge
 REACH = 2  # tiles to every side that are a voxel's surroundings: nearly as far as the networks see
@@ -42,40 +44,49 @@ class Fused:
 
     log_probabilities: np.ndarray  # (V, C), those of `evidence`; without it float32, of this pass
     label: np.ndarray  # (V,) int32
-    pass_label: np.ndarray  # (V,) int32, of this pass alone
+    pass_label: np.ndarray | Patched  # of this pass alone: `Segmentation.pass_label`
     evidence: Evidence | None  # for the next pass
 
 
 def fuse(
-    known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray, hold: float, sides: int
+    known: Evidence | None, snapshot: VoxelSnapshot, answer: np.ndarray | Patched, hold: float, sides: int
 ) -> Fused:
     """Join the (V, C) float32 log-probabilities of one pass to what was known.
 
     `hold`: by how much another class must lead, in log-probability, where nothing has changed; `sides`: after
     how many passes in the quiet the map has settled. With 0 and 0 nothing is fused.
     """
-    pass_label = _likeliest(answer)
-    if hold == sides == 0:
-        return Fused(answer, pass_label, pass_label, None)
     keys = snapshot.keys
-    told, doubts = np.full(len(keys), -1, np.int16), np.zeros(len(keys), np.uint8)
-    if known is None or len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]:
-        mean, label, meanwhile, passes = _kept(answer), pass_label, np.zeros(len(keys), np.float16), 0
-    elif known.quiet and np.array_equal(keys, known.keys):
-        mean, passes = _kept(_mean(answer, known)), known.passes + 1
-        label = mean.astype(np.float32).argmax(axis=1)
-        meanwhile = np.zeros(len(keys), np.float16)
+    if known is not None and (len(known.keys) == 0 or known.mean.shape[1] != answer.shape[1]):
+        known = None
+    if hold == sides == 0 or known is None or (known.quiet and np.array_equal(keys, known.keys)):
+        answer = np.asarray(answer)
+        pass_label = label = _likeliest(answer)
+        if hold == sides == 0:
+            return Fused(answer, label, label, None)
+        mean, passes = _kept(answer if known is None else _mean(answer, known)), 0
+        if known is not None:
+            label, passes = mean.astype(np.float32).argmax(axis=1).astype(np.int16), known.passes + 1
+        meanwhile, told = np.zeros(len(keys), np.float16), np.full(len(keys), -1, np.int16)
+        doubts = np.zeros(len(keys), np.uint8)
     else:
-        row = voxel_keys.find(known.keys, keys)
-        changed, gone = _changed(known, row, snapshot), known.keys[voxel_keys.find(keys, known.keys) < 0]
+        pass_label = answer if isinstance(answer, Patched) else _likeliest(answer)
+        join = Join.of(known.keys, keys)
+        changed, gone = _changed(known, join, snapshot), known.keys[join.gone]
         share = changed_share(keys, changed, gone)
-        passes = 0 if len(gone) or changed.any() else known.passes
-        mean = _aged(answer, known, row, share)
-        label, meanwhile = _held(mean, known, row, share, hold)
-        told, doubts = np.where(changed, told, known.told[row]), np.where(changed, doubts, known.doubts[row])
+        changed, touched = np.flatnonzero(changed), np.flatnonzero(share)
+        passes = 0 if len(gone) or len(changed) else known.passes
+        mean, label, meanwhile, told, doubts = map(
+            join.carried, (known.mean, known.label, known.meanwhile, known.told, known.doubts)
+        )
+        told[changed], doubts[changed] = -1, 0
+        mean[touched] = _aged(mean[touched], answer[touched], share[touched])
+        label[touched], meanwhile[touched] = _held(
+            mean[touched], label[touched], meanwhile[touched] + share[touched], hold
+        )
     evidence = Evidence(
-        keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16), meanwhile, told, doubts,
-        passes, settled=passes >= sides,
+        keys, snapshot.points, snapshot.colors, mean, label.astype(np.int16, copy=False), meanwhile, told,
+        doubts, passes, settled=passes >= sides,
     )  # fmt: skip
     return Fused(mean, label.astype(np.int32), pass_label, evidence)
 
@@ -158,8 +169,10 @@ def _tiles(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tiles, np.repeat(of_run, np.diff(np.append(begin, len(tile))))
 
 
-def _changed(known: Evidence, row: np.ndarray, snapshot: VoxelSnapshot) -> np.ndarray:
+def _changed(known: Evidence, join: Join, snapshot: VoxelSnapshot) -> np.ndarray:
     """(V,) bool: the voxel is new, or its point or colour is another, but for trembling."""
+    row = join.carried(np.arange(len(known.keys)))
+    row[join.new] = -1
     now, before = (snapshot.points, snapshot.colors), (known.points, known.colors)
     if library := voxels_native.library():
         return voxels_native.changed(library, now, row, before, TREMBLE_M, TREMBLE_COLOR)
@@ -178,30 +191,23 @@ def _mean(answer: np.ndarray, known: Evidence) -> np.ndarray:
     return _between(known.mean, answer, np.float32(1 / (known.passes + 1)))
 
 
-def _aged(answer: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Of this pass and what was known, which fades as its surroundings change; as it is kept."""
-    mean, touched = known.mean.take(row, axis=0, mode="wrap"), np.flatnonzero(share)
-    there, weight = answer[touched], share[touched, None] / np.float32(STALE_SHARE)
+def _aged(mean: np.ndarray, answer: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """(n, C) of this pass and what was known, which fades as its surroundings change; as it is kept."""
+    weight = share[:, None] / np.float32(STALE_SHARE)
     fading = np.flatnonzero(weight < 1)
-    there[fading] = _between(mean[touched[fading]], there[fading], weight[fading])
-    mean[touched] = _kept(there)
-    return mean
+    answer[fading] = _between(mean[fading], answer[fading], weight[fading])
+    return _kept(answer)
 
 
 def _held(
-    mean: np.ndarray, known: Evidence, row: np.ndarray, share: np.ndarray, hold: float
+    mean: np.ndarray, before: np.ndarray, around: np.ndarray, hold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(V,) int32 labels, and (V,) float16 how much has changed around those that are held."""
-    label, meanwhile = known.label[row].astype(np.int32), known.meanwhile[row]
-    touched = np.flatnonzero(share)
-    answer = mean[touched].astype(np.float32)
-    before, around = label[touched], meanwhile[touched] + share[touched]
-    best = answer.argmax(axis=1).astype(np.int32)
+    """(n,) labels, which were those `before`, and how much has changed `around` those that are held."""
+    answer = mean.astype(np.float32)
+    best = answer.argmax(axis=1)
     lead = answer.max(axis=1, initial=-np.inf) - np.take_along_axis(answer, before[:, None], axis=1)[:, 0]
     held = (best != before) & (lead < hold * (1 - around / FREE_SHARE))
-    label[touched] = np.where(held, before, best)
-    meanwhile[touched] = np.where(held, around, 0)
-    return label, meanwhile
+    return np.where(held, before, best), np.where(held, around, 0)
 
 
 def _between(before: np.ndarray, after: np.ndarray, weight: np.ndarray | np.float32) -> np.ndarray:

@@ -24,7 +24,7 @@ from ssen_ros.structures import (
     Segmentation,
     VoxelSnapshot,
 )
-from ssen_ros.unchanged import rows_before
+from ssen_ros.unchanged import groups_before, rows_before
 
 # Share of the smaller of detection and instance that, shared, continues the instance whatever the
 # IoU: an object half seen and then seen whole has a small IoU, but lies inside what it becomes.
@@ -87,15 +87,13 @@ def describe(
     ends = np.searchsorted(label[by_cluster], np.arange(clusters.count + 1))
     if before and before.class_names != class_names:
         before = None
-    was = _clusters_before(before, snapshot, segmentation, clusters)[by_cluster]
-    size_before = np.bincount(before.clusters.instance_label + 1)[1:] if before else np.empty(0)
+    old = _clusters_before(before, snapshot, segmentation, clusters)
     rows, adopted = segmentation.thing_rows[by_cluster], clusters.adopted[by_cluster]
     detections = []
-    for begin, end in pairwise(ends.tolist()):
+    for number, (begin, end) in enumerate(pairwise(ends.tolist())):
         one = slice(begin, end)
-        old = was[begin]
-        if before and old >= 0 and size_before[old] == end - begin and (was[one] == old).all():
-            detections.append(replace(before.detections[old], rows=rows[one]))
+        if before and old[number] >= 0:
+            detections.append(replace(before.detections[old[number]], rows=rows[one]))
         else:
             detections.append(
                 detect(snapshot, segmentation.log_probabilities, rows[one], thing, adopted[one])
@@ -106,12 +104,13 @@ def describe(
 def _clusters_before(
     before: Described | None, snapshot: VoxelSnapshot, segmentation: Segmentation, clusters: Clusters
 ) -> np.ndarray:
-    """(T,) int32: in which cluster each of the things was, as it is; -1: in none, or it was not just so."""
+    """(K,) which of those before each cluster is, just as it was; -1: none."""
     if before is None:
-        return np.full(len(segmentation.thing_rows), -1, np.int32)
+        return np.full(clusters.count, -1)
     row = rows_before(before, snapshot, segmentation, place=True)
     row[np.append(before.clusters.adopted, False)[row] != clusters.adopted] = -1
-    return np.append(before.clusters.instance_label, np.int32(-1))[row]
+    label = before.clusters.instance_label
+    return groups_before(clusters.instance_label, np.append(label, np.int32(-1))[row], label)
 
 
 def detect(
@@ -139,6 +138,7 @@ def detect(
         box=fit_box(points),
         centroid=points.mean(axis=0),
         rows=rows,
+        keys=snapshot.keys[np.sort(rows)],
     )
 
 
@@ -176,7 +176,7 @@ def update(
         if before and before.id in names and not detection.class_name:  # it goes with one that has moved
             detection = replace(detection, class_name=names[before.id])
         id, hold = detection.id or next_id, config.class_hold
-        active.append(detected(detection, before, id, keys, stamp_ns, class_names, hold))
+        active.append(detected(detection, before, id, stamp_ns, class_names, hold))
         next_id += before is None and not detection.id
     missing, merged = _miss(known, found, [k.id for k in active], config.max_missed)
     splits = _splits(known, found, active)
@@ -198,12 +198,8 @@ def owner(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:
 
     An active instance wins over a missing one.
     """
-    found = np.full(len(keys), -1, dtype=np.int32)
     order = sorted(range(len(known)), key=lambda number: known[number].missed == 0)
-    row = voxel_keys.find(keys, np.concatenate([np.empty(0, np.int64), *(known[k].keys for k in order)]))
-    number = np.repeat(np.array(order, np.int32), [len(known[k].keys) for k in order])
-    found[row[row >= 0]] = number[row >= 0]  # where several have it, the last one stays
-    return found
+    return np.array([*order, -1], np.int32)[voxel_keys.owner(keys, [known[k].keys for k in order])]
 
 
 def label(keys: np.ndarray, known: Sequence[Known]) -> np.ndarray:
@@ -216,7 +212,7 @@ class Association:
     """Which of K known instances each of D detections continues, and how they share voxels."""
 
     continued: np.ndarray  # (D,) int64, column of the known instance; -1: none, the detection is new
-    shared: csr_array  # (D, K) int64, voxels in both
+    shared: csr_array  # (D, K) int64, voxels in both; none of a pair that is one and the same
     detection_size: np.ndarray  # (D,) int64
     known_size: np.ndarray  # (K,) int64, voxels when last detected
     known_present: np.ndarray  # (K,) int64, of these, voxels that are still in the map
@@ -240,11 +236,21 @@ def associate(
     A detection whose id a hand has given continues that one and no other. Any other
     may continue an instance if their IoU reaches `min_overlap`, or if they share half
     of the smaller one (see CONTAINMENT). Which continues which is the assignment of largest summed
-    IoU, so that a blob over several objects takes the id it resembles most.
+    IoU, so that a blob over several objects takes the id it resembles most. A detection that is just as it
+    was continues what it was: no other has any of those voxels.
     """
-    rows = voxel_keys.find_each(snapshot_keys, [k.keys for k in known])
+    given = np.array([d.id for d in detections], dtype=np.int64)
+    ids = np.array([k.id for k in known], dtype=np.int64)
+    by_hand = set(given.tolist())
+    column = {id(k.keys): number for number, k in enumerate(known) if k.id not in by_hand}
+    same = np.array([-1 if d.id else column.get(id(d.keys), -1) for d in detections], dtype=np.int64)
+    is_same, none = np.isin(np.arange(len(known)), same), np.empty(0, np.int64)
+    rows = voxel_keys.find_each(snapshot_keys, [none if so else k.keys for k, so in zip(known, is_same)])
     present = [row[row >= 0] for row in rows]
-    by_detection = _incidence([d.rows for d in detections], len(snapshot_keys))
+    there = np.concatenate([none, *present])
+    first, last = snapshot_keys[[there.min(), there.max()]] if len(there) else (0, -1)
+    near = [d.rows if len(d.keys) and d.keys[0] <= last and d.keys[-1] >= first else none for d in detections]
+    by_detection = _incidence(near, len(snapshot_keys))
     by_known = _incidence(present, len(snapshot_keys))
     shared = (by_detection @ by_known.T).tocsr()
     shared.sort_indices()
@@ -252,12 +258,10 @@ def associate(
         continued=np.full(len(detections), -1, dtype=np.int64),
         shared=shared,
         detection_size=np.array([len(d.rows) for d in detections], dtype=np.int64),
-        known_size=np.array([len(k.keys) for k in known], dtype=np.int64),
-        known_present=np.array([len(row) for row in present], dtype=np.int64),
+        known_size=(size := np.array([len(k.keys) for k in known], dtype=np.int64)),
+        known_present=np.where(is_same, size, [len(row) for row in present]),
     )
-    given = np.array([d.id for d in detections], dtype=np.int64)
-    ids = np.array([k.id for k in known], dtype=np.int64)
-    return replace(overlaps, continued=_assign(overlaps, min_overlap, given, ids))
+    return replace(overlaps, continued=_assign(overlaps, min_overlap, given, ids, same))
 
 
 def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
@@ -267,25 +271,29 @@ def _incidence(sets: Sequence[np.ndarray], columns: int) -> csr_array:
     return csr_array((np.ones(len(indices), dtype=np.int64), indices, ends), shape=(len(sets), columns))
 
 
-def _assign(overlaps: Association, min_overlap: float, given: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def _assign(
+    overlaps: Association, min_overlap: float, given: np.ndarray, ids: np.ndarray, same: np.ndarray
+) -> np.ndarray:
     """(D,) column of the known instance that each detection continues, -1 for none.
 
-    `given` (D,) int64 are the detections' ids, 0 for none; `ids` (K,) int64 those of the known instances.
+    `given` (D,) int64 are the detections' ids, 0 for none; `ids` (K,) int64 those of the known instances;
+    `same` (D,) int64 the columns of what is one and the same, -1 for none.
     """
     pairs = overlaps.shared.tocoo()
     row, column, shared = pairs.row, pairs.col, pairs.data
     iou = shared / (overlaps.detection_size[row] + overlaps.known_size[column] - shared)
     smaller = np.minimum(overlaps.detection_size[row], overlaps.known_size[column])
     allowed = (iou >= min_overlap) | (shared / smaller >= CONTAINMENT)
-    allowed &= (given[row] == 0) & ~np.isin(ids, given)[column]
+    allowed &= (given[row] == 0) & (same[row] < 0) & ~np.isin(ids, given)[column]
     by_hand = np.flatnonzero(given)
-    of_hand, same = np.nonzero(given[by_hand, None] == ids)
-    return _best(
+    of_hand, its = np.nonzero(given[by_hand, None] == ids)
+    best = _best(
         np.append(row[allowed], by_hand[of_hand]),
-        np.append(column[allowed], same),
-        np.append(iou[allowed], np.full(len(same), 2.0)),  # more than any IoU
+        np.append(column[allowed], its),
+        np.append(iou[allowed], np.full(len(its), 2.0)),  # more than any IoU
         (len(given), len(ids)),
     )
+    return np.where(same < 0, best, same)
 
 
 def _best(row: np.ndarray, column: np.ndarray, worth: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -323,7 +331,6 @@ def detected(
     detection: Detection,
     before: Known | None,
     new_id: int,
-    snapshot_keys: np.ndarray,
     stamp_ns: int,
     class_names: Sequence[str],
     hold: float = 0.0,
@@ -350,7 +357,7 @@ def detected(
     )
     if detection.class_name:
         instance = named(instance, detection.class_name, class_names)
-    return Known(instance, snapshot_keys[np.sort(detection.rows)], votes)
+    return Known(instance, detection.keys, votes)
 
 
 def _miss(

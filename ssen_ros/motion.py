@@ -90,10 +90,11 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
     objects: the (n,) voxel keys of each, ascending. A voxel that is in several belongs to the first.
     """
     keys_before, keys_now = (one.keys for one in (before, now))
-    gone = np.array([_has_gone(rows) for rows in voxel_keys.find_each(keys_now, objects)], bool)
+    gone = voxel_keys.present(keys_now, objects) < LEAST_PRESENT * np.array([len(keys) for keys in objects])
     if not gone.any():
         return None
-    owner = _owners(keys_before, objects)
+    owner = voxel_keys.owner(keys_before, objects[::-1])
+    owner = np.where(owner < 0, -1, len(objects) - 1 - owner)  # of the first
     free = np.append(gone, True)[_owner_now(owner, keys_before, keys_now)]
     finder = _Finder(before, now, free)
     sizes = np.bincount(owner[owner >= 0], minlength=len(objects))
@@ -112,19 +113,6 @@ def moves_between(before: VoxelSnapshot, now: VoxelSnapshot, objects: Sequence[n
         finder.piece,
         np.array(finder.motions),
     )
-
-
-def _has_gone(rows_now: np.ndarray) -> bool:
-    """Many of these voxels have: they have no row."""
-    return bool(np.count_nonzero(rows_now >= 0) < LEAST_PRESENT * len(rows_now))
-
-
-def _owners(keys_before: np.ndarray, objects: Sequence[np.ndarray]) -> np.ndarray:
-    """(U,) object of each voxel of the map before, -1 for none."""
-    owner = np.full(len(keys_before), -1)
-    for k, row in reversed([*enumerate(voxel_keys.find_each(keys_before, objects))]):
-        owner[row[row >= 0]] = k
-    return owner
 
 
 def _owner_now(owner: np.ndarray, keys_before: np.ndarray, keys_now: np.ndarray) -> np.ndarray:

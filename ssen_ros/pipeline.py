@@ -16,10 +16,11 @@ from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
 from ssen_ros.features import Anchor
-from ssen_ros.floor import above_floor, find_floor, steady
+from ssen_ros.floor import Ground, above_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.heading import heading_of
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
+from ssen_ros.regions import Patched
 from ssen_ros.structures import (
     Clusters,
     Evidence,
@@ -40,7 +41,7 @@ class Networks(Protocol):
     """What answers for the voxels of one snapshot."""
 
     @abstractmethod
-    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray | Patched:
         """(V, C) float32 log-probabilities of the classes; `floor` is the z of the map's floor, m."""
 
     @abstractmethod
@@ -142,7 +143,8 @@ class SsenPipeline:
         sides = config.fusion.quiet_passes if self.segmenter.turned(1) else 0
         timings_s: dict[str, float] = dict.fromkeys(_STAGES, 0.0)
         with _timed(timings_s, "total"):
-            whole, floor = snapshot, steady(find_floor(snapshot), memory.floor)
+            whole, ground = snapshot, Ground.of(snapshot, memory.ground)
+            floor = steady(ground.floor, memory.floor)
             snapshot = _without_strays(whole, floor)
             heading = heading_of(snapshot.keys, memory.heading) if config.segmenter.line_up else None
             snapshot = snapshot.headed(heading or 0.0)
@@ -175,6 +177,7 @@ class SsenPipeline:
                 memory = replace(
                     memory,
                     floor=floor,
+                    ground=ground,
                     heading=heading,
                     kept=kept,
                     evidence=fused.evidence,
@@ -272,13 +275,14 @@ class SsenPipeline:
 
         `before`: the objects before the pass that this is; None: no pass was made since the last labels.
         """
-        thing = np.zeros(len(seen.snapshot), dtype=bool)
-        thing[seen.segmentation.thing_rows] = True
+        thing_rows = seen.segmentation.thing_rows
+        owner = np.full(
+            len(seen.snapshot), -1, dtype=np.int32
+        )  # which of the objects has each voxel; -1: none
         if said is not None:
-            thing[said > corrections.UNTOUCHED] = False
-            thing[said > 0] = True
-        thing_rows = np.flatnonzero(thing)
-        owner = np.full(len(thing), -1, dtype=np.int32)  # which of the objects has each voxel; -1: none
+            thing = said > 0
+            thing[thing_rows] |= said[thing_rows] <= corrections.UNTOUCHED
+            thing_rows = np.flatnonzero(thing)
         owner[thing_rows] = instances.owner(seen.snapshot.keys[thing_rows], memory.known)
         semantic_label = seen.segmentation.semantic_label
         if self.config.instances.relabel:
@@ -328,7 +332,7 @@ class SsenPipeline:
             told[free[of_class]] = -1
         return told
 
-    def _classify(self, networks: Networks, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+    def _classify(self, networks: Networks, snapshot: VoxelSnapshot, floor: float) -> np.ndarray | Patched:
         """(V, C) log-probabilities; an empty map never reaches the network."""
         if len(snapshot) == 0:
             return np.empty((0, len(self._is_thing)), dtype=np.float32)

@@ -17,11 +17,15 @@ import numpy as np
 
 from ssen_ros import voxel_keys
 from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M, Anchor
+from ssen_ros.voxel_keys import Join
 
 TILE = 16  # voxels, the edge of a tile: that of the networks' coarsest voxels
 DIRTY_SHARE = 0.03  # of a tile: from there on it is answered anew
 MARGIN = 1  # tiles around the dirty ones that are answered anew with them
 CONTEXT = 2  # tiles around those, which the network sees
+SPARE = 0.25  # of the rows that are kept of a map's answers, how many more may lie there that none asks for
+
+_BLOCKS = 16  # in which they lie, at most
 
 _IN_TILE = sum((TILE - 1) << (axis * voxel_keys.AXIS_BITS) for axis in range(3))  # those bits of a key
 _ALONG = voxel_keys.steps(np.eye(3, dtype=np.int64)) * TILE  # from a tile to the next, along each axis
@@ -40,16 +44,70 @@ class Voxels:
 
 
 @dataclass(frozen=True, eq=False)
+class Patched:
+    """As an array (n, C) float32: rows of voxels, of which most are those that another such value has.
+
+    These are not copied from one map to the next: what is new lies in a block of its own.
+    """
+
+    blocks: tuple[np.ndarray, ...]  # (., C) each, in the order in which they were added
+    place: np.ndarray  # (n,) int32, of each row among those of all blocks
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Patched":
+        values.flags.writeable = False  # who asks gets them as they are kept
+        return cls((values,), np.arange(len(values), dtype=np.int32))
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.place), self.blocks[0].shape[1]
+
+    @property
+    def size(self) -> int:
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(block.nbytes for block in self.blocks) + self.place.nbytes
+
+    def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
+        place = self.place[rows]
+        found, begin = np.empty((len(place), self.shape[1]), np.float32), 0
+        for block in self.blocks:
+            here = np.flatnonzero((place >= begin) & (place < begin + len(block)))
+            found[here] = block[place[here] - begin]
+            begin += len(block)
+        return found
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        first = self.blocks[0]
+        lies_so = len(first) == len(self) and np.array_equal(self.place, np.arange(len(self)))
+        found = first if lies_so else self[:]
+        return found.astype(dtype or found.dtype, copy=bool(copy) and lies_so)
+
+    def after(self, join: Join, lent: np.ndarray, lender: np.ndarray, anew: np.ndarray, values) -> "Patched":
+        """The same of another map: the rows `anew` are these values, `lent` those that `lender` has here."""
+        place, rows = join.carried(self.place), sum(map(len, self.blocks))
+        place[lent] = self.place[lender]
+        place[anew] = np.arange(rows, rows + len(anew))
+        blocks = *self.blocks, values
+        if len(blocks) > _BLOCKS:
+            blocks = blocks[0], np.concatenate(blocks[1:])
+        found = Patched(blocks, place)
+        return found if rows + len(anew) <= (1 + SPARE) * len(place) else Patched.of(found[:])
+
+
+@dataclass(frozen=True, eq=False)
 class Answers:
     """What a network has answered for each voxel, and what it was shown there."""
 
     shown: Voxels  # the points are NaN where it has not seen the voxel, and a neighbour's answer stands in
-    values: np.ndarray  # (n, C) float32
+    values: Patched  # (n, C)
     gone: np.ndarray  # (k,) int64 keys that it was shown, and that are no more
     anchor: Anchor
-
-    def __post_init__(self):
-        self.values.flags.writeable = False  # who asks gets them as they are kept
 
     @property
     def nbytes(self) -> int:
@@ -91,22 +149,21 @@ def answer(
         if len(region.seen) <= whole_share * len(voxels.keys):
             return _joined(known, voxels, join, region, run), len(region.seen)
     values = run(np.arange(len(voxels.keys)), anchor)
-    return Answers(voxels, values, np.empty(0, np.int64), anchor), len(voxels.keys)
+    return Answers(voxels, Patched.of(values), np.empty(0, np.int64), anchor), len(voxels.keys)
 
 
-def _joined(known: Answers, voxels: Voxels, join: "Join", region: Region, run) -> Answers:
-    points, colors, values = (
-        join.carried(array) for array in (known.shown.points, known.shown.colors, known.values)
-    )
-    points[region.lent], values[region.lent] = np.nan, known.values[region.lender]
+def _joined(known: Answers, voxels: Voxels, join: Join, region: Region, run) -> Answers:
+    points, colors = (join.carried(array) for array in (known.shown.points, known.shown.colors))
+    points[region.lent] = np.nan
+    points[region.anew], colors[region.anew] = voxels.points[region.anew], voxels.colors[region.anew]
+    found = known.values[:0]
     if len(region.anew):
-        found = run(region.seen, known.anchor)
-        values[region.anew] = found[np.searchsorted(region.seen, region.anew)]
-        points[region.anew], colors[region.anew] = voxels.points[region.anew], voxels.colors[region.anew]
+        found = run(region.seen, known.anchor)[np.searchsorted(region.seen, region.anew)]
+    values = known.values.after(join, region.lent, region.lender, region.anew, found)
     return Answers(Voxels(voxels.keys, points, colors), values, region.gone, known.anchor)
 
 
-def changed_region(known: Answers, voxels: Voxels, join: "Join") -> Region:
+def changed_region(known: Answers, voxels: Voxels, join: Join) -> Region:
     """Where the voxels differ from those that were answered for, and what lies around."""
     keys, before = voxels.keys, known.shown.keys
     new = join.new
@@ -130,7 +187,7 @@ def changed_region(known: Answers, voxels: Voxels, join: "Join") -> Region:
     return Region(anew, seen, lent[clean], lender[clean], gone[_number(answered, gone) < 0])
 
 
-def _changed(known: Answers, voxels: Voxels, join: "Join") -> np.ndarray:
+def _changed(known: Answers, voxels: Voxels, join: Join) -> np.ndarray:
     """(k,) ascending rows of the voxels that the network has not seen as they are, but for trembling."""
     changed = [join.new]
     for begin, old in join.pieces:
@@ -143,52 +200,6 @@ def _changed(known: Answers, voxels: Voxels, join: "Join") -> np.ndarray:
         trembles = (np.einsum("ij,ij->i", offset, offset) <= TREMBLE_M**2) & ~recolored.any(axis=1)
         changed.append(begin + rows[~trembles])  # nothing compares with NaN
     return np.unique(np.concatenate(changed))
-
-
-@dataclass(frozen=True, eq=False)
-class Join:
-    """Where the voxels of a map lie among those that it had before.
-
-    Most changes lie in one place, before and after which, in the order of the keys, all is the same.
-    """
-
-    head: int  # so many at the beginning are the same
-    middle: np.ndarray  # (k,) rows of those after them among the voxels before; -1: it is new
-    tail: slice  # of the voxels before: the rest, at the end of both
-    gone: np.ndarray  # (n,) rows of the voxels before that are no more
-
-    @classmethod
-    def of(cls, before: np.ndarray, now: np.ndarray) -> "Join":
-        """Both are (n,) int64 ascending keys."""
-        head = _same(before, now)
-        tail = _same(before[head:][::-1], now[head:][::-1])
-        old = before[head : len(before) - tail]
-        middle = voxel_keys.find(old, now[head : len(now) - tail])
-        gone = np.delete(np.arange(len(old)), middle[middle >= 0])
-        tail_rows = slice(len(before) - tail, len(before))
-        return cls(head, np.where(middle < 0, -1, middle + head), tail_rows, gone + head)
-
-    @property
-    def new(self) -> np.ndarray:
-        """(k,) rows of the voxels that were not in the map before."""
-        return self.head + np.flatnonzero(self.middle < 0)
-
-    @property
-    def pieces(self) -> list[tuple[int, slice | np.ndarray]]:
-        """The first row of each piece of the voxels now, and its voxels' rows before; any for new ones."""
-        behind = self.head + len(self.middle)
-        return [(0, slice(0, self.head)), (self.head, self.middle), (behind, self.tail)]
-
-    def carried(self, array: np.ndarray) -> np.ndarray:
-        """Of (n, …) values of the voxels before, those of the voxels now; any where a voxel is new."""
-        return np.concatenate([array[rows] for _, rows in self.pieces])
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> int:
-    """How many are equal at the beginning."""
-    length = min(len(a), len(b))
-    differs = a[:length] != b[:length]
-    return int(differs.argmax()) if differs.any() else length
 
 
 def _lenders(before: np.ndarray, keys: np.ndarray) -> np.ndarray:

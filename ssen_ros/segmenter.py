@@ -20,7 +20,7 @@ from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
 from ssen_ros.native import trim
 from ssen_ros.network_spec import chosen_weights
-from ssen_ros.regions import Answers, Voxels, answer
+from ssen_ros.regions import SPARE, Answers, Patched, Voxels, answer
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
 from ssen_ros.structures import Evidence, Kept, VoxelSnapshot
@@ -32,7 +32,7 @@ LEAST_SHARE = 1e-6  # of a class that no training room had
 FAR = 0.5  # m that the middle of the things may move while what is kept is measured from where it was
 _TYPICAL = 10_000  # voxels of a map that tells what a voxel's outputs take up
 _KEPT_PER_VOXEL = 2000.0  # bytes, before that is known
-_SHOWN = 23  # bytes of a voxel as a network is shown it: key, point, colour
+_SHOWN = 27  # bytes of a voxel beside a network's answer: key, point, colour, and where the answer lies
 _ROWS = 1 << 16  # worked on at once
 
 
@@ -191,7 +191,7 @@ class Segmenter:
             networks = before if goes_on else KeepingNetworks(self, config)
             networks.keep(affordable)
             networks.begin(voxels, is_whole)
-        elif allowed >= voxels * sum(_SHOWN + 4 * network.spec.out_channels for network in self.networks):
+        elif allowed >= voxels * sum(map(_bytes_of_answer, self.networks)):
             goes_on = isinstance(before, RegionNetworks) and before.segmenter is self and not is_whole
             networks = RegionNetworks(self, config.whole_share, *(before.answers if goes_on else ()))
         if isinstance(before, KeepingNetworks) and before is not networks:
@@ -206,7 +206,7 @@ class Segmenter:
         if config.incremental == "off":
             return None
         shown = Voxels(evidence.keys, evidence.points, evidence.colors)
-        values = evidence.mean.astype(np.float32)
+        values = Patched.of(evidence.mean.astype(np.float32))
         classes = Answers(shown, values, np.empty(0, np.int64), anchor)
         return Kept(RegionNetworks(self, config.whole_share, classes), RegionNetworks.passes, share=1.0)
 
@@ -455,8 +455,8 @@ class RegionNetworks:
     def nbytes(self) -> int:
         return sum(one.nbytes for one in self.answers if one)
 
-    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        """As Segmenter's; what no change reaches is looked up."""
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray | Patched:
+        """As Segmenter's; what no change reaches is neither computed nor copied."""
         segmenter = self.segmenter
 
         def run(rows: np.ndarray, anchor: Anchor) -> np.ndarray:
@@ -468,7 +468,8 @@ class RegionNetworks:
         network, views = segmenter.networks[0], segmenter.rotations
         anchor = Anchor.over(floor, snapshot.points, snapshot.heading)
         self._classes = self._answered(self._classes, voxels, anchor, network, views, run)
-        return self._classes.values
+        values = self._classes.values
+        return values if len(values.blocks) > 1 else np.asarray(values)
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """As Segmenter's; what no change reaches is looked up."""
@@ -480,7 +481,7 @@ class RegionNetworks:
         network = self.segmenter.networks[1]
         anchor = Anchor.over(floor, voxels.points, snapshot.heading)
         self._embeddings = self._answered(self._embeddings, voxels, anchor, network, 1, run)
-        return self._embeddings.values
+        return np.asarray(self._embeddings.values)
 
     def _answered(
         self,
@@ -537,6 +538,11 @@ def _embeddings(
     view = View.lined_up(snapshot, anchor)
     rows, thing = view.rows(thing_rows)
     return on_host(network(view.snapshot, rows, view.anchor))[thing]
+
+
+def _bytes_of_answer(network: Network) -> float:
+    """For each voxel of the map, by regions."""
+    return _SHOWN + 4 * network.spec.out_channels * (1 + SPARE)
 
 
 def log_shares(checkpoint: Checkpoint) -> torch.Tensor:

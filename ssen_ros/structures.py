@@ -107,12 +107,16 @@ class Segmentation:
     semantic_label: np.ndarray  # (V,) int32, mostly the likeliest class
     thing_rows: np.ndarray  # (T,) int64, rows of the snapshot that are not stuff, ascending
     embeddings: np.ndarray  # (T, d) float32
-    pass_label: np.ndarray | None = None  # (V,) int32, the likeliest class by this pass alone
+    # By this pass alone: (V,) int32 the likeliest class, or the (V, C) answer where it is kept anyway.
+    pass_label: Any = None
 
     @property
     def newest_label(self) -> np.ndarray:
         """(V,) int32: what this pass alone would say."""
-        return self.semantic_label if self.pass_label is None else self.pass_label
+        if self.pass_label is None:
+            return self.semantic_label
+        said = np.asarray(self.pass_label)
+        return said if said.ndim == 1 else said.argmax(axis=1).astype(np.int32)
 
     def __post_init__(self):
         v, t = len(self.semantic_label), len(self.thing_rows)
@@ -148,11 +152,6 @@ class Clustered:
     clusters: Clusters  # of each island, from 0 on
     anew: int  # things in islands that this pass has clustered, as they had changed
 
-    @cached_property
-    def sizes(self) -> np.ndarray:
-        """(islands,) things in each."""
-        return np.bincount(self.island)
-
 
 @dataclass(frozen=True)
 class Box:
@@ -173,6 +172,8 @@ class Detection:
     box: Box
     centroid: np.ndarray  # (3,) float64, m
     rows: np.ndarray  # (n,) int64, rows of the snapshot
+    # (n,) int64 their voxel keys, ascending; the array that the pass before had, where it is just as it was
+    keys: np.ndarray
     id: int = 0  # of the instance that it is, where a hand has said so; 0: to be found out
     class_name: str = ""  # given by hand; empty: by the votes
 
@@ -348,6 +349,7 @@ class Memory:
     next_id: int = 1  # above all ids ever given
     news: tuple[Event, ...] = ()  # what happened between two updates: the next one tells of it
     floor: Floor | None = None  # that the last update went by
+    ground: Any = None  # `ssen_ros.floor.Ground` of the last update's map; never saved
     heading: float | None = None  # likewise, of the snapshot; None: it was not looked for
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved

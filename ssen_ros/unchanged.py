@@ -28,6 +28,20 @@ def rows_before(
     return np.where(same, found, -1)
 
 
+def groups_before(group: np.ndarray, was: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """(K,) int64: which of the groups before each of K groups is, just as it was; -1: none.
+
+    group: (n,) int32, of each row, -1: none; was: (n,) int32, its group before, -1: none, or the row is not
+    just as it was; before: (m,) int32, of each row before.
+    """
+    size, size_before = (np.bincount(one + 1, minlength=1)[1:] for one in (group, before))
+    found = np.full(len(size) + 1, -1)
+    found[group] = was  # of any of its rows; the last is of those in none
+    alike = np.bincount(group[(was >= 0) & (was == found[group])] + 1, minlength=len(found))[1:]
+    same = (alike == size) & (np.append(size_before, -1)[found[:-1]] == size)
+    return np.where(same, found[:-1], -1)
+
+
 def same_rows(before: np.ndarray, row_before: np.ndarray, now: np.ndarray, row_now: np.ndarray) -> np.ndarray:
     """(n,) bool: the row of `now` (V, ...) is, to the bit, the row of `before` (U, ...); -1 is none.
 

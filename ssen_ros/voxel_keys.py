@@ -1,6 +1,7 @@
 """Voxel indices as single sorted integers, so that sets of voxels are joined by search in order."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -61,9 +62,31 @@ def find(sorted_keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 def find_each(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> list[np.ndarray]:
     """`find` for each of several (n,) int64 sets of keys."""
-    rows = find(sorted_keys, np.concatenate([np.empty(0, np.int64), *sets]))
+    rows = find(sorted_keys, _joined(sets))
     ends = np.cumsum([0, *map(len, sets)])
     return [rows[begin:end] for begin, end in pairwise(ends)]
+
+
+def owner(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) int32: the last of several sets of keys that has each of (n,) ascending keys; -1: none has."""
+    found = np.full(len(sorted_keys), -1, np.int32)
+    row, number = find(sorted_keys, _joined(sets)), _numbers(sets)
+    found[row[row >= 0]] = number[row >= 0]  # where several have it, the last one stays
+    return found
+
+
+def present(sorted_keys: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(len(sets),) int64: how many of the keys of each of several sets are among these ascending keys."""
+    return np.bincount(_numbers(sets)[find(sorted_keys, _joined(sets)) >= 0], minlength=len(sets))
+
+
+def _joined(sets: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.empty(0, np.int64), *sets])
+
+
+def _numbers(sets: Sequence[np.ndarray]) -> np.ndarray:
+    """(n,) int32: of which set each key of all of them is."""
+    return np.repeat(np.arange(len(sets), dtype=np.int32), [len(one) for one in sets])
 
 
 def in_order(group: np.ndarray) -> np.ndarray:
@@ -79,3 +102,49 @@ def grouped(rows: np.ndarray, group: np.ndarray) -> list[np.ndarray]:
         return [rows] if len(rows) else []
     order = in_order(group)
     return np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Join:
+    """Where the voxels of a map lie among those that it had before.
+
+    Most changes lie in one place, before and after which, in the order of the keys, all is the same.
+    """
+
+    head: int  # so many at the beginning are the same
+    middle: np.ndarray  # (k,) rows of those after them among the voxels before; -1: it is new
+    tail: slice  # of the voxels before: the rest, at the end of both
+    gone: np.ndarray  # (n,) rows of the voxels before that are no more
+
+    @classmethod
+    def of(cls, before: np.ndarray, now: np.ndarray) -> "Join":
+        """Both are (n,) int64 ascending keys."""
+        head = _same(before, now)
+        tail = _same(before[head:][::-1], now[head:][::-1])
+        old = before[head : len(before) - tail]
+        middle = find(old, now[head : len(now) - tail])
+        gone = np.delete(np.arange(len(old)), middle[middle >= 0])
+        tail_rows = slice(len(before) - tail, len(before))
+        return cls(head, np.where(middle < 0, -1, middle + head), tail_rows, gone + head)
+
+    @property
+    def new(self) -> np.ndarray:
+        """(k,) rows of the voxels that were not in the map before."""
+        return self.head + np.flatnonzero(self.middle < 0)
+
+    @property
+    def pieces(self) -> list[tuple[int, slice | np.ndarray]]:
+        """The first row of each piece of the voxels now, and its voxels' rows before; any for new ones."""
+        behind = self.head + len(self.middle)
+        return [(0, slice(0, self.head)), (self.head, self.middle), (behind, self.tail)]
+
+    def carried(self, array: np.ndarray) -> np.ndarray:
+        """Of (n, …) values of the voxels before, those of the voxels now; any where a voxel is new."""
+        return np.concatenate([array[rows] for _, rows in self.pieces])
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> int:
+    """How many are equal at the beginning."""
+    length = min(len(a), len(b))
+    differs = a[:length] != b[:length]
+    return int(differs.argmax()) if differs.any() else length

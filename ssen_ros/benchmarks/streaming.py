@@ -7,6 +7,7 @@ changes, and the others stay as they are.
 import time
 from collections.abc import Sequence
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ssen_ros.errors import EngineError
 from ssen_ros.floor import find_floor
 from ssen_ros.labels import is_thing
 from ssen_ros.pipeline import Networks, Segmenting, SsenPipeline
+from ssen_ros.regions import Patched
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.simulation import SimulatedSlam
 from ssen_ros.structures import Kept, Memory, Segmentation, VoxelSnapshot
@@ -119,12 +121,13 @@ def _measured(
     for snapshot in maps[:1] + there_and_back * repetitions:
         start = time.perf_counter()
         networks = segmenter.continued(kept, len(snapshot), config.passes) if keep else None
-        segmentation = _run(networks or segmenter, snapshot, floor, things)
+        answer, segmentation = _run(networks or segmenter, snapshot, floor, things)
         ran = time.perf_counter()
         kept = Kept(networks, networks.passes, networks.share) if networks else None
         _, clustered = cluster_things(snapshot, segmentation, config.clustering, clustered if keep else None)
         clustering = time.perf_counter() - ran
-        step_seconds, memory = _step(pipeline, said, snapshot, segmentation, memory if keep else Memory())
+        said.says(snapshot, answer, segmentation)
+        step_seconds, memory = _step(pipeline, said, snapshot, memory if keep else Memory())
         computed = round((kept.share if kept else 1.0) * len(snapshot))
         rows.append((computed, ran - start, clustered.anew, clustering, step_seconds))
     computed, seconds, anew, cluster_seconds, step_seconds = map(
@@ -147,13 +150,13 @@ class _Said(Segmenting):
         self._segmenter = segmenter
         self.seconds = 0.0  # CPU, that saying it took
 
-    def says(self, snapshot: VoxelSnapshot, segmentation: Segmentation) -> None:
-        self._keys, self._log_probabilities = snapshot.keys, segmentation.log_probabilities
+    def says(self, snapshot: VoxelSnapshot, answer: np.ndarray | Patched, segmentation: Segmentation) -> None:
+        self._keys, self._log_probabilities = snapshot.keys, answer
         self._embeddings = np.zeros((len(snapshot), segmentation.embeddings.shape[1]), np.float32)
         self._embeddings[segmentation.thing_rows] = segmentation.embeddings
         self.seconds = 0.0
 
-    def _said(self, answers: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    def _said(self, answers: Any, keys: np.ndarray) -> Any:
         start = time.process_time()
         found = answers if len(keys) == len(self._keys) else answers[voxel_keys.find(self._keys, keys)]
         self.seconds += time.process_time() - start
@@ -167,7 +170,7 @@ class _Said(Segmenting):
     def class_names(self) -> tuple[str, ...]:
         return self._segmenter.class_names
 
-    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray | Patched:
         return self._said(self._log_probabilities, snapshot.keys)
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
@@ -175,18 +178,20 @@ class _Said(Segmenting):
 
 
 def _step(
-    pipeline: SsenPipeline, said: _Said, snapshot: VoxelSnapshot, segmentation: Segmentation, memory: Memory
+    pipeline: SsenPipeline, said: _Said, snapshot: VoxelSnapshot, memory: Memory
 ) -> tuple[float, Memory]:
     """CPU seconds of an update of which the networks have said this, and what is known after it."""
-    said.says(snapshot, segmentation)
     start = time.process_time()
     memory = pipeline.step(snapshot, 0, memory).memory
     return time.process_time() - start - said.seconds, memory
 
 
-def _run(networks: Networks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray) -> Segmentation:
-    """Both networks, as the pipeline asks them."""
-    log_probabilities = networks.semantic(snapshot, floor)
+def _run(
+    networks: Networks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray
+) -> tuple[np.ndarray | Patched, Segmentation]:
+    """Both networks, as the pipeline asks them: what the semantic one said, and both."""
+    answer = networks.semantic(snapshot, floor)
+    log_probabilities = np.asarray(answer)
     label = log_probabilities.argmax(axis=1).astype(np.int32)
     rows = np.flatnonzero(things[label])
-    return Segmentation(log_probabilities, label, rows, networks.embed(snapshot, rows, floor))
+    return answer, Segmentation(log_probabilities, label, rows, networks.embed(snapshot, rows, floor))

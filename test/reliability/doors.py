@@ -167,7 +167,7 @@ def _write_map(path: Path) -> None:
     snapshot = made.snapshot()
     votes = np.where(np.arange(len(CLASS_NAMES)) < 2, -np.inf, -1.0)
     found = [
-        Detection(4, 0.5, votes, Box(np.zeros(3), np.ones(3), 0.1), np.zeros(3), rows)
+        Detection(4, 0.5, votes, Box(np.zeros(3), np.ones(3), 0.1), np.zeros(3), rows, snapshot.keys[rows])
         for rows in np.array_split(np.arange(len(snapshot)), 3)
     ]
     memory, _ = update(Memory(), found, snapshot, 5, CLASS_NAMES, InstancesConfig())

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssen_ros.floor import _numbered, above_floor, find_floor, steady
+from ssen_ros.floor import Ground, _numbered, above_floor, find_floor, steady
 from ssen_ros.structures import Floor
 from ssen_ros.voxel_map import VoxelMap
 
@@ -123,3 +123,20 @@ def test_a_floor_that_trembles_stays_where_it_was():
     assert steady(Floor(0.2, True), before) == Floor(0.2, True)
     assert steady(Floor(0.12, True), Floor(0.1, False)) == Floor(0.12, True)
     assert steady(before, None) == before
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(-30, 30), st.booleans())
+@settings(max_examples=10, deadline=None)
+def test_slabs_that_are_as_they_were_say_what_they_said_and_the_floor_is_that_of_the_whole_map(seed, x, goes):
+    rng = np.random.default_rng(seed)
+    points = np.concatenate([room(rng, spacing=0.04) + (9 * k + x, 0, 0.004 * k) for k in range(3)])
+    first = points[points[:, 0] > x + 2 * goes]
+    before = Ground.of(snapshot(first))
+    now = snapshot(points[np.abs(points[:, 0] - x - 11) > 0.3])
+    ground, anew = Ground.of(now, before), Ground.of(now)
+    assert ground.floor == anew.floor == find_floor(now) and ground.floor.seen
+    assert ground.slabs.keys() == anew.slabs.keys()
+    for number, slab in ground.slabs.items():
+        np.testing.assert_equal(vars(slab), vars(anew.slabs[number]))
+    kept = [n for n, slab in ground.slabs.items() if n in before.slabs and slab.foot is before.slabs[n].foot]
+    assert 0 < len(kept) < len(ground.slabs)

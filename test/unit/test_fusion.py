@@ -23,6 +23,7 @@ from ssen_ros.fusion import (
 )
 from ssen_ros.labels import CLASS_NAMES
 from ssen_ros.pipeline import Segmenting, SsenPipeline
+from ssen_ros.regions import Patched
 from ssen_ros.structures import Memory, VoxelSnapshot
 from ssen_ros.voxel_map import VoxelMap
 
@@ -107,6 +108,22 @@ def test_nothing_that_did_not_change_is_said_anew():
     found = fuse(known, trembling, answer(*[3] * 50), HOLD, SIDES)
     np.testing.assert_array_equal(found.evidence.mean, known.mean)
     assert found.label.tolist() == [0] * 50
+
+
+def test_of_an_answer_that_is_patched_all_is_fused_that_would_be_of_the_whole():
+    shot, whole = snapshot_of([*row(20), *row(20, FAR)]), answer(*np.linspace(-2, 2, 40))
+    known = fuse(None, shot, answer(*[-1] * 40), HOLD, SIDES).evidence
+    longer = snapshot_of([*row(20), *row(21, FAR)])
+    join, last = voxel_keys.Join.of(shot.keys, longer.keys), np.array([40])
+    patched = Patched.of(whole).after(join, last[:0], last[:0], last, answer(3))
+    expected = fuse(known, longer, np.array(patched), HOLD, SIDES)
+    found = fuse(known, longer, patched, HOLD, SIDES)
+    np.testing.assert_equal(vars(found.evidence), vars(expected.evidence))
+    assert (
+        found.pass_label is patched and np.asarray(patched).argmax(1).tolist() == expected.pass_label.tolist()
+    )
+    for afresh in (None, replace(known, quiet=True, keys=longer.keys[:0])):
+        assert fuse(afresh, longer, patched, HOLD, SIDES).label.tolist() == expected.pass_label.tolist()
 
 
 def test_in_the_quiet_every_pass_counts_alike_and_none_before_it():

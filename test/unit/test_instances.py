@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
@@ -34,7 +34,9 @@ def detection(snapshot, coords, class_id=CHAIR, weight=1.0):
     votes = np.array([-np.inf, -5.0, -5.0]) * weight
     votes[class_id] = -0.1 * weight
     points = snapshot.points[rows]
-    return Detection(class_id, 0.5, votes, fit_box(points), points.mean(axis=0), rows)
+    return Detection(
+        class_id, 0.5, votes, fit_box(points), points.mean(axis=0), rows, np.sort(snapshot.keys[rows])
+    )
 
 
 class Run:
@@ -457,12 +459,38 @@ def test_summarize_refuses_classes_that_do_not_fit():
         summarize(snapshot, segmentation, clusters, ("floor", "wall", "floor"))
 
 
+@given(st.integers(0, 2**32))
+@settings(max_examples=30)
+def test_what_is_just_as_it_was_is_joined_as_if_it_were_compared(seed):
+    rng = np.random.default_rng(seed)
+    snapshot, box = snapshot_of([[x, 0, 0] for x in range(60)]), fit_box(np.zeros((1, 3)))
+
+    def parts(count):
+        cuts = np.sort(rng.choice(61, 2 * count, replace=False)).reshape(-1, 2)
+        rows = [np.arange(*cut) for cut in cuts.tolist()]
+        return [Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), r, snapshot.keys[r]) for r in rows]
+
+    memory, stays = Memory(), []
+    for time in range(5):
+        free = np.setdiff1d(np.arange(60), np.concatenate([[-1], *(d.rows for d in stays)]))
+        detections = [*stays, *(d for d in parts(8) if np.isin(d.rows, free).all())]
+        of_copies = replace(memory, known=tuple(replace(k, keys=k.keys.copy()) for k in memory.known))
+        found, events = update(memory, detections, snapshot, time, NAMES, CONFIG)
+        expected, told = update(of_copies, detections, snapshot, time, NAMES, CONFIG)
+        assert events == told and [(k.id, k.missed) for k in found.known] == [
+            (k.id, k.missed) for k in expected.known
+        ]
+        for one, other in zip(found.known, expected.known):
+            np.testing.assert_array_equal(one.keys, other.keys)
+        memory, stays = found, [d for d in detections if rng.random() < 0.6]
+
+
 def test_a_hundred_instances_keep_their_ids():
     coords = np.stack(np.meshgrid(np.arange(1000), np.arange(10), np.arange(10), indexing="ij"), -1)
     snapshot = snapshot_of(coords.reshape(-1, 3))
     box = fit_box(np.zeros((1, 3)))
     rows = [np.arange(i * 1000, (i + 1) * 1000) for i in range(100)]
-    detections = [Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), r) for r in rows]
+    detections = [Detection(CHAIR, 0.5, np.zeros(3), box, np.zeros(3), r, snapshot.keys[r]) for r in rows]
     first, _ = update(Memory(), detections, snapshot, 0, NAMES, CONFIG)
     again, events = update(first, detections[::-1], snapshot, 1, NAMES, CONFIG)
     assert events == () and [k.id for k in again.known] == [k.id for k in first.known]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ssen_ros import regions, voxel_keys
 from ssen_ros.features import Anchor
-from ssen_ros.regions import TILE, Answers, Voxels, answer
+from ssen_ros.regions import SPARE, TILE, Answers, Patched, Voxels, answer
+from ssen_ros.voxel_keys import Join
 
 HERE = Anchor(0.0, (0.0, 0.0))
 SIZE = 0.1
@@ -78,7 +79,7 @@ def test_a_network_that_sees_no_farther_than_the_margin_answers_as_in_whole_pass
 def test_only_the_region_is_answered_anew_and_what_was_known_stays_as_it_was(seed):
     before, now = rounds(seed, 2)
     known, network = whole(before), Counting(now)
-    arrays = *vars(known.shown).values(), known.values, known.gone
+    arrays = *vars(known.shown).values(), known.values.place, *known.values.blocks, known.gone
     copies = [array.copy() for array in arrays]
     answers, count = answer(known, now, HERE, network)
     assert all(map(np.array_equal, arrays, copies))
@@ -88,6 +89,30 @@ def test_only_the_region_is_answered_anew_and_what_was_known_stays_as_it_was(see
     outside = np.setdiff1d(np.flatnonzero(row >= 0), seen)
     np.testing.assert_array_equal(answers.values[outside], known.values[row[outside]])
     equal(answer(known, now, HERE, Counting(now))[0], answers)  # as if that pass had never been made
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40))
+@settings(max_examples=30)
+def test_patched_rows_are_those_of_an_array_and_take_little_more(seed, count):
+    rng, keys = np.random.default_rng(seed), np.arange(0, 400, 2)
+    array = rng.random((len(keys), 3)).astype(np.float32)
+    patched = first = Patched.of(array)
+    assert np.asarray(first) is array
+    for _ in range(count):
+        now = np.union1d(keys[rng.random(len(keys)) < 0.98], rng.integers(0, 400, 3))
+        join = Join.of(keys, now)
+        split = rng.integers(len(join.new) + 1)
+        lent, anew = join.new[:split], np.union1d(join.new[split:], rng.integers(0, len(now), 5))
+        lent = np.setdiff1d(lent, anew)
+        lender, values = rng.integers(0, len(keys), len(lent)), rng.random((len(anew), 3)).astype(np.float32)
+        expected = join.carried(array)
+        expected[lent], expected[anew] = array[lender], values
+        patched, keys, array = patched.after(join, lent, lender, anew, values), now, expected
+        np.testing.assert_array_equal(patched, array)
+        some = rng.integers(0, len(now), 9)
+        np.testing.assert_array_equal(patched[some], array[some])
+        assert patched.shape == array.shape and sum(map(len, patched.blocks)) <= (1 + SPARE) * len(now)
+    np.testing.assert_array_equal(first, first.blocks[0])
 
 
 def test_nothing_runs_where_nothing_changes():
@@ -107,8 +132,10 @@ def test_what_is_answered_anew_is_a_tile_wider_than_the_change_and_what_is_seen_
     x = voxel_keys.unpack(now.keys[rows])[:, 0]
     assert (x.min(), x.max()) == (7 * TILE, 14 * TILE - 1)
     network.reach = 0
-    anew, _ = answer(replace(whole(before), values=np.full((len(corridor), 4), -1.0)), now, HERE, network)
-    x = voxel_keys.unpack(now.keys[(anew.values != -1).all(1)])[:, 0]
+    anew, _ = answer(
+        replace(whole(before), values=Patched.of(np.full((len(corridor), 4), -1.0))), now, HERE, network
+    )
+    x = voxel_keys.unpack(now.keys[(np.asarray(anew.values) != -1).all(1)])[:, 0]
     assert (x.min(), x.max()) == (9 * TILE, 12 * TILE - 1)
     equal(answers, whole(now))
 
@@ -137,11 +164,11 @@ def test_what_trembles_is_compared_with_what_the_network_was_shown():
 def test_a_few_new_voxels_take_what_was_answered_beside_them():
     floor = cells((0, TILE), (0, TILE), (1,))
     before, now = voxels(floor), voxels([*floor, (3, 4, 1)])
-    known = replace(whole(before), values=np.arange(256, dtype=np.float32)[:, None])
+    known = replace(whole(before), values=Patched.of(np.arange(256, dtype=np.float32)[:, None]))
     answers, count = answer(known, now, HERE, Counting(now))
     row = {tuple(cell): k for k, cell in enumerate(voxel_keys.unpack(now.keys).tolist())}
     below = known.values[voxel_keys.find(before.keys, voxel_keys.pack(np.array([[3, 4, 0]])))]
-    assert count == 0 and answers.values[row[3, 4, 1]] == below
+    assert count == 0 and answers.values[np.array([row[3, 4, 1]])] == below
     assert np.isnan(answers.shown.points).any(axis=1).sum() == 1
     back, count = answer(answers, before, HERE, Counting(before))
     assert count == len(back.gone) == 0, "the network was never shown what has gone again"

@@ -30,7 +30,15 @@ def voxel_map(seed=0, count=500):
 def detections(snapshot, parts):
     votes = np.where(np.arange(NUM_CLASSES) < 2, -np.inf, -1.0)
     return [
-        Detection(4, 0.5, votes, Box(np.full(3, k), np.ones(3), 0.1 * k), np.full(3, 2.0 * k), rows)
+        Detection(
+            4,
+            0.5,
+            votes,
+            Box(np.full(3, k), np.ones(3), 0.1 * k),
+            np.full(3, 2.0 * k),
+            rows,
+            snapshot.keys[rows],
+        )
         for k, rows in enumerate(np.array_split(np.arange(len(snapshot)), parts) if parts else [])
         if len(rows)
     ]
