@@ -51,7 +51,7 @@ def film(page: Page, folder: Path, demo: subprocess.Popen, done: Path) -> list[I
     instances = json.loads(done.read_text())["instances"]
     chair = max((i for i in instances if i["class_name"] == "chair"), key=lambda i: i["voxel_count"])
     steps = [
-        lambda: select(page, "Object", f"chair #{chair['id']}"),
+        lambda: select(page, "Find object", f"chair #{chair['id']}"),
         lambda: page.press("G"),  # go there
         lambda: page.run(f"{OWN_CLASS}.click()"),
         lambda: write(page, "Name", "armchair"),
@@ -68,7 +68,6 @@ def film(page: Page, folder: Path, demo: subprocess.Popen, done: Path) -> list[I
 def select(page: Page, dropdown: str, choice: str) -> None:
     page.open_dropdown(dropdown)
     page.click_on(choice)
-    page.run("document.activeElement.blur()")  # keys are for the map again
 
 
 def write(page: Page, field: str, text: str) -> None:

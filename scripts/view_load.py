@@ -146,6 +146,11 @@ def settled(received: Any) -> int:
     return before
 
 
+def show(viewer: Viewer, mode: str) -> None:
+    viewer._panel.mode.value = mode
+    viewer._change_look()
+
+
 def measure_updates(viewer: Viewer, labelled: LabelledMap) -> None:
     received = multiprocessing.get_context("spawn").Value("q", 0)
     args = (int(viewer.url.rpartition(":")[2]), received)
@@ -153,7 +158,7 @@ def measure_updates(viewer: Viewer, labelled: LabelledMap) -> None:
     process.start()
     wait_for(lambda: received.value > 0, "the client")
     for name, update in [("the map", labelled), *updates(labelled)]:
-        viewer._panel.mode.value = "classes" if "label" in name else "colour"
+        show(viewer, "classes" if "label" in name else "colour")
         bytes_before = settled(received)
         before = time.process_time()
         viewer.show(update)
@@ -161,7 +166,7 @@ def measure_updates(viewer: Viewer, labelled: LabelledMap) -> None:
         spent_s = time.process_time() - before
         print(f"{name}: {spent_s:.2f} s of processor, {(total - bytes_before) / 1e6:.3f} MB sent", flush=True)
     bytes_before = settled(received)
-    viewer._panel.mode.value = "instances"
+    show(viewer, "instances")
     total = settled(received)
     print(f"another mode: {(total - bytes_before) / 1e6:.3f} MB sent")
     process.terminate()

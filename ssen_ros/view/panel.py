@@ -26,8 +26,6 @@ LOOK = {"Previous": ("K", "previous"), "Next": ("J", "next"), "Go to it": ("G", 
 BRUSH_SIZES = {"larger": "R", "smaller": "F"}
 
 FIRST_QUICK = ("chair", "table", "sofa", "bed", "cabinet", "desk", "bookshelf", "door", "window")
-
-
 NOTHING = ""  # what a field stands at that one chooses in, but which shows no choice
 
 
@@ -38,10 +36,15 @@ class Choice:
     a field with NOTHING among its options goes back to that: what one types is added to what stands there.
     """
 
-    _renewing = threading.Lock()  # of any: viser puts new handles into a container one by one
-
-    def __init__(self, gui: Any, container: AbstractContextManager, label: str, options: Sequence[str]):
-        self._add, self._container = gui.add_dropdown, container
+    def __init__(
+        self,
+        gui: Any,
+        container: AbstractContextManager,
+        making: threading.Lock,  # one for all: viser puts handles into a container one by one
+        label: str,
+        options: Sequence[str],
+    ):
+        self._add, self._container, self._making = gui.add_dropdown, container, making
         self._told: Callable[[str, Any], None] = lambda value, client: None
         self._handle = self._add(label, tuple(options))
         self._handle.on_update(self._updated)
@@ -52,8 +55,9 @@ class Choice:
 
     @value.setter
     def value(self, value: str) -> None:
-        if value != self.value:
-            self._handle.value = value
+        with self._making:
+            if value != self.value:
+                self._handle.value = value
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -61,24 +65,26 @@ class Choice:
 
     def offer(self, options: Sequence[str], disabled: bool = False) -> None:
         """The first one takes the place of a choice that is no longer offered."""
-        if tuple(options) != self.options:
-            self._handle.options = tuple(options)
-        if disabled != self._handle.disabled:
-            self._handle.disabled = disabled
+        with self._making:
+            if tuple(options) != self.options:
+                self._handle.options = tuple(options)
+            if disabled != self._handle.disabled:
+                self._handle.disabled = disabled
 
     def on_choice(self, do: Callable[[str, Any], None]) -> None:
-        """Call `do` with the value and the client that chose it; None: it was set from here."""
+        """Call `do` with the value and the client that chose it; what is set from here is not told."""
         self._told = do
 
     def _updated(self, event: Any) -> None:
+        if event.client is None:
+            return
         value = event.target.value
-        if event.client is not None:
-            self._renew()
+        self._renew()
         if value != NOTHING:
             self._told(value, event.client)
 
     def _renew(self) -> None:
-        with self._renewing, self._container:
+        with self._making, self._container:
             old = self._handle
             value = NOTHING if NOTHING in self.options else old.value
             self._handle = self._add(
@@ -93,9 +99,10 @@ class Panel:
 
     def __init__(self, gui: Any, class_names: tuple[str, ...]):
         self._class_names = class_names
+        self._making = threading.Lock()
         gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
         gui.add_html(pages.STYLE)
-        self.mode = Choice(gui, nullcontext(), "Show", MODES)
+        self.mode = Choice(gui, nullcontext(), self._making, "Show", MODES)
         self.legend = gui.add_html("")
         tabs = gui.add_tab_group()
         with tabs.add_tab("Object") as tab:
@@ -125,9 +132,10 @@ class Panel:
     def _build_object(self, gui: Any, tab: Any) -> None:
         """What changes its height stands below: a button shall not move away from the hand."""
         self.chosen = gui.add_html(pages.heading(None))
-        self.object = Choice(gui, tab, "Find object", (NOTHING,))
+        self.object = Choice(gui, tab, self._making, "Find object", (NOTHING,))
         self.groups = [(gui.add_button_group("", tuple(LOOK), hint="keys K, J, G"), LOOK)]
-        self.name = Choice(gui, tab, "Give class", (NOTHING, *class_choices(self._class_names)))
+        known = class_choices(self._class_names)
+        self.name = Choice(gui, tab, self._making, "Give class", (NOTHING, *known))
         self.quick = gui.add_button_group("Quick", _numbered(FIRST_QUICK), hint="the class; keys 1 to 9")
         self.groups += [
             (gui.add_button_group("Correct", tuple(CORRECT), hint="keys N, X, Z"), CORRECT),
@@ -136,8 +144,7 @@ class Panel:
         ]
         self.hint = gui.add_html("")
         with gui.add_folder("Brush and box") as self.paint_folder:
-            gives = (JOIN, LEAVE, NONE, *class_choices(self._class_names))
-            self.gives = Choice(gui, self.paint_folder, "Gives", gives)
+            self.gives = Choice(gui, self.paint_folder, self._making, "Gives", (JOIN, LEAVE, NONE, *known))
             self.radius = gui.add_slider("Radius, m", 0.04, 1.0, 0.02, 0.16, hint="keys R, F")
             self.box_height = gui.add_slider("Height, m", 0.04, 3.0, 0.02, 1.0, hint="of the box")
             self.groups.append((gui.add_button_group("", tuple(MAKE), hint="keys Enter, Escape"), MAKE))
