@@ -75,10 +75,13 @@ class Ground:
     def _same(self, number: int, snapshot: VoxelSnapshot, rows: slice) -> Slab | None:
         """The slab of these rows of another map, if it is the same here."""
         slab = self.slabs.get(number)
-        for name in ("keys", "points") if slab else ():
-            if not np.array_equal(getattr(snapshot, name)[rows], getattr(self.snapshot, name)[slab.rows]):
-                return None
-        return slab and replace(slab, rows=rows)
+        if slab is None:
+            return None
+        same = (
+            np.array_equal(getattr(snapshot, name)[rows], getattr(self.snapshot, name)[slab.rows])
+            for name in ("keys", "points")
+        )
+        return replace(slab, rows=rows) if all(same) else None
 
     @cached_property
     def floor(self) -> Floor:
