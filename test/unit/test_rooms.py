@@ -205,7 +205,7 @@ def test_strays_show_what_they_spoil_and_classes_are_matched_by_name(monkeypatch
     assert set(labels.network[(sample.points[:, 2] > 0.35)]) == {UNKNOWN}
     scores = summarize_rooms({"a": evaluate_room(sample, SsenPipeline(Fooled()))})
     assert scores["strays"]["0.02"] == scores["published_accuracy"] > 0.25, "the pipeline leaves them out"
-    monkeypatch.setattr("ssen_ros.pipeline.find_floor", lambda _: Floor(0.0, seen=False))
+    monkeypatch.setattr("ssen_ros.floor.Ground.floor", Floor(0.0, seen=False))
     spoilt = summarize_rooms({"a": evaluate_room(sample, SsenPipeline(Fooled()))})
     assert spoilt["published_accuracy"] > 0.25 and spoilt["strays"]["0.02"] == 0.0
 
