@@ -191,7 +191,7 @@ class FusionConfig:
         changes=LIVE,
     )
     confirm: int = param(
-        3,
+        4,
         "a published label changes when so many updates in a row say otherwise, unless the voxel itself has "
         "changed, or its object is of another class now; larger: labels flicker less, and lag; 1: at once, "
         "as where hold and quiet_passes are 0",
