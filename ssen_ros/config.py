@@ -289,6 +289,12 @@ class InstancesConfig:
         high=1.0,
         changes=LIVE,
     )
+    object_head: bool = param(
+        True,
+        "what an object is, and its score, is told of all of it at once by a small network, where one lies "
+        "beside the semantic network's file (object.safetensors); false: by the votes of its voxels (paper)",
+        changes=LIVE,
+    )
     class_hold: float = param(
         0.3,
         "an object keeps its class until another leads by so much in the votes of its voxels, faded sums of "

@@ -13,6 +13,7 @@ from ssen_ros import stopping, voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
 from ssen_ros.labels import IGNORE_INDEX, UNKNOWN_NAME, is_thing
+from ssen_ros.object_head import LEAST_PROBABILITY, ObjectHead, cluster_features
 from ssen_ros.structures import (
     Clusters,
     Described,
@@ -34,9 +35,6 @@ LEAST_PRESENT = 0.5
 # Weight of past class votes at each new pass: about ten passes decide, so the class settles, yet a
 # class given to the first sliver of an object does not outlive the sight of the whole.
 VOTE_MEMORY = 0.9
-# A voxel's vote against a class is no stronger than this probability's: networks are surer than they are
-# right, and a few voxels shall not veto what all others say.
-LEAST_PROBABILITY = 0.01
 # m2 of surface at which a cluster has half the score of a large one: small ones are more often pieces.
 PIECE = 0.08
 # Undetected instances that are kept; the longest missed go first. Each pass compares all with all.
@@ -61,15 +59,13 @@ def describe(
     clusters: Clusters,
     class_names: Sequence[str],
     before: Described | None = None,
+    head: ObjectHead | None = None,
+    floor: float = 0.0,
 ) -> Described:
-    """One detection per cluster, in the order of the cluster labels.
+    """One detection per cluster, in the order of the cluster labels; see `detect`.
 
-    A cluster of which nothing has changed since `before` has the detection that it had.
-
-    Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
-    if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
-    Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
-    gave to the cluster, times a / (a + PIECE) for a surface a, m2, of one voxel's square for each of them.
+    A cluster of which nothing has changed since `before` has the detection that it had. `floor` is the z of
+    the map's floor, m, from which `head` counts.
     Raises ValueError where the classes do not fit the segmentation or hold no thing.
     """
     class_names = tuple(class_names)
@@ -85,7 +81,7 @@ def describe(
     label = clusters.instance_label
     by_cluster = voxel_keys.in_order(label + 1)  # noise, -1, first
     ends = np.searchsorted(label[by_cluster], np.arange(clusters.count + 1))
-    if before and before.class_names != class_names:
+    if before and (before.class_names, before.head, before.floor) != (class_names, head, floor):
         before = None
     old = _clusters_before(before, snapshot, segmentation, clusters)
     rows, adopted = segmentation.thing_rows[by_cluster], clusters.adopted[by_cluster]
@@ -95,10 +91,9 @@ def describe(
         if before and old[number] >= 0:
             detections.append(replace(before.detections[old[number]], rows=rows[one]))
         else:
-            detections.append(
-                detect(snapshot, segmentation.log_probabilities, rows[one], thing, adopted[one])
-            )
-    return Described(snapshot, segmentation, clusters, class_names, tuple(detections))
+            votes = segmentation.log_probabilities
+            detections.append(detect(snapshot, votes, rows[one], thing, adopted[one], head, floor))
+    return Described(snapshot, segmentation, clusters, class_names, tuple(detections), head, floor)
 
 
 def _clusters_before(
@@ -118,24 +113,43 @@ def detect(
     log_probabilities: np.ndarray,  # (V, C) float32 or float16
     rows: np.ndarray,  # (n,) int64 of the snapshot
     thing: np.ndarray,  # (C,) bool
-    adopted: np.ndarray | None = None,  # (n,) bool
+    adopted: np.ndarray | None = None,  # (n,) bool, given to the cluster by another than HDBSCAN
+    head: ObjectHead | None = None,
+    floor: float = 0.0,
 ) -> Detection:
-    """What `describe` says of one cluster, which has these rows."""
+    """One cluster, which has these rows, as an object.
+
+    With a head, its class and score are what that makes of the whole cluster, as if each voxel had voted so;
+    things of no class are whole, for nobody has said where one of them ends. Without:
+
+    Class: the thing class with the largest sum of log-probabilities over the cluster's voxels, as
+    if the voxels were independent witnesses, none of them surer than LEAST_PROBABILITY.
+    Score: the mean probability of that class over the voxels, times the share of them that HDBSCAN itself
+    gave to the cluster, times a / (a + PIECE) for a surface a, m2, of one voxel's square for each of them.
+    """
     stopping.check()
-    log_probabilities = log_probabilities[rows].astype(np.float64)
-    votes = np.maximum(log_probabilities, np.log(LEAST_PROBABILITY)).sum(axis=0)
-    votes = np.where(thing, votes, -np.inf)
-    class_id = int(votes.argmax())
-    # a float32 log-softmax may exceed 0 by its rounding
-    probability = np.exp(np.minimum(log_probabilities[:, class_id], 0)).mean()
-    membership = 1.0 if adopted is None else 1 - adopted.mean()
-    surface = len(rows) * snapshot.voxel_size**2
     points = snapshot.points[rows].astype(np.float64)
+    box, strange = fit_box(points), 0.0 if adopted is None else float(adopted.mean())
+    if head:
+        seen, whole = head(cluster_features(snapshot, log_probabilities, rows, box, floor, strange))
+        votes = np.where(thing, np.maximum(seen, np.log(LEAST_PROBABILITY)) * len(rows), -np.inf)
+        class_id = int(np.where(thing, seen, -np.inf).argmax())
+        named = head.class_names[class_id] != UNKNOWN_NAME
+        score = np.exp(seen[class_id]) * (whole if named else 1.0)
+    else:
+        of_class = log_probabilities[rows].astype(np.float64)
+        votes = np.maximum(of_class, np.log(LEAST_PROBABILITY)).sum(axis=0)
+        votes = np.where(thing, votes, -np.inf)
+        class_id = int(votes.argmax())
+        # a float32 log-softmax may exceed 0 by its rounding
+        probability = np.exp(np.minimum(of_class[:, class_id], 0)).mean()
+        surface = len(rows) * snapshot.voxel_size**2
+        score = probability * (1 - strange) * surface / (surface + PIECE)
     return Detection(
         class_id=class_id,
-        score=float(probability * membership * surface / (surface + PIECE)),
+        score=float(score),
         class_log_votes=votes,
-        box=fit_box(points),
+        box=box,
         centroid=points.mean(axis=0),
         rows=rows,
         keys=snapshot.keys[np.sort(rows)],

@@ -100,7 +100,12 @@ def spec_of(path: str | Path, header: Header) -> NetworkSpec:
 
 
 def chosen_weights(config: SegmenterConfig, task: str) -> str:
-    """Path of the checkpoint of this task that the configuration asks for."""
+    """Path of the checkpoint of this task that the configuration asks for.
+
+    "object", of the object head, lies beside the semantic one, if there is any.
+    """
+    if task == "object":
+        return str(Path(chosen_weights(config, "semantic")).with_name(f"{task}.safetensors"))
     named = {"semantic": config.semantic_checkpoint, "embedding": config.embedding_checkpoint}[task]
     folder = config.weights
     return named or (str(Path(folder) / f"{task}.safetensors") if folder else shipped_weights(task))

@@ -20,6 +20,7 @@ from ssen_ros.floor import Ground, above_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
 from ssen_ros.heading import heading_of
 from ssen_ros.labels import UNKNOWN_NAME, is_thing
+from ssen_ros.object_head import ObjectHead
 from ssen_ros.regions import Patched
 from ssen_ros.structures import (
     Clusters,
@@ -63,6 +64,11 @@ class Segmenting(Networks, Protocol):
     @property
     @abstractmethod
     def class_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def object_head(self) -> ObjectHead | None:
+        """What tells of a whole cluster what it is; None: its voxels' votes do."""
+        return None
 
     def continued(self, kept: Kept | None, voxels: int, config: PassesConfig) -> Any:
         """`Networks` for one pass over so many voxels that go on from what was kept; None: nothing is kept.
@@ -241,7 +247,9 @@ class SsenPipeline:
         said = corrections.by_row(snapshot, segmentation, clusters, hand)
         if said is not None:
             clusters = corrections.untouched(segmentation, clusters, said)
-        described = instances.describe(snapshot, segmentation, clusters, names, memory.described)
+        head = self.segmenter.object_head if config.instances.object_head else None
+        floor = memory.floor.height if head and memory.floor else 0.0
+        described = instances.describe(snapshot, segmentation, clusters, names, memory.described, head, floor)
         detections = [one for one in described.detections if one.score >= config.instances.min_score]
         if said is not None:
             detections += corrections.detections_by_hand(snapshot, segmentation, said, hand, names)

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -18,8 +19,10 @@ from ssen_ros.errors import CheckpointError, ConfigError, EngineError, shown, sh
 from ssen_ros.features import Anchor
 from ssen_ros.floor import find_floor
 from ssen_ros.models import Checkpoint, Network, load_checkpoint
+from ssen_ros.models.head_file import load_head
 from ssen_ros.native import trim
 from ssen_ros.network_spec import chosen_weights
+from ssen_ros.object_head import ObjectHead
 from ssen_ros.regions import SPARE, Answers, Patched, Voxels, answer
 from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
@@ -57,6 +60,7 @@ class Segmenter:
         engine: str = "auto",
         rotations: int = 1,
         prior: float = 0.0,
+        object_head: ObjectHead | None = None,
     ):
         for checkpoint, task in ((semantic, "semantic"), (embedding, "embedding")):
             if checkpoint.spec.task != task:
@@ -76,6 +80,9 @@ class Segmenter:
                 "the same, as far as both go"
             )
         self.rotations, self._offset = rotations, prior * log_shares(semantic)
+        # One for other classes says nothing: networks that were taught a class go by their voxels' votes.
+        fits = object_head is not None and object_head.class_names == a.class_names
+        self.object_head = object_head if fits else None
         self.kept_per_voxel = _KEPT_PER_VOXEL  # bytes of each of `KeepingNetworks`
         self.too_many_to_keep = math.inf  # voxels of the smallest map for which memory did not suffice
         self._semantic, self._embedding = (
@@ -87,11 +94,16 @@ class Segmenter:
         semantic, embedding = (
             load_checkpoint(chosen_weights(config, task)) for task in ("semantic", "embedding")
         )
-        return cls.from_checkpoints(semantic, embedding, config)
+        head = load_head(Path(chosen_weights(config, "object")))
+        return cls.from_checkpoints(semantic, embedding, config, head)
 
     @classmethod
     def from_checkpoints(
-        cls, semantic: Checkpoint, embedding: Checkpoint, config: SegmenterConfig
+        cls,
+        semantic: Checkpoint,
+        embedding: Checkpoint,
+        config: SegmenterConfig,
+        object_head: ObjectHead | None = None,
     ) -> "Segmenter":
         """These two networks, whatever checkpoints the configuration names, and the rest as it says.
 
@@ -101,7 +113,7 @@ class Segmenter:
         if config.num_threads:  # more than there are CPUs would only wait for each other
             torch.set_num_threads(min(config.num_threads, os.cpu_count() or 1))
         device = device_of("segmenter.device", config.device)
-        rest = config.engine, config.rotations, config.prior
+        rest = config.engine, config.rotations, config.prior, object_head
         try:
             segmenter = cls(semantic, embedding, device, config.precision, *rest)
             if device.type != "cpu":

@@ -187,6 +187,8 @@ class Described:
     clusters: Clusters
     class_names: tuple[str, ...]
     detections: tuple[Detection, ...]  # one for each cluster, in their order
+    head: Any = None  # `ssen_ros.object_head.ObjectHead` that has told what they are; None: their voxels have
+    floor: float = 0.0  # m, from which it counted
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from ssen_ros.cli.data import add_import, add_simulate, add_statistics
 from ssen_ros.cli.doctor import add_doctor
 from ssen_ros.cli.evaluate import add_evaluate, add_export
 from ssen_ros.cli.figure import add_figure
-from ssen_ros.cli.networks import add_convert, add_curves, add_train
+from ssen_ros.cli.networks import add_convert, add_curves, add_train, add_train_objects
 from ssen_ros.cli.options import joined_up
 from ssen_ros.cli.segment import add_demo, add_segment
 from ssen_ros.cli.teach import add_teach
@@ -79,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_import,
         add_statistics,
         add_train,
+        add_train_objects,
         add_teach,
         add_curves,
         add_evaluate,

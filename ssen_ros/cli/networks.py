@@ -1,11 +1,22 @@
-"""`ssen train`, `ssen curves` to look at what it is doing, and `ssen convert` for networks of others."""
+"""`ssen train`, `ssen train-objects`, `ssen curves` to look on, `ssen convert` for networks of others."""
 
 import argparse
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ssen_ros.cli.options import class_names, command, names, positive_float, positive_int, warn_of_held_out
+from ssen_ros.cli.options import (
+    add_pipeline_options,
+    class_names,
+    command,
+    config_of,
+    names,
+    positive_float,
+    positive_int,
+    progress,
+    warn_of_held_out,
+)
 
 
 def add_train(commands: Any) -> None:
@@ -30,6 +41,47 @@ def _train(args: argparse.Namespace) -> int:
     seeds = [int(path.stem) for path in Path(config.data).glob("*.npz") if path.stem.isdecimal()]
     warn_of_held_out(seeds, f"take them out of {config.data}, or no score on them means anything")
     print(train(args.task, config, args.out or Path("runs") / args.task, args.resume))
+    return 0
+
+
+def add_train_objects(commands: Any) -> None:
+    text = (
+        "Train what names whole objects and scores them, on the clusters that both networks' method finds in "
+        "labelled rooms which these networks have not seen. The file that comes of it belongs beside the "
+        "semantic network's."
+    )
+    parser = command(commands, "train-objects", _train_objects, text, reads_files=True)
+    parser.add_argument("rooms", type=Path, metavar="DIR", help="rooms, as `ssen simulate` makes them")
+    parser.add_argument(
+        "--out", type=Path, default=Path("object.safetensors"), metavar="F", help="[object.safetensors]"
+    )
+    parser.add_argument(
+        "--draws", type=positive_int, default=3, metavar="N", help="ways in which each room is shown [3]"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the ways [0]")
+    add_pipeline_options(parser)
+
+
+def _train_objects(args: argparse.Namespace) -> int:
+    from ssen_ros.models.head_file import save_head
+    from ssen_ros.pipeline import SsenPipeline
+    from ssen_ros.training.dataset import RoomDataset
+    from ssen_ros.training.object_head import collect, fit, joined, told
+
+    config = config_of(args)
+    pipeline = SsenPipeline.from_config(
+        replace(config, instances=replace(config.instances, object_head=False))
+    )
+    rooms = RoomDataset(args.rooms, pipeline.segmenter.voxel_size)
+    warn_of_held_out(
+        [int(Path(name).stem) for name in rooms.names if Path(name).stem.isdecimal()],
+        f"take them out of {args.rooms}, or no score on them means anything",
+    )
+    maps = collect(pipeline, rooms, args.draws, args.seed)
+    truth = joined(progress(maps, args.draws * len(rooms)))
+    head = fit(truth, pipeline.segmenter.class_names)
+    save_head(args.out, head, told(truth, rooms.names, args.draws, args.seed, config.segmenter))
+    print(f"{args.out}: of {len(truth.whole)} clusters on {args.draws * len(rooms)} maps")
     return 0
 
 

@@ -184,10 +184,11 @@ def require_ros() -> None:
         raise SsenError(f"the messages of ssen_ros are not built; {remedy}")
 
 
-def progress(items: Sequence) -> Iterator:
+def progress(items: Iterable, total: int | None = None) -> Iterator:
+    """The items, counted on a terminal; `total` is how many there are, where they have no length."""
     from tqdm import tqdm
 
-    return iter(tqdm(items, unit="room", disable=None))  # None: only where stderr is a terminal
+    return iter(tqdm(items, total=total, unit="room", disable=None))  # None: only where stderr is a terminal
 
 
 def print_rows(rows: list[dict]) -> None:

@@ -113,8 +113,8 @@ def _method(config: SsenConfig) -> dict:
     method = {p.name: p.default for p in parameters(config)}
     for name in ("segmenter.device", "segmenter.num_threads"):
         del method[name]
-    for task in ("semantic", "embedding"):
+    for task in ("semantic", "embedding", "object"):
         weights = Path(chosen_weights(config.segmenter, task))
-        content = weights.read_bytes() if weights.is_file() else b""  # the segmenter will say what is missing
+        content = weights.read_bytes() if weights.is_file() else b""  # the segmenter says what is missing
         method[f"{task} weights, SHA-256"] = hashlib.sha256(content).hexdigest()
     return method

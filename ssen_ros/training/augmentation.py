@@ -27,7 +27,17 @@ class AugmentationConfig:
         low=0.0,
         high=1.0,
     )
+    mixed_share: float = param(
+        0.0,
+        "share of scenes that are two rooms, of half the crop each, laid over each other: things are to be "
+        "told by themselves, not by the room around them (Mix3D, Nekrasov et al. 2021)",
+        low=0.0,
+        high=1.0,
+    )
     scale: float = param(0.2, "1 ± this (paper; released code: 0.1)", low=0.0, high=0.9)
+    stretch: float = param(
+        0.0, "1 ± this along the room's x and y, each of its own (ours)", low=0.0, high=0.9
+    )
     tilt_deg: float = param(5.0, "standard deviation of the tilt about x (paper)", unit="deg", low=0.0)
     max_tilt_deg: float = param(10.0, "largest tilt (paper)", unit="deg", low=0.0, high=90.0)
     mirror: bool = param(True, "mirror half of the scenes (released code)")
@@ -52,6 +62,9 @@ class AugmentationConfig:
     )
     contrast: float = param(
         0.3, "contrast of a scene, 1 ± this (ours: cameras expose differently)", low=0.0, high=1.0
+    )
+    recolored_share: float = param(
+        0.0, "share of objects that get another colour, white as often as not (ours)", low=0.0, high=1.0
     )
     grey_share: float = param(
         0.05, "share of scenes without colour (ours: such maps reach the networks as grey)", low=0.0, high=1.0
@@ -98,7 +111,8 @@ def draw_placement(rng: np.random.Generator, config: AugmentationConfig) -> Plac
     scale = rng.uniform(1 - config.scale, 1 + config.scale)
     side = rng.choice([-1.0, 1.0]) if config.mirror else 1.0
     shift = rng.uniform(0, config.grid_shift, 3)
-    matrix = turn_z(turn) @ turn_x(np.deg2rad(tilt)) * scale @ np.diag([side, 1.0, 1.0])
+    along = rng.uniform(1 - config.stretch, 1 + config.stretch, 2) if config.stretch else np.ones(2)
+    matrix = turn_z(turn) @ turn_x(np.deg2rad(tilt)) * scale @ np.diag([side * along[0], along[1], 1.0])
     return Placement(matrix, shift)
 
 
@@ -106,6 +120,22 @@ def draw_turn(rng: np.random.Generator, heading: float) -> Placement:
     """A turn about z that lines up a map of this heading, rad, or half a turn further; not quite, as maps are
     lined up."""
     return Placement(turn_z(heading + np.pi * rng.integers(2) + rng.normal(0, _ASKEW)), np.zeros(3))
+
+
+def recolor_objects(
+    rng: np.random.Generator, colors: np.ndarray, instance_label: np.ndarray, config: AugmentationConfig
+) -> np.ndarray:
+    """(N, 3) uint8 colours in which some of the objects have another mean; their grain stays."""
+    if not config.recolored_share:
+        return colors
+    shade = colors.astype(np.float32)
+    for instance in np.unique(instance_label[instance_label >= 0]):
+        if rng.random() < config.recolored_share:
+            rows = instance_label == instance
+            white = rng.uniform(190, 250) + rng.uniform(-12, 12, 3)
+            mean = white if rng.random() < 0.5 else rng.uniform(15, 235, 3)
+            shade[rows] += mean - shade[rows].mean(axis=0)
+    return np.rint(np.clip(shade, 0, 255)).astype(np.uint8)
 
 
 def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: AugmentationConfig) -> np.ndarray:

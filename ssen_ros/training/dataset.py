@@ -1,6 +1,6 @@
 """Labelled rooms drawn for training: augmented, cropped, and put together in batches."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,7 +16,15 @@ from ssen_ros.floor import above_floor, find_floor
 from ssen_ros.heading import heading_of
 from ssen_ros.io.samples import Sample, load_sample
 from ssen_ros.labels import LABEL_NAMES
-from ssen_ros.training.augmentation import Placement, augment_colors, draw_placement, draw_turn, kept_points
+from ssen_ros.structures import VoxelSnapshot
+from ssen_ros.training.augmentation import (
+    Placement,
+    augment_colors,
+    draw_placement,
+    draw_turn,
+    kept_points,
+    recolor_objects,
+)
 from ssen_ros.training.config import TrainConfig
 
 
@@ -96,9 +104,15 @@ class RoomDataset:
     def scene(
         self, rng: np.random.Generator, config: TrainConfig, room: int | None = None
     ) -> tuple[LabelledVoxels, Placement]:
-        """A room, any or this one, as `draw_scene` has it."""
+        """A room, any or this one, as `draw_scene` has it; in `mixed_share` of the cases with another laid
+        over it, which the placement says nothing of."""
         sample = self.sample(int(rng.integers(len(self))) if room is None else room)
-        return draw_scene(rng, sample, config, self.voxel_size)
+        if not config.augmentation.mixed_share or rng.random() >= config.augmentation.mixed_share:
+            return draw_scene(rng, sample, config, self.voxel_size)
+        half = replace(config, max_voxels=(config.max_voxels + 1) // 2)
+        voxels, placement = draw_scene(rng, sample, half, self.voxel_size)
+        other, _ = draw_scene(rng, self.sample(int(rng.integers(len(self)))), half, self.voxel_size)
+        return laid_over(voxels, other), placement
 
 
 def draw_scene(
@@ -109,8 +123,9 @@ def draw_scene(
     kept = kept_points(rng, sample.points, config.augmentation)
     placement = draw_placement(rng, config.augmentation)
     points = placement.apply(sample.points[kept])
-    colors = augment_colors(rng, sample.colors[kept], config.augmentation)
-    augmented = Sample(points, colors, sample.semantic_label[kept], sample.instance_label[kept])
+    semantic, instance = sample.semantic_label[kept], sample.instance_label[kept]
+    colors = recolor_objects(rng, sample.colors[kept], instance, config.augmentation)
+    augmented = Sample(points, augment_colors(rng, colors, config.augmentation), semantic, instance)
     voxels = crop(rng, voxelize(augmented, voxel_size), config.max_voxels, config.crop_share)
     if rng.random() >= config.augmentation.lined_up_share:
         return voxels, placement
@@ -118,6 +133,27 @@ def draw_scene(
     s = voxels.snapshot
     seen = Sample(turn.apply(s.points), s.colors, voxels.semantic_label, voxels.instance_label)
     return voxelize(seen, voxel_size), placement.then(turn)
+
+
+def laid_over(one: LabelledVoxels, other: LabelledVoxels) -> LabelledVoxels:
+    """Both scenes in one place, their middles and floors together; instances of the other are counted on."""
+    a, b, size = one.snapshot, other.snapshot, one.snapshot.voxel_size
+    shift = np.rint((_middle(a) - _middle(b)) / size) * size
+    count = one.instance_label.max(initial=-1) + 1
+    instance = np.where(other.instance_label >= 0, other.instance_label + count, other.instance_label)
+    both = Sample(
+        np.concatenate([a.points, (b.points + shift).astype(np.float32)]),
+        np.concatenate([a.colors, b.colors]),
+        np.concatenate([one.semantic_label, other.semantic_label]),
+        np.concatenate([one.instance_label, instance]),
+    )
+    return voxelize(both, size)
+
+
+def _middle(snapshot: VoxelSnapshot) -> np.ndarray:
+    """(3,) m, of its extent seen from above, on its floor."""
+    ground = snapshot.points[:, :2]
+    return np.append((ground.min(axis=0) + ground.max(axis=0)) / 2, find_floor(snapshot).height)
 
 
 def crop(

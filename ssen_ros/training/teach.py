@@ -14,6 +14,8 @@ from ssen_ros.errors import ConfigError
 from ssen_ros.io.replacing import replace_text
 from ssen_ros.io.samples import ATTRIBUTION, sample_paths
 from ssen_ros.models import Checkpoint, load_checkpoint, save_checkpoint
+from ssen_ros.models.head_file import load_head
+from ssen_ros.object_head import ObjectHead
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.training.config import TASKS
@@ -39,8 +41,9 @@ def teach(
     """Teach the networks {task: checkpoint} the rooms {name: labelled map}; returns {task: what came of it}.
 
     `out_dir` receives semantic.safetensors and embedding.safetensors, which `segmenter.weights` takes, their
-    provenance as .json, ATTRIBUTION.txt with what the weights before and the rooms of `replay` owe others,
-    and the record of this run, teach.json. Of the rooms themselves it keeps their names and hashes.
+    provenance as .json, the object head of the networks before where it knows all classes, ATTRIBUTION.txt
+    with what the weights before and the rooms of `replay` owe others, and the record of this run, teach.json.
+    Of the rooms themselves it keeps their names and hashes.
 
     Args:
         replay: folder of .npz samples of simulated rooms.
@@ -51,6 +54,8 @@ def teach(
     `load_checkpoint` and `give_lesson`. KeyboardInterrupt: interrupted, `resume` goes on.
     """
     before = {task: load_checkpoint(weights[task]) for task in TASKS}
+    head_path = weights["semantic"].with_name("object.safetensors")
+    head = load_head(head_path)
     record = _record(files, weights, replay, minutes)
     check_teachable(files, weights, replay, out_dir, minutes, resume)
     sample_paths(replay)  # raises, before anything is written
@@ -64,10 +69,12 @@ def teach(
         folder = out_dir / _UNDER_WAY / task
         networks = before | {t: result.checkpoint for t, result in taught.items()}
         taught[task] = give_lesson(
-            checkpoint, own, used_with(networks, config or SsenConfig()), lesson, folder, resume
+            checkpoint, own, used_with(networks, config or SsenConfig(), head), lesson, folder, resume
         )
     for task, result in taught.items():
         _write(out_dir, task, result.checkpoint)
+    if head and head.class_names == taught["semantic"].checkpoint.spec.class_names:
+        shutil.copy(head_path, out_dir)
     _attribute(out_dir, [path.parent for path in weights.values()] + [replay])
     told = {task: _told(result) for task, result in taught.items()}
     replace_text(out_dir / REPORT, json.dumps({**record, "networks": told}, indent=2) + "\n")
@@ -90,12 +97,14 @@ def check_teachable(
         read_own_rooms(files, spec.class_names, spec.voxel_size)
 
 
-def used_with(networks: Mapping[str, Checkpoint], config: SsenConfig) -> PipelineOf:
+def used_with(
+    networks: Mapping[str, Checkpoint], config: SsenConfig, head: ObjectHead | None = None
+) -> PipelineOf:
     """The whole method with any one network in the place of that of its task."""
 
     def pipeline_of(checkpoint: Checkpoint) -> SsenPipeline:
         both = {**networks, checkpoint.spec.task: checkpoint}
-        segmenter = Segmenter.from_checkpoints(both["semantic"], both["embedding"], config.segmenter)
+        segmenter = Segmenter.from_checkpoints(both["semantic"], both["embedding"], config.segmenter, head)
         return SsenPipeline(segmenter, config)
 
     return pipeline_of

@@ -63,6 +63,12 @@ def train(task: str, config: TrainConfig, out_dir: str | Path, resume: bool = Fa
                 f"consistency = {config.consistency} with batch_size = {config.batch_size} and "
                 f"{processes.size} processes: expected an even number of scenes for each process"
             )
+        if config.consistency and config.augmentation.mixed_share:
+            raise ConfigError(
+                f"consistency = {config.consistency} with augmentation.mixed_share = "
+                f"{config.augmentation.mixed_share}: expected one of them 0; of two rooms laid over each "
+                "other nobody knows which voxels show the same place"
+            )
         shown = foreground(config, device) if task == "embedding" else everything
         model = network_of(spec)
         if config.start_from and not resume:

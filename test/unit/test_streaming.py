@@ -83,6 +83,7 @@ class Fickle:
     def __init__(self, steady):
         self.steady, self.voxel_size, self.class_names = steady, steady.voxel_size, steady.class_names
         self.embed, self.turned, self.continued = steady.embed, steady.turned, steady.continued
+        self.object_head = steady.object_head
 
     def semantic(self, snapshot, floor):
         told = self.steady.semantic(snapshot, floor)

@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from training_rooms import OURS, PLAIN, toy_room
 
-from ssen_ros.training.augmentation import augment_colors, draw_placement, kept_points
+from ssen_ros.training.augmentation import augment_colors, draw_placement, kept_points, recolor_objects
 
 
 @settings(max_examples=25, deadline=None)
@@ -62,3 +63,35 @@ def test_sparser_maps_and_maps_without_a_floor_are_drawn():
     np.testing.assert_array_equal(kept(0.0, 0.0), np.arange(4000))
     level = points * np.float32([1, 1, 0.01])
     assert len(kept(0.0, 1.0, level)) == 4000, "nothing would be left"
+
+
+def test_a_stretched_room_keeps_its_heights_and_its_right_angles():
+    config = replace(PLAIN, stretch=0.2)
+    ratios = []
+    for seed in range(40):
+        x, y, z = draw_placement(np.random.default_rng(seed), config).matrix.T
+        assert abs(x @ y) < 1e-9 and z == pytest.approx([0, 0, 1])
+        ratios.append((np.linalg.norm(x), np.linalg.norm(y)))
+    assert np.min(ratios) > 0.8 and np.max(ratios) < 1.2
+    assert np.std(ratios, axis=0).min() > 0.08 and abs(np.corrcoef(np.transpose(ratios))[0, 1]) < 0.5
+
+
+def test_some_objects_get_another_colour_and_keep_their_grain():
+    room = toy_room()
+    grain = np.random.default_rng(0).integers(-8, 9, room.colors.shape)
+    colors = np.clip(room.colors.astype(int) + grain, 0, 255).astype(np.uint8)
+    config = replace(PLAIN, recolored_share=0.5)
+    assert recolor_objects(np.random.default_rng(0), colors, room.instance_label, PLAIN) is colors
+    changed, white = 0, 0
+    for seed in range(60):
+        seen = recolor_objects(np.random.default_rng(seed), colors, room.instance_label, config)
+        nobody = room.instance_label < 0
+        np.testing.assert_array_equal(seen[nobody], colors[nobody])
+        for instance in (1, 2):
+            own = room.instance_label == instance
+            if not np.array_equal(seen[own], colors[own]):
+                changed, white = changed + 1, white + bool((seen[own].mean(axis=0) > 170).all())
+                moved = seen[own].astype(int) - colors[own]
+                inside = (seen[own] > 0) & (seen[own] < 255)
+                assert all(np.ptp(m[i]) <= 1 for m, i in zip(moved.T, inside.T) if i.any())
+    assert 40 <= changed <= 80 and 0.3 < white / changed < 0.8

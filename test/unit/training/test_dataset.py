@@ -1,5 +1,7 @@
 """Scenes drawn from labelled rooms, cropped and put together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from training_rooms import PLAIN, small_config, toy_room
@@ -10,7 +12,7 @@ from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.training.background import everything
 from ssen_ros.training.batches import draw_batch
 from ssen_ros.training.config import TrainConfig
-from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop
+from ssen_ros.training.dataset import RoomDataset, class_weight, collate, crop, laid_over
 from ssen_ros.training.train import train
 
 
@@ -75,3 +77,35 @@ def test_scenes_may_stay_whole(rooms):
     dataset = RoomDataset(rooms, 0.05)
     sizes = {len(dataset.scene(np.random.default_rng(seed), config)[0].snapshot) for seed in range(6)}
     assert min(sizes) > 0.9 * max(sizes)  # other turns cut other voxels
+
+
+def test_two_rooms_laid_over_each_other():
+    """On one floor, middle on middle; nothing of either is lost but where both have a voxel."""
+    room = toy_room()
+    one = voxelize(room, 0.05)
+    other = voxelize(
+        replace(room, points=room.points * np.float32((-1, 1, 1)) + np.float32((7.3, -2.1, 1.4))), 0.05
+    )
+    both = laid_over(one, other)
+    a, b = one.snapshot, both.snapshot
+    np.testing.assert_allclose(np.ptp(b.points, axis=0), np.ptp(a.points, axis=0), atol=0.06)
+    assert abs(b.points[:, 2].min() - a.points[:, 2].min()) < 0.06
+    assert len(a) < len(b) < 2 * len(a)
+    things = both.instance_label >= 0
+    found = set(zip(both.semantic_label[things].tolist(), both.instance_label[things].tolist()))
+    assert found == {(4, 1), (6, 2), (4, 4), (6, 5)}  # two chairs and two tables, each an object of its own
+
+
+def test_a_share_of_the_scenes_is_two_rooms(rooms):
+    dataset = RoomDataset(rooms, 0.05)
+    config = TrainConfig(augmentation=replace(PLAIN, mixed_share=0.5), crop_share=0.0, max_voxels=3001)
+    scenes = [dataset.scene(np.random.default_rng(seed), config)[0] for seed in range(24)]
+    assert max(len(scene.snapshot) for scene in scenes) <= 3002
+    mixed = [scene.instance_label.max() > 2 for scene in scenes]
+    assert 4 <= sum(mixed) <= 20
+
+
+def test_mixed_scenes_have_no_twins(rooms, tmp_path):
+    config = small_config(rooms, consistency=1.0, augmentation=replace(PLAIN, mixed_share=0.1))
+    with pytest.raises(ConfigError, match="mixed_share = 0.1: expected one of them 0"):
+        train("semantic", config, tmp_path / "run")
