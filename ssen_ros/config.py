@@ -303,7 +303,14 @@ class InstancesConfig:
         high=100.0,
         changes=LIVE,
     )
-    min_score: float = param(0.0, "detections below this score are dropped", low=0.0, high=1.0, changes=LIVE)
+    min_score: float = param(
+        0.05,
+        "detections below this score are dropped: by default what is hardly ever an object; 0.3 keeps what "
+        "mostly is one, 0 keeps all (paper)",
+        low=0.0,
+        high=1.0,
+        changes=LIVE,
+    )
     min_overlap: float = param(
         0.25,
         "least voxel IoU at which a detection continues an instance; sharing half of the smaller does too",

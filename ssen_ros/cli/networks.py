@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +68,7 @@ def _train_objects(args: argparse.Namespace) -> int:
     from ssen_ros.training.object_head import collect, fit, joined, told
 
     config = config_of(args)
-    pipeline = SsenPipeline.from_config(
-        replace(config, instances=replace(config.instances, object_head=False))
-    )
+    pipeline = SsenPipeline.from_config(config)
     rooms = RoomDataset(args.rooms, pipeline.segmenter.voxel_size)
     warn_of_held_out(
         [int(Path(name).stem) for name in rooms.names if Path(name).stem.isdecimal()],

@@ -67,7 +67,7 @@ def truth_of(result: StepResult, voxels: LabelledVoxels, class_names: tuple[str,
     adopted[segmentation.thing_rows] = clusters.adopted
     floor = result.memory.floor.height if result.memory.floor else 0.0
     features, shares, whole = [], [], []
-    for one in result.detections:
+    for one in result.memory.described.detections if result.memory.described else ():  # of whatever score
         known = one.rows[label[one.rows] >= 0]
         if len(known) < _LEAST_ANNOTATED * len(one.rows):
             continue

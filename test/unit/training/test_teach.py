@@ -18,6 +18,8 @@ from ssen_ros.errors import ConfigError
 from ssen_ros.io.samples import ATTRIBUTION, save_sample
 from ssen_ros.labels import LABEL_NAMES
 from ssen_ros.models import load_checkpoint
+from ssen_ros.models.head_file import save_head
+from ssen_ros.object_head import SHAPE_FEATURES, ObjectHead
 from ssen_ros.segmenter import Segmenter
 from ssen_ros.structures import VoxelSnapshot
 from ssen_ros.training import judge, lesson
@@ -88,6 +90,22 @@ def test_the_networks_learn_a_new_class_and_the_folder_is_what_weights_takes(
         teach(own, trained, replay, out, 60, **SMALL)
     with pytest.raises(ConfigError, match="nothing to resume there"):
         teach(own, trained, replay, out, 60, resume=True, **SMALL)
+
+
+@pytest.mark.parametrize("room", [toy_room, workshop])
+def test_the_object_head_goes_along_unless_a_class_is_new(room, trained, replay, tmp_path):
+    path, width = trained["semantic"].with_name("object.safetensors"), 2 * len(LABEL_NAMES) + SHAPE_FEATURES
+    flat = np.zeros(width), np.ones(width), np.zeros((width + 1, 1)), np.zeros((2, len(LABEL_NAMES) + 1))
+    save_head(path, ObjectHead(LABEL_NAMES, *flat), {})
+    save_sample(tmp_path / "own.npz", room())
+    try:
+        teach({"own": tmp_path / "own.npz"}, trained, replay, tmp_path / "out", 60, **{**SMALL, "steps": 1})
+        handed_on = tmp_path / "out" / path.name
+        assert handed_on.exists() == (room is toy_room)
+        if handed_on.exists():
+            assert handed_on.read_bytes() == path.read_bytes()
+    finally:
+        path.unlink()
 
 
 def test_interrupted_and_killed_it_goes_on_exactly(own, trained, replay, tmp_path, monkeypatch):
