@@ -1,5 +1,6 @@
 """The weights in the package: they load, say how they came to be, and know a simulated room."""
 
+import hashlib
 import json
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from ssen_ros.datasets.labelled_voxels import voxelize
 from ssen_ros.datasets.splits import HELD_OUT_SEEDS
 from ssen_ros.evaluation.scenes import evaluate_scene, summarize_scenes
 from ssen_ros.models import load_checkpoint
+from ssen_ros.models.head_file import load_head
 from ssen_ros.network_spec import shipped_weights
 from ssen_ros.pipeline import SsenPipeline
 from ssen_ros.segmenter import Segmenter
@@ -37,6 +39,19 @@ def test_provenance_lies_beside_the_weights(task):
     assert told["licence"] == "Apache-2.0"
     first, last = told["room_seeds"]
     assert not set(range(first, last + 1)) & set(HELD_OUT_SEEDS)
+
+
+def test_the_object_head_is_for_the_shipped_networks():
+    """Where they are others by now, `ssen train-objects` has to be run anew."""
+    path = Path(shipped_weights("object"))
+    head, told = load_head(path), json.loads(path.with_suffix(".json").read_text())
+    assert head.class_names == load_checkpoint(shipped_weights("semantic")).spec.class_names
+    assert told["licence"] == "Apache-2.0" and told["training"]["clusters"] > 5000
+    first, last = told["room_seeds"]
+    assert not set(range(first, last + 1)) & set(HELD_OUT_SEEDS)
+    for task, known in told["training"]["networks, SHA-256"].items():
+        assert hashlib.sha256(Path(shipped_weights(task)).read_bytes()).hexdigest() == known, task
+    assert Segmenter.from_config(SsenConfig().segmenter).object_head is not None
 
 
 def test_the_semantic_network_tells_the_shares_of_its_classes():
