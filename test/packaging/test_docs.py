@@ -90,7 +90,7 @@ def wrong_ssen_commands(snippets: list[str]) -> list[str]:
     """Calls of `ssen` with a command or an option that it does not have."""
     wrong = []
     for snippet in snippets:
-        called = re.search(r"(?:^| )(?:\S+/bin/)?ssen ((?:[a-z]+ ?\b)+)(.*)", snippet)
+        called = re.search(r"(?:^| )(?:\S+/bin/)?ssen ((?:[a-z]+(?:-[a-z]+)* ?\b)+)(.*)", snippet)
         if not called:
             continue
         command = called[1].split()
@@ -111,10 +111,13 @@ def test_the_check_sees_a_wrong_command():
         "ssen simulate --rooms 3 --out DIR",
         "ros2 run ssen_ros ssen doctor --topic /t",
         "ssen import ply a.ply",
+        "ssen train-objects runs/rooms --out F",
         "ros2 lifecycle set /ssen configure",
     ]
     bad = [
         "ssen simulat",
+        "ssen train-things runs/rooms",
+        "ssen train-objects runs/rooms --into F",
         "ssen simulate --room 3",
         ".venv/bin/ssen import plys",
         "torchrun --no-python ssen train semantic --config-file F",
