@@ -116,5 +116,5 @@ def _method(config: SsenConfig) -> dict:
     for task in ("semantic", "embedding", "object"):
         weights = Path(chosen_weights(config.segmenter, task))
         content = weights.read_bytes() if weights.is_file() else b""  # the segmenter says what is missing
-        method[f"{task} weights, SHA-256"] = hashlib.sha256(content).hexdigest()
+        method[f"weights of {task}, SHA-256"] = hashlib.sha256(content).hexdigest()
     return method

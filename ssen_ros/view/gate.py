@@ -6,6 +6,7 @@ away by its Origin, and a name that was made to lead here (DNS rebinding) by the
 
 import hmac
 import ipaddress
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,6 +101,18 @@ def _cookie(header: str, name: str) -> str:
     return found.value if found else ""
 
 
+class _Asked(logging.Filter):
+    """Browsers open connections ahead, and close those that they do not need: that is nobody's error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        from websockets.exceptions import InvalidMessage
+
+        return not (record.exc_info and isinstance(record.exc_info[1], InvalidMessage))
+
+
+_ASKED = _Asked()
+
+
 @contextmanager
 def guarding(gate: Gate) -> Iterator[None]:
     """What is served by websockets from a server that is started in this block passes through the gate.
@@ -111,6 +124,7 @@ def guarding(gate: Gate) -> Iterator[None]:
     from websockets.datastructures import Headers
     from websockets.http11 import Response
 
+    logging.getLogger("websockets.server").addFilter(_ASKED)
     serve, guarded = library.serve, []
 
     def serve_guarded(*args: Any, process_request: Any = None, **options: Any) -> Any:

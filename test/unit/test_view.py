@@ -1,5 +1,6 @@
 """The view without a browser: what is sent of a map, what a click meets, who is let in, what is written."""
 
+import asyncio
 import json
 import threading
 import urllib.error
@@ -198,6 +199,29 @@ def test_others_are_let_in_with_a_token_or_not_at_all():
     check_address("127.0.0.1")
     with pytest.raises(SsenError, match="expected an address of this machine"):
         check_address("192.0.2.1")
+
+
+def test_a_connection_that_asks_for_nothing_is_no_error(caplog):
+    """Chromium opens some ahead, and closes them unused."""
+    import websockets.asyncio.server as library
+
+    async def handle(connection):
+        await connection.wait_closed()
+
+    async def come_and_go():
+        with guarding(Gate("127.0.0.1")):
+            serving = library.serve(handle, "127.0.0.1", 0)
+        async with serving as server:
+            for sent in (b"", b"hello\r\n\r\n"):
+                port = server.sockets[0].getsockname()[1]
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(sent)
+                writer.write_eof()
+                await reader.read()
+                writer.close()
+
+    asyncio.run(come_and_go())
+    assert "handshake" not in caplog.text and "Traceback" not in caplog.text
 
 
 def test_a_server_that_goes_past_the_gate_is_not_used():
