@@ -36,11 +36,15 @@ def _train(args: argparse.Namespace) -> int:
 
     logging.getLogger("ssen_ros").setLevel(logging.INFO)  # progress is what one wants to see here
     config = load_config(args.config, args.task)
-    # `ssen simulate` names a file after its seed.
-    seeds = [int(path.stem) for path in Path(config.data).glob("*.npz") if path.stem.isdecimal()]
-    warn_of_held_out(seeds, f"take them out of {config.data}, or no score on them means anything")
+    _warn_of_held_out_in(config.data)
     print(train(args.task, config, args.out or Path("runs") / args.task, args.resume))
     return 0
+
+
+def _warn_of_held_out_in(folder: str | Path) -> None:
+    """`ssen simulate` names a file after its seed."""
+    seeds = [int(path.stem) for path in Path(folder).glob("*.npz") if path.stem.isdecimal()]
+    warn_of_held_out(seeds, f"take them out of {folder}, or no score on them means anything")
 
 
 def add_train_objects(commands: Any) -> None:
@@ -70,10 +74,7 @@ def _train_objects(args: argparse.Namespace) -> int:
     config = config_of(args)
     pipeline = SsenPipeline.from_config(config)
     rooms = RoomDataset(args.rooms, pipeline.segmenter.voxel_size)
-    warn_of_held_out(
-        [int(Path(name).stem) for name in rooms.names if Path(name).stem.isdecimal()],
-        f"take them out of {args.rooms}, or no score on them means anything",
-    )
+    _warn_of_held_out_in(args.rooms)
     maps = collect(pipeline, rooms, args.draws, args.seed)
     truth = joined(progress(maps, args.draws * len(rooms)))
     head = fit(truth, pipeline.segmenter.class_names)

@@ -6,7 +6,6 @@ on rooms that they have not seen, for there the votes are as right as they will 
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ssen_ros.training.augmentation import AugmentationConfig
 from ssen_ros.training.config import TASKS, TrainConfig
 from ssen_ros.training.dataset import RoomDataset, class_weight
 from ssen_ros.training.judge import objects_alone
+from ssen_ros.training.teach import file_hash
 
 WHOLE_IOU = 0.5  # with a true object, above which a cluster is one
 # Maps are shown whole or in part, turned, sparser, and of another scale, as SLAM delivers them.
@@ -135,7 +135,7 @@ def told(
         "seed": seed,
         "clusters": len(truth.whole),
         "steps": _STEPS,
-        "networks, SHA-256": {task: sha256(Path(w).read_bytes()).hexdigest() for task, w in weights.items()},
+        "networks, SHA-256": {task: file_hash(Path(path)) for task, path in weights.items()},
     }
 
 
