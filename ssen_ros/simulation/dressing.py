@@ -74,6 +74,28 @@ def hang_pictures(layout: Layout, count: int) -> None:
             layout.add(mesh, "picture", spot.position, spot.yaw)
 
 
+def hang_varied_pictures(layout: Layout, count: int) -> None:
+    """Upright as often as not, flat or stout, alone or in a row; most at eye level, others anywhere."""
+    rng = layout.rng
+    while count > 0:
+        row = min(count, int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1])))
+        size, is_upright = rng.uniform(0.75, 1.35), rng.random() < 0.5
+        meshes = [_picture(layout, size, is_upright) for _ in range(row)]
+        width, height = (max(mesh.size[axis] for mesh in meshes) for axis in (0, 2))
+        gap, count = rng.uniform(0.04, 0.25), count - row
+        at_eye_level = rng.random() < 0.65
+        z = rng.normal(1.55, 0.15) - height / 2 if at_eye_level else rng.uniform(0.0, layout.height - height)
+        spot = layout.on_wall(row * width + (row - 1) * gap, max(z, 0.02), z + height)
+        for k, mesh in enumerate(meshes if spot else ()):
+            along = spot.wall.point(spot.t + (k - (row - 1) / 2) * (width + gap), 0.0)
+            layout.add(mesh, "picture", np.append(along, spot.position[2]), spot.yaw)
+
+
+def _picture(layout: Layout, size: float, is_upright: bool) -> Mesh:
+    mesh = layout.draw("picture").scaled((size, layout.rng.uniform(0.15, 1.2), size))
+    return mesh.on_its_side() if is_upright != (mesh.size[2] > mesh.size[0]) else mesh
+
+
 def hang_things(layout: Layout, count: int) -> None:
     """Notices, boards, clocks, switches, coats, shelves with things on them."""
     for _ in range(count):

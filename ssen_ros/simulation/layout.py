@@ -146,7 +146,7 @@ class Layout:
         """`seed` decides what furniture may be drawn, and the recipe; `may_bend` rooms are sometimes an L."""
         self.rng = rng
         self.assets = assets
-        self._seed = seed
+        self.seed = seed
         self.recipe = Recipe.of(seed)
         self.width, self.depth = size
         self.height = height
@@ -174,7 +174,7 @@ class Layout:
 
     def draw(self, kind: str, *sizes):
         """A model of this kind, of a design that this room may use: a Mesh, or Parts of a fixture."""
-        return self.assets.stand_in(kind, sizes) or pick(self.rng, kind, self._seed)(self.rng, *sizes)
+        return self.assets.stand_in(kind, sizes) or pick(self.rng, kind, self.seed)(self.rng, *sizes)
 
     def add(self, mesh: Mesh, class_name: str, position, yaw: float = 0.0) -> Placed:
         """Put a mesh down without any check; `class_name` "" is clutter: a thing outside the 20 classes."""

@@ -98,6 +98,17 @@ class Mesh:
         shift = np.append((self.lower[:2] + self.upper[:2]) / 2, self.lower[2]).astype(np.float32)
         return Mesh(self.vertices - shift, self.faces, self.material, self.materials)
 
+    def scaled(self, by: tuple[float, float, float]) -> "Mesh":
+        """Longer by these factors along x, y and z, all of them above 0."""
+        return Mesh(self.vertices * np.array(by, np.float32), self.faces, self.material, self.materials)
+
+    def on_its_side(self) -> "Mesh":
+        """Turned by a quarter about y, with its lowest point at z = 0: what was wide is high."""
+        x, y, z = self.vertices.T
+        middle = (self.lower[2] + self.upper[2]) / 2
+        vertices = np.stack([z - middle, y, self.upper[0] - x], axis=1).astype(np.float32)
+        return Mesh(vertices, self.faces, self.material, self.materials)
+
     def mirrored(self) -> "Mesh":
         """Left and right exchanged."""
         flip = np.array([-1, 1, 1], np.float32)

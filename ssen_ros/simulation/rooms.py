@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ssen_ros.datasets.splits import HARD_SEEDS
 from ssen_ros.labels import IGNORE_INDEX
 from ssen_ros.simulation import fittings, groups, lived_in, shell
 from ssen_ros.simulation.assets import NO_ASSETS, RoomAssets
-from ssen_ros.simulation.dressing import hang_pictures, hang_things, litter_floor
+from ssen_ros.simulation.dressing import hang_pictures, hang_things, hang_varied_pictures, litter_floor
 from ssen_ros.simulation.layout import WALL_THICKNESS, Layout, Obstacle, Placed, footprint
 from ssen_ros.simulation.recipe import Recipe
 
@@ -112,8 +113,11 @@ def _furnish_varied(layout: Layout, kind: str) -> None:
         fillings[rng.integers(len(fillings))](layout)
     fittings.fit_out(layout, kind)
     shell.add_radiators(layout)
+    if layout.seed not in HARD_SEEDS and rng.random() < 0.75:  # those stay as networks were judged on them
+        hang_varied_pictures(layout, int(rng.integers(0, 2 * recipe.pictures + 1)))
     if rng.random() < 0.6:
-        hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
+        if layout.seed in HARD_SEEDS:
+            hang_pictures(layout, int(rng.integers(0, recipe.pictures + 1)))
         hang_things(layout, int(rng.integers(0, int(3 + area / 4))))
     litter(layout, int(rng.integers(0, int(4 + area / 2))))
     shell.build_shell(layout, recipe.wet, kind)

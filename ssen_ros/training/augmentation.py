@@ -60,6 +60,13 @@ class AugmentationConfig:
     color_shift: float = param(
         0.1, "offset a scene and channel, ± this of full scale (released code: 0.05)", low=0.0, high=1.0
     )
+    exposure: float = param(
+        0.0,
+        "brighter by up to this of full scale, or darker by up to half of it, all of a scene (ours: cameras "
+        "and renderers differ by more than lamps do)",
+        low=0.0,
+        high=1.0,
+    )
     contrast: float = param(
         0.3, "contrast of a scene, 1 ± this (ours: cameras expose differently)", low=0.0, high=1.0
     )
@@ -146,5 +153,7 @@ def augment_colors(rng: np.random.Generator, colors: np.ndarray, config: Augment
     mean = shade.mean(axis=0)
     shade = (shade - mean) * rng.uniform(1 - config.contrast, 1 + config.contrast) + mean
     shade += rng.uniform(-config.color_shift, config.color_shift, 3)
+    if config.exposure:
+        shade += rng.uniform(-config.exposure / 2, config.exposure)
     shade += rng.normal(0, config.color_jitter, shade.shape)
     return np.rint(np.clip(shade, 0, 1) * 255).astype(np.uint8)

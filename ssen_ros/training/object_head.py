@@ -35,6 +35,7 @@ _LEAST_ANNOTATED = 0.5  # share of a cluster's voxels, of one that is learned fr
 _LEAST_SPREAD = 0.05  # of a feature
 # Chosen on validation rooms, where a second try of each changed little; without balance unknown things win.
 _HIDDEN, _STEPS, _RATE, _DECAY, _DROPPED, _BALANCE = 64, 500, 5e-3, 0.1, 0.2, 0.5
+_MEMBERS = 5
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,9 @@ def fit(truth: ClusterTruth, class_names: tuple[str, ...], seed: int = 0, steps:
     """The head that names these clusters best, by full batches; the same clusters give the same head.
 
     It begins as the mean votes, which it then corrects. A class weighs share^-_BALANCE, so that what lies
-    about in the rooms by the hundred does not take the place of what stands there once.
+    about in the rooms by the hundred does not take the place of what stands there once. Several are learned
+    and answer together, as one head of so many hidden units: their mean depends less on chance than each.
     """
-    torch.manual_seed(seed)
     mean, scale = truth.features.mean(axis=0), np.maximum(truth.features.std(axis=0), _LEAST_SPREAD)
     weight = truth.shares @ class_weight(truth.shares.mean(axis=0), _BALANCE)
     features, votes, shares, whole, weight = (
@@ -106,22 +107,30 @@ def fit(truth: ClusterTruth, class_names: tuple[str, ...], seed: int = 0, steps:
             weight,
         )
     )
-    hidden, out = nn.Linear(features.shape[1], _HIDDEN), nn.Linear(_HIDDEN, len(class_names) + 1)
-    nn.init.zeros_(out.weight)
-    nn.init.zeros_(out.bias)
-    model = nn.Sequential(nn.Dropout(_DROPPED), hidden, nn.ReLU(), nn.Dropout(_DROPPED), out)
-    optimizer = torch.optim.AdamW(model.parameters(), _RATE, weight_decay=_DECAY)
-    rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for _ in range(steps):
-        answer = model(features)
-        named = nn.functional.cross_entropy(votes + answer[:, :-1], shares, reduction="none")
-        loss = (weight * named).mean()
-        loss = loss + nn.functional.binary_cross_entropy_with_logits(answer[:, -1], whole)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        rate.step()
-    return ObjectHead(tuple(class_names), mean, scale, *(_with_bias(layer) for layer in (hidden, out)))
+    learned = []
+    for member in range(_MEMBERS):
+        torch.manual_seed(_MEMBERS * seed + member)
+        hidden, out = nn.Linear(features.shape[1], _HIDDEN), nn.Linear(_HIDDEN, len(class_names) + 1)
+        nn.init.zeros_(out.weight)
+        nn.init.zeros_(out.bias)
+        model = nn.Sequential(nn.Dropout(_DROPPED), hidden, nn.ReLU(), nn.Dropout(_DROPPED), out)
+        optimizer = torch.optim.AdamW(model.parameters(), _RATE, weight_decay=_DECAY)
+        rate = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for _ in range(steps):
+            answer = model(features)
+            named = nn.functional.cross_entropy(votes + answer[:, :-1], shares, reduction="none")
+            loss = (weight * named).mean()
+            loss = loss + nn.functional.binary_cross_entropy_with_logits(answer[:, -1], whole)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            rate.step()
+        learned.append((_with_bias(hidden), _with_bias(out)))
+    into, out_of = zip(*learned)
+    rows = [one[:-1] for one in out_of] + [sum(one[-1:] for one in out_of)]
+    return ObjectHead(
+        tuple(class_names), mean, scale, np.concatenate(into, axis=1), np.concatenate(rows) / _MEMBERS
+    )
 
 
 def told(
@@ -135,6 +144,7 @@ def told(
         "seed": seed,
         "clusters": len(truth.whole),
         "steps": _STEPS,
+        "members": _MEMBERS,
         "networks, SHA-256": {task: file_hash(Path(path)) for task, path in weights.items()},
     }
 

@@ -176,3 +176,34 @@ def test_people_rest_at_the_height_of_their_seat():
             hips = mesh.vertices[np.abs(mesh.vertices[:, 1]) < 0.08]
             assert abs(hips[:, 2].min() - seat) < 0.06
             assert mesh.lower[2] > -0.03 and 1.0 < mesh.upper[2] < 1.6
+
+
+# --- pictures --------------------------------------------------------------------------------------
+
+
+def test_pictures_hang_on_walls_upright_or_wide_and_not_in_each_other(rooms):
+    pictures = [(room, o) for room in rooms for o in of(room, "picture")]
+    upright = np.mean([o.mesh.size[2] > o.mesh.size[0] for _, o in pictures])
+    low, middle = (np.array([o.position[2] + at * o.mesh.size[2] for _, o in pictures]) for at in (0, 0.5))
+    assert len(pictures) > 30 and 0.25 < upright < 0.75
+    assert low.min() >= 0 and 1.3 < np.median(middle) < 1.75 and (low < 0.8).any()
+    for room, one in pictures:
+        assert one.position[2] + one.mesh.size[2] < room.size[2] and -1e-5 < one.mesh.lower[2] < 1e-5
+        assert one.mesh.size[1] < 0.1, "on its side a picture is as thin as before"
+        for other in of(room, "picture"):
+            assert other is one or depth(one, other) < TOUCH
+
+
+def test_a_mesh_on_its_side_has_its_sides_exchanged():
+    mesh = box((0.6, 0.02, 0.3)).mesh.scaled((2, 1, 1))
+    turned = mesh.on_its_side()
+    np.testing.assert_allclose(mesh.size, [1.2, 0.02, 0.3], atol=1e-6)
+    np.testing.assert_allclose(turned.size, [0.3, 0.02, 1.2], atol=1e-6)
+    np.testing.assert_allclose(turned.lower, [-0.15, -0.01, 0], atol=1e-6)
+
+    def volume(m):  # its sign tells whether the triangles still look outwards
+        return np.einsum(
+            "ij,ij->i", m.vertices[m.faces[:, 0]], np.cross(*m.vertices[m.faces[:, 1:]].swapaxes(0, 1))
+        ).sum()
+
+    assert volume(turned) == pytest.approx(volume(mesh)) != 0

@@ -95,3 +95,16 @@ def test_some_objects_get_another_colour_and_keep_their_grain():
                 inside = (seen[own] > 0) & (seen[own] < 255)
                 assert all(np.ptp(m[i]) <= 1 for m, i in zip(moved.T, inside.T) if i.any())
     assert 40 <= changed <= 80 and 0.3 < white / changed < 0.8
+
+
+def test_a_scene_is_exposed_as_a_whole():
+    colors = np.full((1000, 3), (90, 120, 100), np.uint8)
+    config = replace(PLAIN, exposure=0.4)
+    shift = []
+    for seed in range(80):
+        seen = augment_colors(np.random.default_rng(seed), colors, config).astype(int)
+        moved = (seen - colors)[0]
+        assert np.ptp(seen, axis=0).max() == 0 and np.ptp(moved) <= 1, "no grain, no tint"
+        shift.append(moved.mean() / 255)
+    assert -0.21 < min(shift) < -0.15 and 0.35 < max(shift) < 0.41
+    np.testing.assert_array_equal(augment_colors(np.random.default_rng(0), colors, PLAIN), colors)
