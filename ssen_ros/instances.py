@@ -41,18 +41,6 @@ PIECE = 0.08
 MOST_MISSING = 4000
 
 
-def summarize(
-    snapshot: VoxelSnapshot,
-    segmentation: Segmentation,
-    clusters: Clusters,
-    class_names: Sequence[str],
-    min_score: float = 0.0,
-) -> list[Detection]:
-    """What `describe` says of each cluster, but for the detections below `min_score`."""
-    described = describe(snapshot, segmentation, clusters, class_names)
-    return [detection for detection in described.detections if detection.score >= min_score]
-
-
 def describe(
     snapshot: VoxelSnapshot,
     segmentation: Segmentation,

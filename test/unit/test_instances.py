@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from ssen_ros import voxel_keys
 from ssen_ros.boxes import fit_box
 from ssen_ros.config import InstancesConfig
-from ssen_ros.instances import _best, associate, describe, label, summarize, update
+from ssen_ros.instances import _best, associate, describe, label, update
 from ssen_ros.structures import Clusters, Detection, Event, Memory, Segmentation, VoxelSnapshot
 
 NAMES = ("floor", "chair", "table")
@@ -405,7 +405,7 @@ def clustered(label, adopted=()):
     )
 
 
-def test_summarize_votes_by_summed_log_probability():
+def test_describe_votes_by_summed_log_probability():
     """Two voxels lean to chair, one is sure of table: the sum of logs says table, a count would not."""
     snapshot = snapshot_of(block(0, 5))
     segmentation = segmented(
@@ -413,7 +413,7 @@ def test_summarize_votes_by_summed_log_probability():
         [1, 2, 3, 4],
     )
     clusters = clustered([0, 0, 0, -1], adopted=[1])
-    (found,) = summarize(snapshot, segmentation, clusters, NAMES)
+    (found,) = describe(snapshot, segmentation, clusters, NAMES).detections
     assert found.class_id == TABLE and found.rows.tolist() == [1, 2, 3]
     assert found.class_log_votes[0] == -np.inf
     assert found.class_log_votes[TABLE] == pytest.approx(np.log(0.4 * 0.4 * 0.98), rel=1e-6)
@@ -426,37 +426,36 @@ def test_summarize_votes_by_summed_log_probability():
 def test_a_voxel_that_is_too_sure_does_not_outvote_the_others():
     """Four lean to chair by 0.9 to 0.09; one is sure of table, by 1 to 1e-9."""
     segmentation = segmented([[0.01, 0.9, 0.09]] * 4 + [[1e-9, 1e-9, 1.0]], range(5))
-    (found,) = summarize(snapshot_of(block(0, 5)), segmentation, clustered([0] * 5), NAMES)
+    (found,) = describe(snapshot_of(block(0, 5)), segmentation, clustered([0] * 5), NAMES).detections
     assert found.class_id == CHAIR
     assert found.class_log_votes[CHAIR] == pytest.approx(4 * np.log(0.9) + np.log(0.01), rel=1e-6)
 
 
-def test_summarize_never_votes_for_stuff():
+def test_describe_never_votes_for_stuff():
     segmentation = segmented([[0.9, 0.04, 0.06]] * 3, [0, 1, 2])
-    (found,) = summarize(snapshot_of(block(0, 3)), segmentation, clustered([0, 0, 0]), NAMES)
+    (found,) = describe(snapshot_of(block(0, 3)), segmentation, clustered([0, 0, 0]), NAMES).detections
     assert found.class_id == TABLE
 
 
-def test_summarize_keeps_the_order_of_labels_and_drops_low_scores():
+def test_describe_keeps_the_order_of_labels():
     segmentation = segmented([[0.1, 0.8, 0.1]] * 4, [0, 1, 2, 3])
     clusters = clustered([1, 0, 1, 0], adopted=[2])
-    snapshot = snapshot_of(block(0, 4))
-    assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES)] == [[1, 3], [0, 2]]
-    assert [d.rows.tolist() for d in summarize(snapshot, segmentation, clusters, NAMES, 0.1)] == [[1, 3]]
+    found = describe(snapshot_of(block(0, 4)), segmentation, clusters, NAMES).detections
+    assert [d.rows.tolist() for d in found] == [[1, 3], [0, 2]] and found[0].score > found[1].score
 
 
-def test_summarize_without_clusters():
+def test_describe_without_clusters():
     segmentation = segmented([[0.1, 0.8, 0.1]], [0])
-    assert summarize(snapshot_of(block(0, 1)), segmentation, clustered([-1]), NAMES) == []
+    assert describe(snapshot_of(block(0, 1)), segmentation, clustered([-1]), NAMES).detections == ()
 
 
-def test_summarize_refuses_classes_that_do_not_fit():
+def test_describe_refuses_classes_that_do_not_fit():
     segmentation = segmented([[0.1, 0.8, 0.1]], [0])
     snapshot, clusters = snapshot_of(block(0, 1)), clustered([0])
     with pytest.raises(ValueError, match="3 classes .* 2 class names"):
-        summarize(snapshot, segmentation, clusters, NAMES[:2])
+        describe(snapshot, segmentation, clusters, NAMES[:2])
     with pytest.raises(ValueError, match="no countable class"):
-        summarize(snapshot, segmentation, clusters, ("floor", "wall", "floor"))
+        describe(snapshot, segmentation, clusters, ("floor", "wall", "floor"))
 
 
 @given(st.integers(0, 2**32))
