@@ -19,7 +19,7 @@ from ssen_ros import voxel_keys
 from ssen_ros.features import TREMBLE_COLOR, TREMBLE_M, Anchor
 from ssen_ros.voxel_keys import Join
 
-TILE = 16  # voxels, the edge of a tile: that of the networks' coarsest voxels
+TILE = 8  # voxels, the edge of a tile: half of the networks' coarsest voxels
 DIRTY_SHARE = 0.03  # of a tile: from there on it is answered anew
 MARGIN = 1  # tiles around the dirty ones that are answered anew with them
 CONTEXT = 2  # tiles around those, which the network sees

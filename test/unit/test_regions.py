@@ -141,7 +141,7 @@ def test_what_is_answered_anew_is_a_tile_wider_than_the_change_and_what_is_seen_
 
 
 def test_small_changes_of_a_tile_wait_until_they_are_enough():
-    floor = cells((0, TILE), (0, TILE), (1,))
+    floor = cells((0, TILE), (0, TILE), (4,))
     known, runs = whole(voxels(floor)), []
     for k in range(1, 9):  # of 256 voxels, 8 are 3 %
         now = voxels(floor[k:])
@@ -152,7 +152,7 @@ def test_small_changes_of_a_tile_wait_until_they_are_enough():
 
 
 def test_what_trembles_is_compared_with_what_the_network_was_shown():
-    floor = cells((0, TILE), (0, TILE), (1,))
+    floor = cells((0, TILE), (0, TILE), (4,))
     known, runs = whole(voxels(floor)), []
     for k in range(1, 4):
         now = voxels(floor, shade=100 + 8 * k)
@@ -162,13 +162,13 @@ def test_what_trembles_is_compared_with_what_the_network_was_shown():
 
 
 def test_a_few_new_voxels_take_what_was_answered_beside_them():
-    floor = cells((0, TILE), (0, TILE), (1,))
-    before, now = voxels(floor), voxels([*floor, (3, 4, 1)])
+    floor = cells((0, TILE), (0, TILE), (4,))
+    before, now = voxels(floor), voxels([*floor, (3, 4, 4)])
     known = replace(whole(before), values=Patched.of(np.arange(256, dtype=np.float32)[:, None]))
     answers, count = answer(known, now, HERE, Counting(now))
     row = {tuple(cell): k for k, cell in enumerate(voxel_keys.unpack(now.keys).tolist())}
-    below = known.values[voxel_keys.find(before.keys, voxel_keys.pack(np.array([[3, 4, 0]])))]
-    assert count == 0 and answers.values[np.array([row[3, 4, 1]])] == below
+    below = known.values[voxel_keys.find(before.keys, voxel_keys.pack(np.array([[3, 4, 3]])))]
+    assert count == 0 and answers.values[np.array([row[3, 4, 4]])] == below
     assert np.isnan(answers.shown.points).any(axis=1).sum() == 1
     back, count = answer(answers, before, HERE, Counting(before))
     assert count == len(back.gone) == 0, "the network was never shown what has gone again"
