@@ -119,17 +119,16 @@ def _measured(
     pipeline = SsenPipeline(said, config)
     there_and_back = maps[1:] + maps[-2::-1] if len(maps) > 1 else maps
     for snapshot in maps[:1] + there_and_back * repetitions:
-        start = time.perf_counter()
         networks = segmenter.continued(kept, len(snapshot), config.passes) if keep else None
-        answer, segmentation = _run(networks or segmenter, snapshot, floor, things)
-        ran = time.perf_counter()
+        answer, segmentation, seconds = _run(networks or segmenter, snapshot, floor, things)
         kept = Kept(networks, networks.passes, networks.share) if networks else None
+        start = time.perf_counter()
         _, clustered = cluster_things(snapshot, segmentation, config.clustering, clustered if keep else None)
-        clustering = time.perf_counter() - ran
+        clustering = time.perf_counter() - start
         said.says(snapshot, answer, segmentation)
         step_seconds, memory = _step(pipeline, said, snapshot, memory if keep else Memory())
         computed = round((kept.share if kept else 1.0) * len(snapshot))
-        rows.append((computed, ran - start, clustered.anew, clustering, step_seconds))
+        rows.append((computed, seconds, clustered.anew, clustering, step_seconds))
     computed, seconds, anew, cluster_seconds, step_seconds = map(
         median, zip(*rows[1:])
     )  # the first leads there
@@ -188,10 +187,15 @@ def _step(
 
 def _run(
     networks: Networks, snapshot: VoxelSnapshot, floor: float, things: np.ndarray
-) -> tuple[np.ndarray | Patched, Segmentation]:
-    """Both networks, as the pipeline asks them: what the semantic one said, and both."""
+) -> tuple[np.ndarray | Patched, Segmentation, float]:
+    """Both networks, as the pipeline asks them: what the semantic one said, both, and their seconds."""
+    start = time.perf_counter()
     answer = networks.semantic(snapshot, floor)
-    log_probabilities = np.asarray(answer)
+    seconds = time.perf_counter() - start
+    log_probabilities = np.asarray(answer)  # which a step of the pipeline makes of what has changed alone
     label = log_probabilities.argmax(axis=1).astype(np.int32)
     rows = np.flatnonzero(things[label])
-    return answer, Segmentation(log_probabilities, label, rows, networks.embed(snapshot, rows, floor))
+    start = time.perf_counter()
+    embeddings = networks.embed(snapshot, rows, floor)
+    seconds += time.perf_counter() - start
+    return answer, Segmentation(log_probabilities, label, rows, embeddings), seconds
