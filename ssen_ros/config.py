@@ -122,6 +122,13 @@ class SegmenterConfig:
         "same room is labelled alike whichever way the map's frame points; false: as the map lies (paper)",
         changes=LIVE,
     )
+    even_exposure: bool = param(
+        True,
+        "the networks see a map whose colours have a median below 85 or above 150 grey levels brighter or "
+        "darker, all of it alike, up to there: those of two training rooms in three lie between; false: as "
+        "the map is (paper)",
+        changes=LIVE,
+    )
     prior: float = param(
         0.25,
         "how much of the balance between the classes is undone with which the semantic network was trained: "

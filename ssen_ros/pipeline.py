@@ -15,6 +15,7 @@ from ssen_ros.clustering import cluster_things
 from ssen_ros.config import PassesConfig, SsenConfig
 from ssen_ros.corrections import Edit
 from ssen_ros.errors import ConfigError, EngineError, missing_module
+from ssen_ros.exposure import shift_of, shifted
 from ssen_ros.features import Anchor
 from ssen_ros.floor import Ground, above_floor, steady
 from ssen_ros.fusion import corrected_since, fuse, having_told, tell, told
@@ -154,6 +155,9 @@ class SsenPipeline:
             snapshot = _without_strays(whole, floor)
             heading = heading_of(snapshot.keys, memory.heading) if config.segmenter.line_up else None
             snapshot = snapshot.headed(heading or 0.0)
+            evens = config.segmenter.even_exposure
+            exposure = shift_of(snapshot.colors, memory.exposure) if evens else None
+            shown = snapshot.exposed(exposure or 0)  # to the networks
             with _timed(timings_s, "instances"):
                 memory = follow(memory, snapshot)
             keeping = None
@@ -162,7 +166,7 @@ class SsenPipeline:
             networks = keeping or self.segmenter
             with _timed(timings_s, "semantic"):
                 side = self.segmenter.turned(memory.turn) if memory.turn else None
-                answer = self._classify(side or networks, snapshot, floor.height)
+                answer = self._classify(side or networks, shown, floor.height)
                 fused = fuse(memory.evidence, snapshot, answer, config.fusion.hold, sides)
                 del answer  # of a large map it is large, and what follows needs the memory
             with _timed(timings_s, "embedding"):
@@ -171,7 +175,7 @@ class SsenPipeline:
                     fused.log_probabilities,
                     fused.label,
                     thing_rows,
-                    _embed(networks, snapshot, thing_rows, floor.height),
+                    _embed(networks, shown, thing_rows, floor.height),
                     fused.pass_label,
                 )
             with _timed(timings_s, "cluster"):
@@ -185,6 +189,7 @@ class SsenPipeline:
                     floor=floor,
                     ground=ground,
                     heading=heading,
+                    exposure=exposure,
                     kept=kept,
                     evidence=fused.evidence,
                     clustered=clustered,
@@ -220,7 +225,8 @@ class SsenPipeline:
         now = instances.telling(memory.known, self.config.publish.unknown)
         events = *memory.news, *instances.story(memory.known, now, (), ())
         anchor = Anchor.over(memory.floor.height, known.points, memory.heading or 0.0)
-        kept = self.segmenter.recalled(known, anchor, self.config.passes)
+        shown = replace(known, colors=shifted(known.colors, memory.exposure or 0))
+        kept = self.segmenter.recalled(shown, anchor, self.config.passes)
         memory = replace(memory, known=now, news=(), map=snapshot, kept=kept)
         seen = _seen(snapshot, segmentation, clusters, memory, stamp_ns, len(whole) - len(snapshot))
         said = corrections.by_row(snapshot, segmentation, clusters, memory.corrections.hand)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ssen_ros import voxel_keys
 from ssen_ros.config import ClusteringConfig
+from ssen_ros.exposure import shifted
 from ssen_ros.labels import NO_COLOR
 
 
@@ -85,6 +86,10 @@ class VoxelSnapshot:
     def headed(self, heading: float) -> "VoxelSnapshot":
         """The same map, which the networks turn by so many rad about z."""
         return self if heading == self.heading else replace(self, heading=heading)._keyed(self.keys)
+
+    def exposed(self, shift: int) -> "VoxelSnapshot":
+        """The same map, so many grey levels brighter."""
+        return replace(self, colors=shifted(self.colors, shift))._keyed(self.keys) if shift else self
 
     def _keyed(self, keys: np.ndarray) -> "VoxelSnapshot":
         keys.flags.writeable = False
@@ -353,6 +358,7 @@ class Memory:
     floor: Floor | None = None  # that the last update went by
     ground: Any = None  # `ssen_ros.floor.Ground` of the last update's map; never saved
     heading: float | None = None  # likewise, of the snapshot; None: it was not looked for
+    exposure: int | None = None  # grey levels by which the networks saw it brighter; None: not looked for
     corrections: Corrections = Corrections()  # made by hand; every update keeps to them
     kept: Kept | None = None  # by the networks; never saved
     evidence: Evidence | None = None  # None: nothing is fused, or no pass was made

@@ -146,7 +146,8 @@ def evaluate_walk(moments: Iterable[Moment], pipeline: SsenPipeline) -> WalkResu
         if made is None:
             continue
         work, result, seconds = made
-        whole = pipeline.step(work.snapshot, work.stamp_ns, Memory(heading=result.memory.heading))
+        seen_alike = Memory(heading=result.memory.heading, exposure=result.memory.exposure)
+        whole = pipeline.step(work.snapshot, work.stamp_ns, seen_alike)
         before = last and last[1]
         updates.append(_measured(moment.sample, work, before, result, whole, seconds, loop_closed))
         last, loop_closed = (moment, result, whole), False

@@ -2,7 +2,7 @@
 
 A NumPy .npz archive (zip of .npy arrays, none of them pickled).
 Scalars: `format` (2), `voxel_size` m, `frame_id`, `stamp_ns`, `next_id`; `floor_height` m and `floor_seen`,
-and `heading` rad, where known; `class_names` (C,) str.
+`heading` rad, and `exposure` grey levels, where known; `class_names` (C,) str.
 The map: `keys` and `ranks` (S,) int64, as `MapState` has them; of the keys the first, and the steps from one
 to the next (in format 1 the keys themselves, which took four times as much).
 The K objects, a row each: the fields of `Instance` by name (`id`, `score`, `first_seen_ns`, `last_seen_ns`,
@@ -178,6 +178,7 @@ def _to_arrays(saved: SavedMap) -> _Arrays:
             {} if floor is None else {f"floor_{name}": np.array(value) for name, value in vars(floor).items()}
         ),
         **({} if saved.memory.heading is None else {"heading": np.array(saved.memory.heading)}),
+        **({} if saved.memory.exposure is None else {"exposure": np.array(saved.memory.exposure)}),
         **_known_arrays(known, len(saved.class_names)),
         **_evidence_arrays(saved.memory.evidence),
         **_log_arrays(saved.memory.corrections.log, len(saved.class_names)),
@@ -274,6 +275,7 @@ def _from_arrays(arrays: _Arrays) -> SavedMap:
             max([next_id, *(k.id + 1 for k in known)]),
             floor=_read_floor(arrays),
             heading=_read_heading(arrays),
+            exposure=_read_exposure(arrays),
             corrections=corrections,
             evidence=_read_evidence(arrays, len(class_names)),
         ),
@@ -353,6 +355,15 @@ def _read_heading(arrays: _Arrays) -> float | None:
     if not abs(heading) <= np.pi:
         raise ValueError(f"heading is {heading}, expected -pi to pi")
     return heading
+
+
+def _read_exposure(arrays: _Arrays) -> int | None:
+    if "exposure" not in arrays:  # likewise
+        return None
+    exposure = int(arrays["exposure"])
+    if not abs(exposure) <= 255:
+        raise ValueError(f"exposure is {exposure}, expected -255 to 255")
+    return exposure
 
 
 def _read_floor(arrays: _Arrays) -> Floor | None:

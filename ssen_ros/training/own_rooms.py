@@ -14,6 +14,7 @@ import numpy as np
 from ssen_ros.datasets.labelled_rooms import load_room
 from ssen_ros.datasets.labelled_voxels import LabelledVoxels, voxelize
 from ssen_ros.errors import DataError
+from ssen_ros.exposure import shift_of, shifted
 from ssen_ros.io.samples import Sample
 from ssen_ros.labels import IGNORE_INDEX, LABEL_NAMES, UNKNOWN
 
@@ -51,7 +52,7 @@ def read_own_rooms(files: Mapping[str, Path], known: Sequence[str], voxel_size: 
 
     Raises CloudError or DataError for a file that cannot be read, and where nothing is annotated.
     """
-    samples = {name: load_room(path) for name, path in files.items()}
+    samples = {name: _as_seen(load_room(path)) for name, path in files.items()}
     new = sorted({own for sample in samples.values() for own in sample.own_names.values()} - set(known))
     class_names = (*known, *new)
     samples = {name: with_labels_of(sample, class_names) for name, sample in samples.items()}
@@ -69,6 +70,11 @@ def read_own_rooms(files: Mapping[str, Path], known: Sequence[str], voxel_size: 
         for name, sample in samples.items()
     ]
     return OwnRooms(tuple(rooms), class_names)
+
+
+def _as_seen(sample: Sample) -> Sample:
+    """As bright as the networks will see it when it is a map."""
+    return replace(sample, colors=shifted(sample.colors, shift_of(sample.colors, None)))
 
 
 def _own_room(

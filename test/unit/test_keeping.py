@@ -174,7 +174,9 @@ def test_an_update_by_regions_computes_what_changed_and_may_be_dropped():
 def test_a_loaded_map_is_classified_anew_only_where_it_has_changed():
     by_region, saved = pipeline(incremental="regions"), corridor(10, 300, 440)
     memory = by_region.step(saved, 0).memory
-    loaded = Memory(known=memory.known, next_id=memory.next_id, floor=memory.floor, evidence=memory.evidence)
+    names = "known", "next_id", "floor", "exposure", "evidence"
+    loaded = Memory(**{name: getattr(memory, name) for name in names})
+    assert memory.exposure != 0, "the networks see other colours than the map's"
     recalled = by_region.recall(saved, 1, loaded)
     assert recalled.computed_share == 1 and recalled.memory.is_settled == loaded.is_settled
     after = by_region.step(corridor(10, 300), 2, recalled.memory)

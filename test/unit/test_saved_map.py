@@ -47,7 +47,9 @@ def detections(snapshot, parts):
 def saved_map(seed=0, count=500, parts=3):
     made = voxel_map(seed, count)
     memory, _ = updated(Memory(), made.snapshot(), parts, stamp_ns=5)
-    memory = replace(memory, floor=Floor(-0.25, True), heading=0.3, evidence=fused(None, made.snapshot()))
+    memory = replace(
+        memory, floor=Floor(-0.25, True), heading=0.3, exposure=-70, evidence=fused(None, made.snapshot())
+    )
     return SavedMap("map", 5, 0.1, CLASS_NAMES, made.state, memory)
 
 
@@ -314,6 +316,7 @@ IMPOSSIBLE = {
     "ranks": [0, -1, 2**63 - 1],
     "floor_height": [1e30],
     "heading": [4.0, -np.inf],
+    "exposure": [256, -1000],
     "frame_id": ["a\nb", "x" * 5000],
     "first_seen_ns": [6],
 }
