@@ -86,7 +86,9 @@ def hang_varied_pictures(layout: Layout, count: int) -> None:
         at_eye_level = rng.random() < 0.65
         z = rng.normal(1.55, 0.15) - height / 2 if at_eye_level else rng.uniform(0.0, layout.height - height)
         spot = layout.on_wall(row * width + (row - 1) * gap, max(z, 0.02), z + height)
-        for k, mesh in enumerate(meshes if spot else ()):
+        if spot is None:
+            continue
+        for k, mesh in enumerate(meshes):
             along = spot.wall.point(spot.t + (k - (row - 1) / 2) * (width + gap), 0.0)
             layout.add(mesh, "picture", np.append(along, spot.position[2]), spot.yaw)
 
