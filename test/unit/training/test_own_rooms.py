@@ -88,3 +88,11 @@ def test_a_room_without_annotation_is_named(tmp_path):
     save_sample(tmp_path / "bare.npz", replace(room, semantic_label=np.full(len(room), -1, np.int8)))
     with pytest.raises(DataError, match=r"bare\.npz: none of its .* points is annotated; correct it"):
         read_own_rooms({"bare": tmp_path / "bare.npz"}, LABEL_NAMES, 0.1)
+
+
+def test_a_bright_room_is_taught_as_the_networks_will_see_it(tmp_path):
+    room = hall()
+    save_sample(tmp_path / "white.npz", replace(room, colors=np.full_like(room.colors, 230)))
+    (own,) = read_own_rooms({"white": tmp_path / "white.npz"}, LABEL_NAMES, 0.1).rooms
+    for seen in (own.whole.colors, own.taught.colors, own.judged.snapshot.colors):
+        assert (seen == 150).all()
