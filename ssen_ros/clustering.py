@@ -39,7 +39,7 @@ def cluster_things(
 
     An island that is what it was `before` has the clusters that it had.
     """
-    coords = snapshot.voxel_coords[segmentation.thing_rows]
+    coords = snapshot.voxel_coords.take(segmentation.thing_rows, axis=0)
     parts, island = islands(coords, snapshot.voxel_size), np.empty(len(coords), np.int32)
     for number, member in enumerate(parts):
         island[member] = number

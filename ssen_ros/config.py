@@ -110,8 +110,9 @@ class SegmenterConfig:
     )
     rotations: int = param(
         2,
-        "views of the map, turned evenly about +Z, over which the classes' probabilities are averaged; each "
-        "costs a pass of the semantic network; 4 are a little better, the paper's are 10, 1 is fastest",
+        "views of the map, turned evenly about +Z and moved by half a voxel against each other, over which "
+        "the classes' probabilities are averaged; each costs a pass of the semantic network; 4 are a little "
+        "better, the paper's are 10 (not moved), 1 is fastest",
         low=1,
         high=100,
         changes=CONFIGURE,

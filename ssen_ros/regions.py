@@ -74,9 +74,13 @@ class Patched:
         return sum(block.nbytes for block in self.blocks) + self.place.nbytes
 
     def __getitem__(self, rows: np.ndarray | slice) -> np.ndarray:
-        place = self.place[rows]
-        found, begin = np.empty((len(place), self.shape[1]), np.float32), 0
-        for block in self.blocks:
+        place, first = self.place[rows], self.blocks[0]
+        if len(first) == 0:
+            found = np.empty((len(place), self.shape[1]), np.float32)
+        else:
+            found = first.take(place, axis=0, mode="clip")  # most lie there
+        begin = len(first)
+        for block in self.blocks[1:]:
             here = np.flatnonzero((place >= begin) & (place < begin + len(block)))
             found[here] = block[place[here] - begin]
             begin += len(block)

@@ -28,6 +28,7 @@ from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.native_engine import native_engine, release_memory
 from ssen_ros.structures import Evidence, Kept, VoxelSnapshot
 from ssen_ros.views import View
+from ssen_ros.voxel_keys import Join
 
 log = logging.getLogger(__name__)
 
@@ -235,13 +236,12 @@ class Segmenter:
     @torch.inference_mode()
     def semantic_from(self, anchor: Anchor, snapshot: VoxelSnapshot, part: float = 0.0) -> np.ndarray:
         """As `semantic`; heights and positions are measured from there, and near there views are turned."""
-        lined_up = View.lined_up(snapshot, anchor)
-        views = (self.view(lined_up, k + part) for k in range(self.rotations))
-        return lined_up.of_map(on_host(self.mean(map(self._log_probabilities, views))))
+        views = (self.view(snapshot, anchor, k, part) for k in range(self.rotations))
+        return on_host(self.mean(map(self._log_probabilities, views)))
 
-    def view(self, lined_up: View, k: float) -> View:
-        """What is lined up, turned for the k-th of the rotations."""
-        return View.turned(lined_up.snapshot, lined_up.anchor, 2 * np.pi * k / self.rotations)
+    def view(self, snapshot: VoxelSnapshot, anchor: Anchor, k: int, part: float = 0.0) -> View:
+        """The map as it is seen for the k-th of the rotations."""
+        return View.of(snapshot, anchor, 2 * np.pi * (k + part) / self.rotations, k)
 
     def turned(self, turn: int) -> "TurnedNetworks":
         """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
@@ -276,8 +276,8 @@ class Segmenter:
         return _embeddings(self._embedding, snapshot, thing_rows, anchor)
 
     def _log_probabilities(self, view: View) -> torch.Tensor:
-        """(V, C) of the voxels of the map that is seen."""
-        found = self._semantic(view.snapshot, np.arange(len(view.snapshot)), view.anchor)
+        """(V, C) of the voxels of the map."""
+        found = self._semantic(view.snapshot, view.anchor)
         return view.of_map(self.classify(found))
 
 
@@ -315,9 +315,10 @@ class KeepingNetworks:
         for view in self._views:
             view.kept.answers_all = False
         self._networks = [*self._views, self._embedding]
-        # By slot of the first view: the mean's log-probabilities, and in all views the same voxel's slots.
+        # Of the map's voxels, by their keys: the mean's log-probabilities, and their slots in the views.
+        self._keys = np.empty(0, np.int64)
         self._answers: torch.Tensor | None = None
-        self._pairs = torch.empty(0)
+        self._slots = torch.empty(0)
         self._voxels = 0  # of the map of this pass, or of the last one
         self._keeps = True  # in this pass
         self.passes = 0
@@ -341,7 +342,7 @@ class KeepingNetworks:
 
     def forget(self) -> None:
         """Give back all that is kept; the next pass is a whole one."""
-        self._answers, self._pairs = None, torch.empty(0)
+        self._keys, self._answers, self._slots = np.empty(0, np.int64), None, torch.empty(0)
         for network in self._networks:
             network.kept.forget()
 
@@ -366,8 +367,8 @@ class KeepingNetworks:
 
     @property
     def nbytes(self) -> int:
-        answers = 0 if self._answers is None else self._answers[0].nbytes + self._pairs[:, 0].nbytes
-        return sum(n.kept.nbytes for n in self._networks) + answers * self._views[0].kept.used
+        answers = 0 if self._answers is None else self._answers.nbytes + self._slots.nbytes
+        return sum(n.kept.nbytes for n in self._networks) + answers + self._keys.nbytes
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's; what no view has changed is looked up."""
@@ -406,30 +407,32 @@ class KeepingNetworks:
 
     @torch.inference_mode()
     def _semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
-        lined_up = View.lined_up(snapshot, Anchor.over(floor, snapshot.points, snapshot.heading))
+        anchor = Anchor.over(floor, snapshot.points, snapshot.heading)
         by_view = []
         for k, network in enumerate(self._views):
-            view = self._segmenter.view(lined_up, k)
-            found = network(view.snapshot, np.arange(len(view.snapshot)), view.anchor)
+            view = self._segmenter.view(snapshot, anchor, k)
+            found = network(view.snapshot, view.anchor)
             if network.keeps:
                 kept = network.kept
                 by_view.append((kept.outputs, view.of_map(kept.slots), view.of_map(kept.changed)))
             else:
                 rows = view.of_map(torch.arange(len(view.snapshot), device=self._device))
                 by_view.append((found.__getitem__, rows, torch.ones_like(rows, dtype=torch.bool)))
-        slot, changed = by_view[0][1], torch.stack([changed for _, _, changed in by_view]).any(0)
-        capacity = self._views[0].kept.capacity
-        if self._answers is None or len(self._answers) != capacity:
-            self._answers = torch.empty(capacity, len(self._segmenter.class_names))
-            self._pairs = torch.full((len(by_view), len(self._answers)), -1)
-            self._answers, self._pairs = self._answers.to(self._device), self._pairs.to(self._device)
-        for pairs, (_, slots, _) in zip(self._pairs, by_view):  # in a view a point may fall to another voxel
-            changed |= pairs[slot] != slots
-            pairs[slot] = slots
+        slots = torch.stack([slots for _, slots, _ in by_view])
+        changed = torch.stack([changed for _, _, changed in by_view]).any(0)
+        if self._answers is None:
+            answers = torch.empty(len(snapshot), len(self._segmenter.class_names), device=self._device)
+            changed[:] = True
+        else:
+            before = torch.from_numpy(Join.of(self._keys, snapshot.keys).rows).to(self._device)
+            answers, of_old = self._answers[before], self._slots[:, before]  # those of new voxels are any
+            # A voxel of the map may have come to another one of the view, whose answer is as it was.
+            changed |= (before < 0) | (of_old != slots).any(0)
         rows = changed.nonzero().view(-1)
         logits = (outputs(slots[rows]).float() for outputs, slots, _ in by_view)
-        self._answers[slot[rows]] = self._segmenter.mean(map(self._segmenter.classify, logits))
-        return lined_up.of_map(on_host(self._answers[slot]))
+        answers[rows] = self._segmenter.mean(map(self._segmenter.classify, logits))
+        self._keys, self._answers, self._slots = snapshot.keys, answers, slots
+        return on_host(answers.clone())
 
 
 class RegionNetworks:
@@ -489,7 +492,8 @@ class RegionNetworks:
         def run(rows: np.ndarray, anchor: Anchor) -> np.ndarray:
             return self.segmenter.embed_from(anchor, snapshot, thing_rows[rows])
 
-        voxels = Voxels(*(a[thing_rows] for a in (snapshot.keys, snapshot.points, snapshot.colors)))
+        shown = snapshot.keys, snapshot.points, snapshot.colors
+        voxels = Voxels(*(array.take(thing_rows, axis=0) for array in shown))
         network = self.segmenter.networks[1]
         anchor = Anchor.over(floor, voxels.points, snapshot.heading)
         self._embeddings = self._answered(self._embeddings, voxels, anchor, network, 1, run)
@@ -531,14 +535,14 @@ class _Keeping:
         self.asked = False  # in this pass
         self.kept.begin(whole)
 
-    def __call__(self, snapshot: VoxelSnapshot, rows: np.ndarray, now: Anchor) -> torch.Tensor:
+    def __call__(self, snapshot: VoxelSnapshot, now: Anchor) -> torch.Tensor:
         self.asked = True
         if not self.keeps:
-            return self._network(snapshot, rows, now)
+            return self._network(snapshot, now)
         if self.kept.is_due or has_moved(self._anchor, now, self._network, self._far):
             self._anchor = now
             self.kept.begin(whole=True)
-        found = self._network(snapshot, rows, self._anchor, self.kept)
+        found = self._network(snapshot, self._anchor, self.kept)
         self.whole_work = self.kept.whole_work
         return found
 
@@ -546,10 +550,10 @@ class _Keeping:
 def _embeddings(
     network: "Network | _Keeping", snapshot: VoxelSnapshot, thing_rows: np.ndarray, anchor: Anchor
 ) -> np.ndarray:
-    """(T, d) float32 embeddings of these rows, which the network sees lined up."""
-    view = View.lined_up(snapshot, anchor)
-    rows, thing = view.rows(thing_rows)
-    return on_host(network(view.snapshot, rows, view.anchor))[thing]
+    """(T, d) float32 embeddings of these rows, of which the network sees a view of their own."""
+    things = snapshot if len(thing_rows) == len(snapshot) else snapshot.at(thing_rows)
+    view = View.of(things, anchor)
+    return view.of_map(on_host(network(view.snapshot, view.anchor)))
 
 
 def _bytes_of_answer(network: Network) -> float:

@@ -80,8 +80,11 @@ class VoxelSnapshot:
 
     def at(self, rows: np.ndarray) -> "VoxelSnapshot":
         """These voxels alone; (n,) ascending rows, or (V,) bool."""
-        coords, points, colors = (a[rows] for a in (self.voxel_coords, self.points, self.colors))
-        return replace(self, voxel_coords=coords, points=points, colors=colors)._keyed(self.keys[rows])
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows  # once for all four
+        coords, points, colors, keys = (
+            a.take(rows, axis=0) for a in (self.voxel_coords, self.points, self.colors, self.keys)
+        )
+        return replace(self, voxel_coords=coords, points=points, colors=colors)._keyed(keys)
 
     def headed(self, heading: float) -> "VoxelSnapshot":
         """The same map, which the networks turn by so many rad about z."""

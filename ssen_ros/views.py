@@ -1,4 +1,4 @@
-"""A map as a network sees it: turned about a vertical axis, and voxelized anew."""
+"""A map as a network sees it: turned about a vertical axis, moved against the grid, and voxelized anew."""
 
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -14,6 +14,9 @@ from ssen_ros.voxel_map import VoxelMap
 Values = TypeVar("Values", bound=Any)  # arrays or tensors
 
 _AXES = 1024  # voxels between the axes that views are turned about
+# Voxels by which views are moved against the grid along x and y, one after the other. Half a voxel up or down
+# too, labels would be no better, and would depend more on how a map lies (docs/results.md).
+_SHIFTS = np.array([(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0), (0, 0.5, 0)])
 
 
 @dataclass(frozen=True)
@@ -25,35 +28,33 @@ class View:
     row: np.ndarray | None  # (V,) of the snapshot, where the map's voxels lie; None: they are its own
 
     @classmethod
-    def turned(cls, snapshot: VoxelSnapshot, anchor: Anchor, angle: float) -> "View":
-        """The snapshot `turned` by an angle, rad, and its anchor with it."""
-        if angle == 0:
-            return cls(snapshot, anchor, None)
-        view, row = turned(snapshot, angle, anchor.centre)
-        axis = _axis(anchor.centre, snapshot.voxel_size)
-        x, y, _ = _turn(np.array([[*anchor.centre, 0.0]]), angle, axis)[0].tolist()
-        return cls(view, replace(anchor, centre=(x, y)), row)
+    def of(cls, snapshot: VoxelSnapshot, anchor: Anchor, turn: float = 0.0, number: int = 0) -> "View":
+        """The snapshot lined up, as its anchor says, and turned by `turn` rad further; its anchor with it.
 
-    @classmethod
-    def lined_up(cls, snapshot: VoxelSnapshot, anchor: Anchor) -> "View":
-        """The snapshot turned by the heading of the anchor."""
-        return cls.turned(snapshot, anchor, anchor.heading)
+        `number`: of the view among several, each of which lies otherwise to the grid: which points share a
+        voxel is chance, and the mean over the views evens it out.
+        """
+        angle, shift = anchor.heading + turn, _SHIFTS[number % len(_SHIFTS)] * snapshot.voxel_size
+        if angle == 0 and not shift.any():
+            return cls(snapshot, anchor, None)
+        view, row = turned(snapshot, angle, anchor.centre, shift)
+        axis = _axis(anchor.centre, snapshot.voxel_size)
+        x, y, _ = (_turn(np.array([[*anchor.centre, 0.0]]), angle, axis)[0] + shift).tolist()
+        return cls(view, replace(anchor, centre=(x, y)), row)
 
     def of_map(self, values: Values) -> Values:
         """(V, …) of the map's voxels, of the (n, …) values of the voxels that are seen."""
         return values if self.row is None else values[self.row]
 
-    def rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | slice]:
-        """Ascending rows of the snapshot where these voxels of the map lie, and the place of each in them."""
-        if self.row is None:
-            return rows, slice(None)
-        return np.unique(self.row[rows], return_inverse=True)
-
 
 def turned(
-    snapshot: VoxelSnapshot, angle: float, near: tuple[float, float] | None = None
+    snapshot: VoxelSnapshot,
+    angle: float,
+    near: tuple[float, float] | None = None,
+    shift: np.ndarray = _SHIFTS[0],
 ) -> tuple[VoxelSnapshot, np.ndarray]:
-    """The snapshot turned by `angle` rad about a vertical axis near there, voxelized anew.
+    """The snapshot turned by `angle` rad about a vertical axis near there, moved by (3,) `shift` m, and
+    voxelized anew.
 
     Without `near`, that is the middle of its points. The axis stays where it is while the map grows, and with
     it what the view shows of the same voxels.
@@ -61,10 +62,10 @@ def turned(
     Returns:
         The view, and the (V,) row of it in which each voxel of the snapshot lies.
     """
-    if angle == 0 or len(snapshot) == 0:
+    if (angle == 0 and not shift.any()) or len(snapshot) == 0:
         return snapshot, np.arange(len(snapshot))
     near = Anchor.over(0.0, snapshot.points).centre if near is None else near
-    points = _turn(snapshot.points, angle, _axis(near, snapshot.voxel_size))
+    points = _turn(snapshot.points, angle, _axis(near, snapshot.voxel_size)) + shift.astype(np.float32)
     voxel_map = VoxelMap(snapshot.voxel_size)
     voxel_map.integrate(points, snapshot.colors)
     view = voxel_map.snapshot()

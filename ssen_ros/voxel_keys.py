@@ -138,6 +138,12 @@ class Join:
         behind = self.head + len(self.middle)
         return [(0, slice(0, self.head)), (self.head, self.middle), (behind, self.tail)]
 
+    @property
+    def rows(self) -> np.ndarray:
+        """(V,) int64 rows of the voxels now among those before; -1: it is new."""
+        tail = np.arange(self.tail.start, self.tail.stop)
+        return np.concatenate([np.arange(self.head), self.middle, tail])
+
     def carried(self, array: np.ndarray) -> np.ndarray:
         """Of (n, …) values of the voxels before, those of the voxels now; any where a voxel is new."""
         return np.concatenate([array[rows] for _, rows in self.pieces])

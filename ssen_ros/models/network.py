@@ -58,29 +58,28 @@ class Network:
 
         With threshold 0 it takes nothing for trembling, and all answers are those of whole passes.
         """
-        engine, trembling = engine_on(self.device, self.precision), tremble(self.spec.features)
+        engine, trembling = (
+            engine_on(self.device, self.precision),
+            tremble(self.spec.features, self.spec.voxel_size),
+        )
         return IncrementalCoordinates(engine, threshold, trembling if threshold else 0.0, whole_share)
 
     @torch.inference_mode()
     def __call__(
         self,
         snapshot: VoxelSnapshot,
-        rows: np.ndarray,
         anchor: Anchor,
         kept: IncrementalCoordinates | None = None,
     ) -> Tensor:
-        """(n, C) float32 outputs, on the device, for these (n,) ascending rows of the snapshot: all it sees.
+        """(V, C) float32 outputs, on the device, for the voxels of the snapshot.
 
         With what was `kept` of the calls before, only what has changed is computed; what runs out of memory
         then is raised. Without it, a map that does not fit into memory is computed in parts, with the whole
         map's answer.
         """
-        chosen = slice(None) if len(rows) == len(snapshot) else rows  # all: nothing need be copied
-        features = voxel_features(
-            self.spec.features, snapshot.points[chosen], snapshot.colors[chosen], anchor
-        )
-        coords = np.zeros((len(rows), 4), np.int32)
-        coords[:, 1:] = snapshot.voxel_coords[chosen]
+        features = voxel_features(self.spec.features, snapshot, anchor)
+        coords = np.zeros((len(snapshot), 4), np.int32)
+        coords[:, 1:] = snapshot.voxel_coords
         features, coords = (on_device(array, self.device) for array in (features, coords))
         if kept is not None:
             return self.model(features, coords, kept)

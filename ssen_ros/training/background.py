@@ -92,5 +92,5 @@ class PredictedThings:
     def __call__(self, snapshot: VoxelSnapshot) -> np.ndarray:
         """(V,) bool."""
         anchor = Anchor.over(find_floor(snapshot).height, snapshot.points)
-        logits = self._network(snapshot, np.arange(len(snapshot)), anchor)
+        logits = self._network(snapshot, anchor)
         return self._is_thing[logits.argmax(1).cpu().numpy()]

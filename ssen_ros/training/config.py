@@ -25,7 +25,7 @@ class TrainConfig:
     )
     architecture: str = param("MinkUNet14S", "see ssen_ros.models.ARCHITECTURES")
     voxel_size: float = param(0.04, "", unit="m", low=1e-3)
-    features: str = param("rgb,height", "input channels, comma-separated: rgb, height, xyz")
+    features: str = param("rgb,height", "input channels, comma-separated: rgb, height, xyz, offset")
     first_kernel_size: int = param(3, "edge of conv0p1s1", low=1)
     embedding_width: int = param(8, "d of the embedding network", low=1)
     p: float = param(1.0, "weight of an instance by |E|^p (Eq. 3)", low=0.0, high=1.0)

@@ -187,7 +187,7 @@ def collate(scenes: list[LabelledVoxels], masks: list[np.ndarray], names: tuple[
         columns.append(
             (
                 np.concatenate([scene, s.voxel_coords], axis=1).astype(np.int32),
-                voxel_features(names, s.points, s.colors, Anchor.over(floor.height, s.points)),
+                voxel_features(names, s, Anchor.over(floor.height, s.points)),
                 part.semantic_label,
                 part.instance_label,
                 scene[:, 0],

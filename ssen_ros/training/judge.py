@@ -108,4 +108,4 @@ def objects_alone(voxels: LabelledVoxels, class_names: Sequence[str]) -> Labelle
 def _answers(network: Network, voxels: LabelledVoxels) -> Tensor:
     snapshot = voxels.snapshot
     anchor = Anchor.over(find_floor(snapshot).height, snapshot.points)
-    return network(snapshot, np.arange(len(snapshot)), anchor).cpu()
+    return network(snapshot, anchor).cpu()

@@ -183,8 +183,8 @@ def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> li
     """Take over every tensor that fits; a network of the other task lacks its last layer, or its first.
 
     Blocks that the checkpoint lacks begin as the identity, and outputs that it lacks beside classes in the
-    same order at zero: a deeper network, or one with more classes, begins where the other ended. Returns the
-    names of these blocks.
+    same order at zero, like inputs that it lacks behind features in the same order: a deeper network, or one
+    with more classes or features, begins where the other ended. Returns the names of these blocks.
     """
     own, given = model.state_dict(), dict(checkpoint.model.state_dict())
     if checkpoint.spec.task == spec.task == "semantic":
@@ -192,6 +192,10 @@ def start_from(model: MinkUNet, spec: NetworkSpec, checkpoint: Checkpoint) -> li
         if len(known) < len(spec.class_names) and spec.class_names[: len(known)] == known:
             for name in ("final.kernel", "final.bias"):
                 given[name] = _padded(given[name], own[name].shape[-1])
+    known = checkpoint.spec.features
+    if len(known) < len(spec.features) and spec.features[: len(known)] == known:
+        name = "conv0p1s1.kernel"
+        given[name] = _padded(given[name].mT, own[name].shape[-2]).mT.contiguous()
     fitting = {
         name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape
     }

@@ -19,7 +19,8 @@ from ssen_ros.sparse import default_engine
 from ssen_ros.sparse.choose import coordinates_on
 from ssen_ros.sparse.native_engine import best_instruction_set, instruction_sets, native_engine
 from ssen_ros.structures import VoxelSnapshot
-from ssen_ros.views import turned
+from ssen_ros.views import View, turned
+from ssen_ros.voxel_map import VoxelMap
 
 SEMANTIC = NetworkSpec("semantic", "MinkUNet14S", 0.05, ("rgb", "height"), CLASS_NAMES, 3)
 EMBEDDING = NetworkSpec("embedding", "MinkUNet14S", 0.05, ("rgb", "xyz"), CLASS_NAMES, 3, embedding_width=8)
@@ -70,11 +71,23 @@ def test_a_turned_view_holds_every_voxel_where_it_went(offset):
 
 
 def test_probabilities_are_averaged_over_the_rotations(segmenter):
-    here = snapshot()
-    views = [turned(here, 2 * np.pi * k / 3) for k in range(3)]
-    expected = np.mean([np.exp(segmenter.semantic(view))[row] for view, row in views], axis=0)
+    """Each view lies otherwise to the grid, by half a voxel: along x and y, then along x alone."""
+    here, floor, expected = snapshot(), -0.3, 0.0
+    for k, half_voxels in enumerate([(0, 0, 0), (1, 1, 0), (1, 0, 0)]):
+        view, row = turned(here, 2 * np.pi * k / 3, shift=np.array(half_voxels) * here.voxel_size / 2)
+        expected += np.exp(segmenter.semantic(view, floor))[row] / 3
     threefold = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), rotations=3)
-    np.testing.assert_allclose(np.exp(threefold.semantic(here)), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(np.exp(threefold.semantic(here, floor)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_view_that_is_moved_against_the_grid_sees_other_voxels():
+    """Two points of neighbouring voxels meet; heights stay."""
+    points = np.array([[0.03, 0.03, 0.03], [0.05, 0.05, 0.03], [0.09, 0.09, 0.09]], np.float32)
+    voxel_map = VoxelMap(0.04)
+    voxel_map.integrate(points, np.zeros((3, 3), np.uint8))
+    view = View.of(voxel_map.snapshot(), Anchor(0.01, (0.0, 0.0)), number=1)
+    assert view.row.tolist() == [0, 0, 1] and view.anchor.floor == 0.01
+    np.testing.assert_allclose(view.snapshot.points, [[0.06, 0.06, 0.03], [0.11, 0.11, 0.09]], atol=1e-4)
 
 
 def test_a_map_is_seen_lined_up(segmenter):
@@ -83,8 +96,8 @@ def test_a_map_is_seen_lined_up(segmenter):
     view, row = turned(here, 0.5)
     np.testing.assert_array_equal(segmenter.semantic(here, 0.0), segmenter.semantic(view, 0.0)[row])
     rows = np.arange(0, len(here), 3)
-    seen = np.unique(row[rows])
-    expected = segmenter.embed(view, seen, 0.0)[np.searchsorted(seen, row[rows])]
+    view, row = turned(here.at(rows), 0.5)
+    expected = segmenter.embed(view, np.arange(len(view)), 0.0)[row]
     # Positions are measured from the middle of the map's voxels, which is not quite that of the view's.
     np.testing.assert_allclose(segmenter.embed(here, rows, 0.0), expected, atol=1e-3)
 
@@ -211,15 +224,21 @@ def test_bad_device(device):
 
 
 def test_features_by_hand():
-    points = np.array([[0.0, 0.0, 0.2], [2.0, 0.0, 1.2]])
+    points = np.array([[-0.01, 0.0, 0.2], [1.99, 0.0, 1.21]], np.float32)
     colors = np.array([[255, 0, 0], [0, 255, 51]], np.uint8)
-    rows = voxel_features(("rgb", "height", "xyz"), points, colors, Anchor.over(0.2, points))
-    expected = [[0.5, -0.5, -0.5, -1.0, -1 / 3, 0, -1 / 3], [-0.5, 0.5, -0.3, 0.0, 1 / 3, 0, 0.0]]
-    np.testing.assert_allclose(rows, expected, atol=1e-6)
+    here = VoxelSnapshot(np.array([[-1, 0, 5], [49, 0, 30]], np.int32), points, colors, 0.04)
+    rows = voxel_features(("rgb", "height", "xyz", "offset"), here, Anchor.over(0.2, points))
+    expected = [
+        [0.5, -0.5, -0.5, -1.0, -1 / 3, 0, -1 / 3, 0.25, -0.5, -0.5],
+        [-0.5, 0.5, -0.3, 0.01, 1 / 3, 0, 0.01 / 3, 0.25, -0.5, -0.25],
+    ]
+    np.testing.assert_allclose(rows, expected, atol=1e-5)
 
 
 def test_positions_are_those_of_the_room_however_far_from_the_origin():
     room = np.random.default_rng(0).uniform(0, 5, (100_000, 3)).astype(np.float32)
     far = room + np.float32(4096)
-    near, there = (voxel_features(("xyz",), p, np.zeros(p.shape), Anchor.over(0.0, p)) for p in (room, far))
+    flat, grey = np.zeros(room.shape, np.int32), np.zeros(room.shape, np.uint8)
+    snapshots = (VoxelSnapshot(flat, points, grey, 0.04) for points in (room, far))
+    near, there = (voxel_features(("xyz",), s, Anchor.over(0.0, s.points)) for s in snapshots)
     np.testing.assert_allclose(there[:, :2], near[:, :2], atol=1e-3)

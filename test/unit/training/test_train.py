@@ -180,3 +180,13 @@ def test_an_embedding_network_starts_from_a_semantic_one(rooms, tmp_path):
     taken = [name for name in source if torch.equal(source[name], embedding.get(name, torch.empty(0)))]
     assert "block4.0.conv1.kernel" in taken and "block8.0.conv2.kernel" in taken
     assert "conv0p1s1.kernel" not in taken and "final.kernel" not in taken  # other inputs, other outputs
+
+
+def test_more_features_begin_at_zero(rooms, tmp_path):
+    """So a network that is shown more begins where the other ended."""
+    config = small_config(rooms, steps=1, learning_rate=0.0, weight_decay=0.0)
+    before = train("semantic", config, tmp_path / "before")
+    more = replace(config, start_from=str(before), features="rgb,height,offset")
+    after = load_checkpoint(train("semantic", more, tmp_path / "after")).model.conv0p1s1.kernel
+    assert torch.equal(after[..., :4, :], load_checkpoint(before).model.conv0p1s1.kernel)
+    assert after.shape[-2] == 7 and not after[..., 4:, :].any()
