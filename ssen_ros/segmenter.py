@@ -224,29 +224,32 @@ class Segmenter:
         return Kept(RegionNetworks(self, config.whole_share, classes), RegionNetworks.passes, share=1.0)
 
     @torch.inference_mode()
-    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, part: float = 0.0) -> np.ndarray:
+    def semantic(self, snapshot: VoxelSnapshot, floor: float | None = None, turn: int = 0) -> np.ndarray:
         """(V, C) float32 log-probabilities of the classes: of the mean over rotations (paper, Table II).
 
-        `floor` is the z of the map's floor, m; without it, it is looked for. `part`: of the angle between two
-        rotations, by which all are turned further.
+        `floor` is the z of the map's floor, m; without it, it is looked for. `turn`: see `turned`.
         """
         floor = find_floor(snapshot).height if floor is None else floor
-        return self.semantic_from(Anchor.over(floor, snapshot.points, snapshot.heading), snapshot, part)
+        return self.semantic_from(Anchor.over(floor, snapshot.points, snapshot.heading), snapshot, turn)
 
     @torch.inference_mode()
-    def semantic_from(self, anchor: Anchor, snapshot: VoxelSnapshot, part: float = 0.0) -> np.ndarray:
+    def semantic_from(self, anchor: Anchor, snapshot: VoxelSnapshot, turn: int = 0) -> np.ndarray:
         """As `semantic`; heights and positions are measured from there, and near there views are turned."""
-        views = (self.view(snapshot, anchor, k, part) for k in range(self.rotations))
+        views = (self.view(snapshot, anchor, k, turn) for k in range(self.rotations))
         return on_host(self.mean(map(self._log_probabilities, views)))
 
-    def view(self, snapshot: VoxelSnapshot, anchor: Anchor, k: int, part: float = 0.0) -> View:
-        """The map as it is seen for the k-th of the rotations."""
-        return View.of(snapshot, anchor, 2 * np.pi * (k + part) / self.rotations, k)
+    def view(self, snapshot: VoxelSnapshot, anchor: Anchor, k: int, turn: int = 0) -> View:
+        """The map as it is seen for the k-th of the rotations.
+
+        Every other turn stands a quarter further, where walls lie to the grid as the networks know them.
+        """
+        angle = 2 * np.pi * k / self.rotations + turn % 2 * np.pi / 2
+        return View.of(snapshot, anchor, angle, k + turn * self.rotations + turn // 2)
 
     def turned(self, turn: int) -> "TurnedNetworks":
-        """The same networks, whose views lie between those of all turns before; turn 0 would be as ever."""
-        part = int(f"{turn:b}"[::-1], 2) / (1 << turn.bit_length())  # 1/2, 1/4, 3/4, 1/8, ...
-        return TurnedNetworks(self, part)
+        """The same networks, with other views than in the turns before: turned otherwise, or moved against
+        the grid; with two rotations no view comes twice in eight turns. Turn 0 is as ever."""
+        return TurnedNetworks(self, turn)
 
     def mean(self, by_view: Iterable[torch.Tensor]) -> torch.Tensor:
         """Log-probabilities (n, C) of the mean over the rotations; the first takes it up."""
@@ -290,11 +293,11 @@ class TurnedNetworks:
     """A segmenter's networks, of which the semantic one sees other views of the map."""
 
     segmenter: Segmenter
-    part: float  # see `Segmenter.semantic`
+    turn: int
 
     def semantic(self, snapshot: VoxelSnapshot, floor: float) -> np.ndarray:
         """As Segmenter's."""
-        return self.segmenter.semantic(snapshot, floor, self.part)
+        return self.segmenter.semantic(snapshot, floor, self.turn)
 
     def embed(self, snapshot: VoxelSnapshot, thing_rows: np.ndarray, floor: float) -> np.ndarray:
         """Segmenter's."""

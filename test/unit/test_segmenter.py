@@ -80,6 +80,23 @@ def test_probabilities_are_averaged_over_the_rotations(segmenter):
     np.testing.assert_allclose(np.exp(threefold.semantic(here, floor)), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_turned_networks_see_no_view_twice(segmenter):
+    """They are a quarter turned, so that walls lie to the grid alike, or moved otherwise."""
+    twofold = Segmenter(checkpoint(SEMANTIC), checkpoint(EMBEDDING), rotations=2)
+    here, anchor = snapshot(), Anchor(0.0, (0.0, 0.0))
+    points = [
+        twofold.view(here, anchor, k, turn).snapshot.points.astype(np.float64)
+        for turn in range(8)
+        for k in range(2)
+    ]
+    assert len({view.tobytes() for view in points}) == 16
+    first, row = turned(here, np.pi / 2, shift=np.array([0.5, 0, 0]) * here.voxel_size)
+    second, other = turned(here, 3 * np.pi / 2, shift=np.array([0, 0.5, 0]) * here.voxel_size)
+    both = np.exp(segmenter.semantic(first, 0.0))[row], np.exp(segmenter.semantic(second, 0.0))[other]
+    found = np.exp(twofold.turned(1).semantic(here, 0.0))
+    np.testing.assert_allclose(found, np.mean(both, axis=0), rtol=1e-4, atol=1e-5)
+
+
 def test_a_view_that_is_moved_against_the_grid_sees_other_voxels():
     """Two points of neighbouring voxels meet; heights stay."""
     points = np.array([[0.03, 0.03, 0.03], [0.05, 0.05, 0.03], [0.09, 0.09, 0.09]], np.float32)
