@@ -211,8 +211,8 @@ class FusionConfig:
     quiet_passes: int = param(
         4,
         "passes over a map that no longer changes, made while nothing else is due: the first is whole, each "
-        "other sees the map from further yaws, and the mean over them counts; 0: none, but a whole one where "
-        "passes.incremental leaves approximations",
+        "other has other views of it, a quarter turned or moved by half a voxel, and the mean over them "
+        "counts; 0: none, but a whole one where passes.incremental leaves approximations",
         unit="passes",
         low=0,
         high=100,
