@@ -58,10 +58,8 @@ class Network:
 
         With threshold 0 it takes nothing for trembling, and all answers are those of whole passes.
         """
-        engine, trembling = (
-            engine_on(self.device, self.precision),
-            tremble(self.spec.features, self.spec.voxel_size),
-        )
+        engine = engine_on(self.device, self.precision)
+        trembling = tremble(self.spec.features, self.spec.voxel_size)
         return IncrementalCoordinates(engine, threshold, trembling if threshold else 0.0, whole_share)
 
     @torch.inference_mode()
